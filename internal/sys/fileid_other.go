@@ -1,0 +1,6 @@
+//go:build !linux
+
+package sys
+
+// FileID answers ENOSYS.
+func FileID(string) (dev, ino uint64, err error) { return 0, 0, ENOSYS }

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package sys
+
+import "syscall"
+
+// PrivateIPC returns nil: there are no namespaces.
+func PrivateIPC() *syscall.SysProcAttr { return nil }

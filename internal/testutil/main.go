@@ -1,0 +1,131 @@
+// Package testutil is what the tests of ipcmq share: a private IPC namespace
+// around each test binary, child processes that are the test binary itself,
+// and checks for goroutines and queues left behind.
+package testutil
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"ipcmq/internal/sys"
+	"ipcmq/mq/sysv"
+)
+
+// Environment variables that tell a test binary what it is.
+const (
+	envRole      = "IPCMQ_TEST_ROLE"      // run this function instead of the tests
+	envNamespace = "IPCMQ_TEST_NAMESPACE" // "private" or "shared": do not make one
+	envExec      = "IPCMQ_TEST_EXEC"      // command that runs the test binary, such as an emulator
+)
+
+// Main is what TestMain of every package calls. It moves the test binary into a
+// private IPC namespace, so that tests neither see nor disturb other queues and
+// may change the limits; runs the tests; and fails if goroutines or queues are
+// left behind.
+//
+// A process that [Command] has started runs the function of its role instead.
+func Main(m *testing.M, roles map[string]func()) {
+	if role := os.Getenv(envRole); role != "" {
+		f, ok := roles[role]
+		if !ok {
+			fmt.Fprintf(os.Stderr, "testutil: no role %q in this test binary\n", role)
+			os.Exit(2)
+		}
+		f()
+		os.Exit(0)
+	}
+	if os.Getenv(envNamespace) == "" && runtime.GOOS == "linux" {
+		reexec()
+	}
+	if code := m.Run(); code != 0 {
+		os.Exit(code)
+	}
+	if err := errors.Join(goleak.Find(), leftQueues()); err != nil {
+		fmt.Fprintln(os.Stderr, "testutil: after the tests:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// reexec runs this process again in an IPC namespace of its own and ends with
+// its status. It returns if the system does not allow that.
+func reexec() {
+	runtime.LockOSThread() // Pdeathsig is about the thread that starts the child
+	cmd := command(os.Args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = sys.PrivateIPC()
+	cmd.Env = append(os.Environ(), envNamespace+"=private")
+	err := cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		os.Exit(max(exit.ExitCode(), 1))
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "testutil: no private IPC namespace (%v): testing among the queues of this system\n", err)
+		os.Setenv(envNamespace, "shared")
+	default:
+		os.Exit(0)
+	}
+}
+
+// leftQueues returns an error if there are queues in the private namespace.
+func leftQueues() error {
+	if os.Getenv(envNamespace) != "private" {
+		return nil
+	}
+	for s, err := range sysv.Queues() {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errors.ErrUnsupported) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("queue left behind: %+v", s)
+	}
+	return nil
+}
+
+// NeedNamespace ends the test unless it runs in an IPC namespace of its own
+// whose limits it may change.
+func NeedNamespace(tb testing.TB) {
+	tb.Helper()
+	if os.Getenv(envNamespace) != "private" {
+		Lacking(tb, "a private IPC namespace (run as root, or allow user namespaces)")
+	}
+}
+
+// NeedRoot ends the test unless it may act for other users.
+func NeedRoot(tb testing.TB) {
+	tb.Helper()
+	if os.Geteuid() != 0 || !otherUsers() {
+		Lacking(tb, "root's rights, to act as another user")
+	}
+}
+
+// Lacking skips a test that needs what this machine lacks. In CI, where
+// everything is there, it fails instead, so that no skip goes unnoticed.
+func Lacking(tb testing.TB, what string) {
+	tb.Helper()
+	if os.Getenv("CI") != "" {
+		tb.Fatalf("this test needs %s", what)
+	}
+	tb.Skipf("this test needs %s", what)
+}
+
+// otherUsers reports whether this user namespace has more than one user.
+func otherUsers() bool {
+	var first, host, size uint32
+	b, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return false
+	}
+	_, err = fmt.Sscan(string(b), &first, &host, &size)
+	return err == nil && size > 1
+}

@@ -1,0 +1,89 @@
+package mq
+
+import (
+	"errors"
+	"os"
+	"strings"
+)
+
+// Errors that decide what a caller does next; test for them with [errors.Is].
+// Errors of queues also match fs.ErrExist, fs.ErrNotExist, fs.ErrPermission,
+// errors.ErrUnsupported, the errors of context, and the errno, where they apply.
+var (
+	// ErrClosed: the handle was closed. It is os.ErrClosed.
+	ErrClosed = os.ErrClosed
+
+	// ErrRemoved: the queue no longer exists in the kernel.
+	ErrRemoved = errors.New("queue was removed")
+
+	// ErrFull: a Try call found no room.
+	ErrFull = errors.New("queue is full")
+
+	// ErrEmpty: a Try call found no message that the selector matches.
+	ErrEmpty = errors.New("no message")
+
+	// ErrTooLarge: the message exceeds a limit and can never be sent as it is.
+	ErrTooLarge = errors.New("message is too large")
+
+	// ErrInvalidType: a message type outside the range that the queue has.
+	ErrInvalidType = errors.New("invalid message type")
+
+	// ErrInvalidPriority: a priority above the highest that the queue has.
+	ErrInvalidPriority = errors.New("invalid message priority")
+
+	// ErrInvalidConfig: a configuration or argument that cannot be meant.
+	ErrInvalidConfig = errors.New("invalid configuration")
+)
+
+// An Error says which operation failed, on which queue and why. Errors are
+// not changed once returned, and may be returned more than once.
+type Error struct {
+	Op     string // what was tried, such as "send"
+	Queue  string // the queue, as its String method names it; may be empty
+	Kind   error  // a sentinel that a caller can act on, or nil
+	Err    error  // what was answered: an errno, an error of context; or nil
+	Detail string // the value at fault, the limit now, and what to do; may be empty
+}
+
+// Error returns the text "mq: op queue: reason".
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("mq: ")
+	b.WriteString(e.Op)
+	if e.Queue != "" {
+		b.WriteString(" " + e.Queue)
+	}
+	switch {
+	case e.Detail != "":
+		b.WriteString(": " + e.Detail)
+		if e.Kind == nil && e.Err != nil {
+			b.WriteString(": " + e.Err.Error())
+		}
+	case e.Kind != nil:
+		b.WriteString(": " + e.Kind.Error())
+	case e.Err != nil:
+		b.WriteString(": " + e.Err.Error())
+	}
+	return b.String()
+}
+
+// Unwrap returns Kind and Err, so that [errors.Is] finds either.
+func (e *Error) Unwrap() []error {
+	switch {
+	case e.Kind == nil && e.Err == nil:
+		return nil
+	case e.Kind == nil:
+		return []error{e.Err}
+	case e.Err == nil:
+		return []error{e.Kind}
+	}
+	return []error{e.Kind, e.Err}
+}
+
+// isEmpty is errors.Is(err, ErrEmpty), quick for the polling loop.
+func isEmpty(err error) bool {
+	if e, ok := err.(*Error); ok && e.Kind == ErrEmpty {
+		return true
+	}
+	return errors.Is(err, ErrEmpty)
+}

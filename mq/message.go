@@ -1,0 +1,24 @@
+package mq
+
+// A Message is what one send puts into a queue and one receive takes out.
+type Message struct {
+	// Type is the System V message type, 1 to 2^63-1; peers built for 32 bits
+	// see types up to 2^31-1 only. Queues without types ignore it on send and
+	// leave it 0 on receive.
+	Type int64
+
+	// Priority is the POSIX message priority, 0 to 32767; the highest is
+	// received first. Queues without priorities ignore it on send and leave it
+	// 0 on receive.
+	Priority uint32
+
+	// Data is the payload; it may be empty. A queue does not keep or change the
+	// slice of a message it is asked to send, and a received slice belongs to
+	// the receiver.
+	Data []byte
+
+	// Truncated reports that the message was longer than the receiver had asked
+	// for and that the rest is gone. It is never set unless the queue was
+	// opened with a limit for this.
+	Truncated bool
+}

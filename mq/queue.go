@@ -1,0 +1,119 @@
+package mq
+
+import (
+	"context"
+	"io"
+	"iter"
+)
+
+// A Sender puts messages into a queue.
+type Sender interface {
+	// Send adds m to the queue, waiting for room until ctx ends or the queue is
+	// closed or removed. If it returns an error, m was not sent.
+	//
+	// The error matches [ErrTooLarge] if m can never fit, and [ErrInvalidType]
+	// or [ErrInvalidPriority] if m cannot be sent at all; these come at once.
+	Send(ctx context.Context, m Message) error
+
+	// TrySend is Send without waiting: if there is no room now the error
+	// matches [ErrFull].
+	TrySend(m Message) error
+}
+
+// A Receiver takes messages out of a queue. What it leaves belongs to others.
+//
+// The four methods differ in two ways: those named Try never wait, and those
+// named Into reuse memory.
+type Receiver interface {
+	// Receive takes the next message, waiting for one until ctx ends or the
+	// queue is closed or removed. If it returns an error, nothing was taken.
+	Receive(ctx context.Context) (Message, error)
+
+	// ReceiveInto is Receive into *m. The payload goes into m.Data, whose
+	// memory is reused if its capacity suffices and replaced if not. If it
+	// returns an error, *m is unchanged.
+	ReceiveInto(ctx context.Context, m *Message) error
+
+	// TryReceive is Receive without waiting: if there is no message now the
+	// error matches [ErrEmpty].
+	TryReceive() (Message, error)
+
+	// TryReceiveInto is ReceiveInto without waiting.
+	TryReceiveInto(m *Message) error
+}
+
+// A Queue is an open kernel queue, or another queue that behaves like one.
+// Its own receiving methods select [Any].
+type Queue interface {
+	Sender
+	Receiver
+
+	// Select returns a receiver of the messages that s selects. It needs no
+	// closing; closing the queue ends it. The error matches [ErrInvalidType] if
+	// s is not valid and [errors.ErrUnsupported] if the queue cannot select so.
+	Select(s Selector) (Receiver, error)
+
+	// Capabilities says what the queue can do, with the limits in force now.
+	Capabilities() Capabilities
+
+	// Close gives up this handle: every call that is blocked on it, and every
+	// later one, returns an error that matches [ErrClosed]. The queue itself
+	// and its messages stay. Close may be called more than once.
+	io.Closer
+}
+
+// Capabilities says what a queue can do.
+type Capabilities struct {
+	// MaxType is the largest message type; 0 if messages have no type.
+	MaxType int64
+
+	// MaxPriority is the highest message priority; 0 if messages have none.
+	MaxPriority uint32
+
+	// MaxPayload is the largest payload in bytes that the queue would accept
+	// now; 0 if that is not known, or nothing can be sent.
+	MaxPayload int
+
+	// Selectors lists the kinds of selectors that Select accepts. Every queue
+	// has SelectAny.
+	Selectors []SelectorKind
+
+	// SeesRemoval reports that calls on an open queue fail with [ErrRemoved]
+	// once someone has removed it. Without it the queue lives on, unnamed,
+	// until its last user closes it.
+	SeesRemoval bool
+
+	// Lifetime says how long messages survive.
+	Lifetime Lifetime
+}
+
+// Lifetime says how long messages that nobody receives survive.
+type Lifetime uint8
+
+// How long messages survive.
+const (
+	UntilExit     Lifetime = iota // of the process that holds the queue
+	UntilShutdown                 // of the system: messages are in the kernel's memory
+	OnDisk                        // messages outlive a restart of the system
+)
+
+// All returns an iterator over the messages that r receives, waiting for each
+// with ctx. The iteration ends after the first error, which comes with a zero
+// Message; it is the last pair. Leaving the loop early takes nothing more.
+//
+//	for m, err := range mq.All(ctx, q) {
+//		if err != nil {
+//			return err
+//		}
+//		handle(m)
+//	}
+func All(ctx context.Context, r Receiver) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		for {
+			m, err := r.Receive(ctx)
+			if !yield(m, err) || err != nil {
+				return
+			}
+		}
+	}
+}

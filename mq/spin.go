@@ -1,0 +1,52 @@
+package mq
+
+import (
+	"context"
+	"runtime"
+	"time"
+)
+
+// Spin returns a receiver that polls r for up to d before it waits as r does.
+// A d of 0 or less returns r itself.
+//
+// A message that arrives while the receiver polls is taken within a microsecond
+// or so, without the 10 to 50 microseconds that waking a sleeping thread takes.
+// The price is a busy processor, so use it only where processors are idle
+// anyway, with d not much longer than the pause between two messages.
+func Spin(r Receiver, d time.Duration) Receiver {
+	if d <= 0 {
+		return r
+	}
+	return &spinner{r, d}
+}
+
+type spinner struct {
+	Receiver // TryReceive and TryReceiveInto as they are
+	d        time.Duration
+}
+
+func (s *spinner) Receive(ctx context.Context) (Message, error) {
+	var m Message
+	if err := s.ReceiveInto(ctx, &m); err != nil {
+		return Message{}, err
+	}
+	return m, nil
+}
+
+func (s *spinner) ReceiveInto(ctx context.Context, m *Message) error {
+	if ctx.Err() == nil {
+		start := time.Now()
+		for i := 1; ; i++ {
+			if err := s.Receiver.TryReceiveInto(m); !isEmpty(err) {
+				return err
+			}
+			if i%16 == 0 {
+				if time.Since(start) > s.d || ctx.Err() != nil {
+					break
+				}
+				runtime.Gosched()
+			}
+		}
+	}
+	return s.Receiver.ReceiveInto(ctx, m)
+}

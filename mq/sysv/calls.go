@@ -1,0 +1,158 @@
+package sysv
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ipcmq/internal/sys"
+)
+
+// calls are the system calls on one handle that sleep in the kernel, or are
+// about to.
+//
+// msgsnd and msgrcv know no timeout, and no file descriptor wakes them; but a
+// signal ends them with EINTR, and nothing has moved then. So a goroutine that
+// may sleep locks itself to its thread and notes which one that is, and whoever
+// wants it back signals the thread.
+type calls struct {
+	closed atomic.Bool // written under mu
+
+	mu    sync.Mutex
+	first *call // list of those that sleep
+	free  *call // list of those to use again
+}
+
+type call struct {
+	of         *calls
+	tid        int // 0 once the system call has answered
+	prev, next *call
+}
+
+func (c *calls) isClosed() bool { return c.closed.Load() }
+
+// sleep makes a system call that may sleep. It answers EINTR, and has perhaps
+// not made the call, if a signal came, ctx has ended, or the handle is closed:
+// the caller looks which.
+func (c *calls) sleep(ctx context.Context, try func() sys.Errno) sys.Errno {
+	// Locked from Gettid until the call has answered, and no longer: a locked
+	// goroutine hands over to another one slowly.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	call := c.enter(sys.Gettid())
+	if call == nil {
+		return sys.EINTR
+	}
+	if ctx.Done() == nil {
+		errno := try()
+		c.leave(call, true)
+		return errno
+	}
+	errno := sys.EINTR
+	stop := context.AfterFunc(ctx, call.wake)
+	if ctx.Err() == nil {
+		errno = try()
+	}
+	// Where wake has started it still holds the call, which it must not find
+	// in use by another.
+	c.leave(call, stop())
+	return errno
+}
+
+func (c *calls) enter(tid int) *call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed.Load() {
+		return nil
+	}
+	entered := c.free
+	if entered != nil {
+		c.free = entered.next
+	} else {
+		entered = &call{of: c}
+	}
+	entered.tid, entered.prev, entered.next = tid, nil, c.first
+	if c.first != nil {
+		c.first.prev = entered
+	}
+	c.first = entered
+	return entered
+}
+
+func (c *calls) leave(call *call, reuse bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	call.tid = 0
+	if call.prev != nil {
+		call.prev.next = call.next
+	} else {
+		c.first = call.next
+	}
+	if call.next != nil {
+		call.next.prev = call.prev
+	}
+	if reuse {
+		call.next, c.free = c.free, call
+	}
+}
+
+// A signal that comes just before its thread has entered the kernel is lost, so
+// it is repeated until the call has answered, after pauses that grow between
+// these two.
+const (
+	firstPause = 20 * time.Microsecond
+	lastPause  = 10 * time.Millisecond
+)
+
+// wake ends one call.
+func (c *call) wake() {
+	for pause := firstPause; c.kick(); pause = min(2*pause, lastPause) {
+		time.Sleep(pause)
+	}
+}
+
+// kick signals the thread of the call and reports whether the call still had
+// to answer.
+func (c *call) kick() bool {
+	c.of.mu.Lock()
+	defer c.of.mu.Unlock()
+	if c.tid == 0 {
+		return false
+	}
+	kick(c.tid)
+	return true
+}
+
+// kickAll signals all threads once and reports whether there were any. The
+// calls see EINTR and look for its cause.
+func (c *calls) kickAll() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for call := c.first; call != nil; call = call.next {
+		kick(call.tid)
+	}
+	return c.first != nil
+}
+
+// close makes every later sleep fail, wakes those that sleep and returns when
+// they have answered.
+func (c *calls) close() {
+	c.mu.Lock()
+	c.closed.Store(true)
+	c.mu.Unlock()
+	for pause := firstPause; c.kickAll(); pause = min(2*pause, lastPause) {
+		time.Sleep(pause)
+	}
+}
+
+// kick signals a thread of this process. A program that has SIGURG ignored
+// gets the default back here, which does nothing either but lets the signal
+// interrupt: there is no other way to get the thread back.
+func kick(tid int) {
+	if sys.KicksIgnored() {
+		sys.StopIgnoringKicks()
+	}
+	sys.Kick(tid)
+}

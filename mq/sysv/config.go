@@ -1,0 +1,100 @@
+package sysv
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"ipcmq/internal/sys"
+	"ipcmq/mq"
+)
+
+// Config says how to open a queue. The zero value, like a nil *Config, opens
+// the queue or creates it with mode 0600.
+type Config struct {
+	// Access is what this handle is for: mq.ReadWrite, mq.ReadOnly or
+	// mq.WriteOnly. The kernel checks it against the mode of a queue that
+	// exists.
+	Access mq.Access
+
+	// Mode is the permissions of a queue that this call creates; 0 means 0600.
+	// Unlike a file's, they are not subject to the umask. Execute bits have no
+	// meaning and are refused.
+	Mode fs.FileMode
+
+	// Exclusive makes Open fail with fs.ErrExist if the queue exists.
+	Exclusive bool
+
+	// OpenOnly makes Open fail with fs.ErrNotExist if the queue does not exist.
+	OpenOnly bool
+
+	// Capacity is the bytes of payload that a queue which this call creates can
+	// hold (msg_qbytes); 0 means kernel.msgmnb (16384 by default). More than
+	// kernel.msgmnb needs CAP_SYS_RESOURCE. It does not change a queue that
+	// exists; see [Queue.Set].
+	Capacity int
+
+	// Owners, if not empty, lists the user ids that the owner and the creator
+	// of the queue must both be among; otherwise opening fails with
+	// fs.ErrPermission. Any local user can create a queue under any free key,
+	// with a mode that lets him read and forge what others send: a program that
+	// must not fall for that lists os.Geteuid() and those it trusts.
+	Owners []int
+
+	// Truncate, if not 0, is the most bytes of payload to receive: of a longer
+	// message the rest is discarded, and Message.Truncated is set
+	// (MSG_NOERROR). By default messages are received whole, however long.
+	Truncate int
+}
+
+// check returns cfg with its defaults filled in.
+func (cfg *Config) check(name string) (Config, error) {
+	if cfg == nil {
+		cfg = &Config{}
+	}
+	c := *cfg
+	c.Owners = slices.Clone(c.Owners)
+	if c.Mode == 0 {
+		c.Mode = 0o600
+	}
+	bad := func(format string, args ...any) (Config, error) {
+		return Config{}, &mq.Error{Op: "open", Queue: name, Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case !c.Access.CanReceive() && !c.Access.CanSend():
+		return bad("Access = %d is none of ReadWrite, ReadOnly and WriteOnly", c.Access)
+	case c.Mode&^0o666 != 0:
+		return bad("Mode = %v has bits other than read and write for owner, group and others (0666)", c.Mode)
+	case c.Exclusive && c.OpenOnly:
+		return bad("Exclusive and OpenOnly contradict each other")
+	case c.Capacity < 0:
+		return bad("Capacity = %d is negative; 0 is the default of the system", c.Capacity)
+	case c.OpenOnly && c.Capacity != 0:
+		return bad("Capacity = %d applies to a queue that is created, but OpenOnly is set; use Set", c.Capacity)
+	case c.Truncate < 0:
+		return bad("Truncate = %d is negative; 0 receives messages whole", c.Truncate)
+	}
+	return c, nil
+}
+
+// accessBits is what msgget checks of an existing queue's mode.
+func accessBits(a mq.Access) int {
+	switch a {
+	case mq.ReadOnly:
+		return 0o400
+	case mq.WriteOnly:
+		return 0o200
+	}
+	return 0o600
+}
+
+// checkOwners returns an error unless the queue is owned and was created by
+// one of the owners.
+func checkOwners(owners []int, ds sys.Msqid, name string) error {
+	if len(owners) == 0 || slices.Contains(owners, int(ds.UID)) && slices.Contains(owners, int(ds.CUID)) {
+		return nil
+	}
+	return &mq.Error{Op: "open", Queue: name, Kind: fs.ErrPermission,
+		Detail: fmt.Sprintf("owner %d or creator %d is not among the trusted users %v: someone else put this queue there",
+			ds.UID, ds.CUID, owners)}
+}

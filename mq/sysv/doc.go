@@ -1,0 +1,56 @@
+// Package sysv opens System V message queues: msgget(2), msgop(2), msgctl(2).
+// Programs in C, PHP, Perl, Python, Ruby and Node share these queues.
+//
+//	q, err := sysv.Open(0x2a, nil) // opens it, or creates it with mode 0600
+//	if err != nil {
+//		return err
+//	}
+//	defer q.Close()
+//	err = q.Send(ctx, mq.Message{Type: 1, Data: []byte("hello")})
+//
+// # Message types
+//
+// Every message carries a type, a number from 1 up, and the payload. A receiver
+// may take the oldest message of all ([mq.Any]), the oldest of one type
+// ([mq.Type]), the oldest of the lowest type up to a limit ([mq.UpTo], which
+// makes types priorities, 1 being the most urgent), or the oldest of every type
+// but one ([mq.Except]). Messages that nobody selects stay. Two programs that
+// take different types share one queue in both directions.
+//
+// # Canceling a call
+//
+// The kernel offers neither a timeout nor a file descriptor for these queues. A
+// call that waits holds an OS thread, and a context or Close that ends it sends
+// that thread SIGURG, the signal with which the Go runtime preempts goroutines.
+// A program that passes SIGURG to signal.Notify sees these signals too; one that
+// has it ignored with signal.Ignore finds it no longer ignored after the first
+// call that had to be ended so. Ignoring SIGURG by other means, in C, leaves
+// such calls waiting.
+//
+// # Limits
+//
+// kernel.msgmax bounds the payload of a message (8192 bytes by default),
+// kernel.msgmnb the capacity that a new queue gets (16384 bytes), kernel.msgmni
+// the number of queues (32000). They belong to the IPC namespace and are read
+// with [SystemLimits] and raised with sysctl(8). Errors name the limit that they
+// are about, with its value.
+//
+// # Caveats
+//
+// A queue and its messages stay in the kernel until it is removed or the system
+// restarts, also when no process uses it. systemd removes an ordinary user's
+// queues at logout unless RemoveIPC=no is set in logind.conf(5).
+//
+// Containers have IPC namespaces of their own: the same key is another queue
+// there.
+//
+// Whoever may write to a queue may send any type; a message does not name its
+// sender. Any local user may create a queue under a key that is free: see
+// Config.Owners.
+//
+// The kernel gives each waiting sender room in turn, but one whose message does
+// not fit yet is passed over: beside a steady flow of small messages a large one
+// can wait for long.
+//
+// Each call that waits holds a thread; Go programs may have 10,000.
+package sysv

@@ -1,0 +1,99 @@
+package sysv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/bits"
+
+	"ipcmq/internal/sys"
+	"ipcmq/mq"
+)
+
+const noQueues = "this system has no System V message queues, or a sandbox forbids them"
+
+// fail makes an error about q; errno may be 0 and detail empty.
+func (q *Queue) fail(op string, kind error, errno sys.Errno, detail string) *mq.Error {
+	e := &mq.Error{Op: op, Queue: q.name, Kind: kind, Detail: detail}
+	if errno != 0 {
+		e.Err = errno
+	}
+	return e
+}
+
+// errno makes an error of what a call on q answered. EINVAL means that the id is
+// gone: every other cause of it is ruled out before the calls.
+func (q *Queue) errno(op string, errno sys.Errno) error {
+	switch errno {
+	case sys.EIDRM, sys.EINVAL:
+		return q.fail(op, mq.ErrRemoved, errno, "")
+	case sys.ENOSYS:
+		return q.fail(op, nil, errno, noQueues)
+	}
+	return q.fail(op, nil, errno, "")
+}
+
+// ended makes the error for a call that ctx or Close ended.
+func (q *Queue) ended(op string, ctx context.Context) error {
+	if q.calls.isClosed() {
+		return q.fail(op, mq.ErrClosed, 0, "")
+	}
+	e := q.fail(op, ctx.Err(), 0, "")
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(ctx.Err(), cause) {
+		e.Err, e.Detail = cause, fmt.Sprintf("%v: %v", ctx.Err(), cause)
+	}
+	return e
+}
+
+func openError(name string, errno sys.Errno, c Config) error {
+	e := &mq.Error{Op: "open", Queue: name, Err: errno}
+	switch errno {
+	case sys.EEXIST:
+		e.Kind, e.Detail = fs.ErrExist, "the queue exists and Exclusive is set"
+	case sys.ENOENT:
+		e.Kind, e.Detail = fs.ErrNotExist, "there is no such queue and OpenOnly is set"
+	case sys.EINVAL, sys.EIDRM: // of OpenID
+		e.Kind, e.Detail = fs.ErrNotExist, "no queue has this id"
+	case sys.EACCES:
+		e.Kind, e.Detail = fs.ErrPermission, fmt.Sprintf("the mode of the queue does not give this user %v access", c.Access)
+	case sys.ENOSPC:
+		e.Detail = tooManyQueues()
+	case sys.ENOSYS:
+		e.Detail = noQueues
+	}
+	return e
+}
+
+// tooManyQueues explains ENOSPC of msgget.
+func tooManyQueues() string {
+	limits, err := SystemLimits()
+	if err != nil {
+		return "the system has no room for another queue"
+	}
+	usage, err := SystemUsage()
+	if err != nil {
+		return "the system has no room for another queue"
+	}
+	return fmt.Sprintf("there are %d queues and kernel.msgmni = %d (remove those that nobody uses, see ipcs -q, or sysctl -w kernel.msgmni=%d)",
+		usage.Queues, limits.MaxQueues, 2*limits.MaxQueues)
+}
+
+// tooLarge returns the error for n bytes of payload, by which limit they exceed
+// now, or nil if they can fit.
+func (q *Queue) tooLarge(n int, errno sys.Errno) error {
+	if info, e := sys.MsgLimits(); e == 0 && n > int(info.Max) {
+		return q.fail("send", mq.ErrTooLarge, errno, fmt.Sprintf(
+			"message of %d bytes exceeds kernel.msgmax = %d (sysctl -w kernel.msgmax=%d)", n, info.Max, powerOf2(n)))
+	}
+	ds, e := q.statAnyhow()
+	if e != 0 || uint64(n) <= ds.Qbytes && ds.Qbytes > 0 {
+		return nil
+	}
+	return q.fail("send", mq.ErrTooLarge, errno, fmt.Sprintf(
+		"message of %d bytes exceeds the capacity of the queue, msg_qbytes = %d (raise it with Set; above kernel.msgmnb that needs CAP_SYS_RESOURCE)",
+		n, ds.Qbytes))
+}
+
+// powerOf2 returns the least power of 2 that is at least n.
+func powerOf2(n int) int { return 1 << bits.Len(uint(max(n, 1)-1)) }

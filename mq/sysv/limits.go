@@ -1,0 +1,51 @@
+package sysv
+
+import (
+	"ipcmq/internal/sys"
+	"ipcmq/mq"
+)
+
+// Limits are the limits of the IPC namespace of the caller. Raise them with
+// sysctl(8).
+type Limits struct {
+	MaxMessage      int // bytes of payload of one message: kernel.msgmax, 8192 by default
+	DefaultCapacity int // bytes of payload in a new queue: kernel.msgmnb, 16384 by default
+	MaxQueues       int // queues: kernel.msgmni, 32000 by default
+
+	// What IPC_INFO tells besides; Linux computes these from the others or
+	// keeps them for old programs, and enforces none of them.
+	Pool        int // KiB of message pool (msgpool)
+	Map         int // entries in the message map (msgmap)
+	Messages    int // messages in the system (msgtql)
+	SegmentSize int // bytes of a message segment (msgssz)
+	Segments    int // message segments (msgseg)
+}
+
+// Usage is what is used of the [Limits].
+type Usage struct {
+	Queues   int // queues that exist
+	Messages int // messages in all queues
+	Bytes    int // bytes of payload in all queues
+	MaxIndex int // highest index in use in the kernel's table of queues
+}
+
+// SystemLimits returns the limits in force now. See msgctl(2), IPC_INFO.
+func SystemLimits() (Limits, error) {
+	i, errno := sys.MsgLimits()
+	if errno != 0 {
+		return Limits{}, &mq.Error{Op: "read limits", Err: errno}
+	}
+	return Limits{
+		MaxMessage: int(i.Max), DefaultCapacity: int(i.Mnb), MaxQueues: int(i.Mni),
+		Pool: int(i.Pool), Map: int(i.Map), Messages: int(i.Tql), SegmentSize: int(i.Ssz), Segments: int(i.Seg),
+	}, nil
+}
+
+// SystemUsage returns what is used of the limits now. See msgctl(2), MSG_INFO.
+func SystemUsage() (Usage, error) {
+	index, i, errno := sys.MsgUsage()
+	if errno != 0 {
+		return Usage{}, &mq.Error{Op: "read usage", Err: errno}
+	}
+	return Usage{Queues: int(i.Pool), Messages: int(i.Map), Bytes: int(i.Tql), MaxIndex: index}, nil
+}

@@ -1,0 +1,51 @@
+package sysv
+
+import (
+	"io/fs"
+	"iter"
+	"os"
+
+	"ipcmq/internal/procfs"
+	"ipcmq/internal/sys"
+	"ipcmq/mq"
+)
+
+// Queues returns an iterator over all queues of the caller's IPC namespace, also
+// those that the caller may not use. Their Capacity is -1 where the kernel,
+// before Linux 4.17, does not tell it to the caller. Queues that come or go
+// meanwhile may be missing. An error comes last, with a zero Stat; it matches
+// fs.ErrNotExist if /proc is not mounted.
+//
+// See /proc/sysvipc/msg in sysvipc(7).
+func Queues() iter.Seq2[Stat, error] {
+	return queues(os.DirFS("/proc"))
+}
+
+func queues(proc fs.FS) iter.Seq2[Stat, error] {
+	return func(yield func(Stat, error) bool) {
+		for row, err := range procfs.MessageQueues(proc) {
+			if err != nil {
+				yield(Stat{}, &mq.Error{Op: "list queues", Err: err})
+				return
+			}
+			ds, errno := statAny(row.ID)
+			if errno != 0 {
+				ds, errno = sys.MsgStat(row.ID)
+			}
+			switch errno {
+			case 0:
+			case sys.EIDRM, sys.EINVAL:
+				continue // removed meanwhile
+			default:
+				ds = row.Msqid
+			}
+			s := newStat(row.ID, ds)
+			if errno != 0 {
+				s.Capacity = -1
+			}
+			if !yield(s, nil) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package sysv
+
+import (
+	"errors"
+	"fmt"
+
+	"ipcmq/internal/sys"
+	"ipcmq/mq"
+)
+
+// Peek returns a copy of the message at position index of the queue, 0 being
+// the oldest, and leaves it there. Other processes may take it, or move what is
+// behind it forward, at any time.
+//
+// The error matches [mq.ErrEmpty] if there are no more than index messages, and
+// [errors.ErrUnsupported] if the kernel was built without
+// CONFIG_CHECKPOINT_RESTORE. A message that is longer than kernel.msgmax is
+// now, because that was lowered, cannot be looked at: [mq.ErrTooLarge].
+//
+// See msgrcv(2), MSG_COPY.
+func (q *Queue) Peek(index int) (mq.Message, error) {
+	if err := q.usable("peek", q.access.CanReceive()); err != nil {
+		return mq.Message{}, err
+	}
+	if index < 0 {
+		return mq.Message{}, q.fail("peek", mq.ErrInvalidConfig, 0, fmt.Sprintf("index %d is negative", index))
+	}
+	r := receiver{q: q, typ: int64(index), flags: sys.MSG_COPY}
+	for {
+		var m mq.Message
+		switch errno := r.take(&m, nil); errno {
+		case 0:
+			return m, nil
+		case sys.ENOMSG:
+			return m, q.fail("peek", mq.ErrEmpty, errno, fmt.Sprintf("no message at position %d", index))
+		case sys.ENOSYS:
+			return m, q.fail("peek", errors.ErrUnsupported, errno, "the kernel lacks MSG_COPY (CONFIG_CHECKPOINT_RESTORE)")
+		case sys.E2BIG, sys.EINTR:
+		case sys.EINVAL:
+			if _, err := q.Stat(); err == nil {
+				return m, q.fail("peek", mq.ErrTooLarge, errno, "the message exceeds kernel.msgmax of now (raise it with sysctl -w kernel.msgmax=N)")
+			}
+			return m, q.errno("peek", errno)
+		default:
+			return m, q.errno("peek", errno)
+		}
+	}
+}

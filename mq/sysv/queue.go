@@ -1,0 +1,208 @@
+package sysv
+
+import (
+	"fmt"
+	"io/fs"
+	"sync/atomic"
+
+	"ipcmq/internal/sys"
+	"ipcmq/mq"
+)
+
+// A Queue is a handle on a System V message queue. Its methods may be called by
+// several goroutines at once.
+type Queue struct {
+	receiver // of any type
+
+	id       int
+	name     string
+	created  bool
+	access   mq.Access
+	truncate int
+
+	// size is the bytes of payload that a receive makes room for. It begins
+	// with kernel.msgmax and grows when a message turns out longer.
+	size atomic.Int64
+
+	calls calls // those blocked in the kernel
+
+	errFull, errEmpty *mq.Error // made once: Try calls may be made in a loop
+}
+
+var _ mq.Queue = (*Queue)(nil)
+
+// Open opens the queue with the given key, or creates it if there is none; peers
+// may start in any order. A nil cfg means the defaults; see [Config].
+//
+// With the key [Private], Open always creates a queue.
+//
+// If Open fails, no queue was created. The error matches fs.ErrExist,
+// fs.ErrNotExist or fs.ErrPermission, [mq.ErrInvalidConfig] if cfg contradicts
+// itself, and ENOSPC if there are kernel.msgmni queues already.
+//
+// See msgget(2).
+func Open(key Key, cfg *Config) (*Queue, error) {
+	name := "key " + key.String()
+	c, err := cfg.check(name)
+	if err != nil {
+		return nil, err
+	}
+	if key == Private && c.OpenOnly {
+		return nil, &mq.Error{Op: "open", Queue: name, Kind: mq.ErrInvalidConfig,
+			Detail: "OpenOnly: a private queue has no key to open it by; use OpenID"}
+	}
+	id, created, errno := get(key, c)
+	if errno != 0 {
+		return nil, openError(name, errno, c)
+	}
+	q := newQueue(id, fmt.Sprintf("%s (id %d)", name, id), created, c)
+	if created {
+		err = q.setCapacity(c.Capacity)
+	} else if len(c.Owners) > 0 {
+		err = q.checkOwners(c.Owners)
+	}
+	if err != nil {
+		if created {
+			sys.MsgRemove(id)
+		}
+		return nil, err
+	}
+	return q, nil
+}
+
+// get opens or creates. Two calls, and not one with IPC_CREAT alone, since only
+// so the permissions asked for are not those given to a new queue, and it is
+// known whether the queue is new.
+func get(key Key, c Config) (id int, created bool, errno sys.Errno) {
+	for range 100 { // while others create and remove the queue between the two
+		if key != Private && !c.Exclusive {
+			id, errno = sys.Msgget(uint32(key), accessBits(c.Access))
+			if errno != sys.ENOENT || c.OpenOnly {
+				return id, false, errno
+			}
+		}
+		id, errno = sys.Msgget(uint32(key), sys.IPC_CREAT|sys.IPC_EXCL|int(c.Mode))
+		if errno != sys.EEXIST || c.Exclusive {
+			return id, errno == 0, errno
+		}
+	}
+	return 0, false, errno
+}
+
+// OpenID opens the queue with the given id, as [Queue.ID] and ipcs(1) show it.
+// An id is never reused at once but may be after the system has created many
+// more queues. Mode, Exclusive and Capacity of cfg do not apply and must be zero.
+//
+// The error matches fs.ErrNotExist if there is no such queue, and
+// fs.ErrPermission if it may not be used. Write permission alone cannot be
+// checked here; without it the first send fails.
+func OpenID(id int, cfg *Config) (*Queue, error) {
+	name := fmt.Sprintf("id %d", id)
+	c, err := cfg.check(name)
+	if err != nil {
+		return nil, err
+	}
+	if cfg != nil && (cfg.Mode != 0 || cfg.Exclusive || cfg.Capacity != 0) {
+		return nil, &mq.Error{Op: "open", Queue: name, Kind: mq.ErrInvalidConfig,
+			Detail: "Mode, Exclusive and Capacity are for creating a queue; by its id it is opened only"}
+	}
+	ds, errno := sys.MsgStat(id)
+	if errno == sys.EACCES && !c.Access.CanReceive() {
+		ds, errno = statAny(id)
+		if errno == sys.EINVAL && len(c.Owners) == 0 {
+			errno = 0 // an old kernel; the queue is there, or it were not EACCES
+		}
+	}
+	if errno != 0 {
+		return nil, openError(name, errno, c)
+	}
+	if err := checkOwners(c.Owners, ds, name); err != nil {
+		return nil, err
+	}
+	if ds.Key != 0 {
+		name = fmt.Sprintf("key %v (id %d)", Key(ds.Key), id)
+	}
+	return newQueue(id, name, false, c), nil
+}
+
+func newQueue(id int, name string, created bool, c Config) *Queue {
+	q := &Queue{id: id, name: name, created: created, access: c.Access, truncate: c.Truncate}
+	q.receiver = receiver{q: q}
+	q.size.Store(initialSize())
+	q.errFull = q.fail("send", mq.ErrFull, sys.EAGAIN, "")
+	q.errEmpty = q.fail("receive", mq.ErrEmpty, sys.ENOMSG, "")
+	return q
+}
+
+// ID returns the id by which the kernel knows the queue; 0 is a valid one.
+// Other processes can open the queue with it, also one with key [Private].
+func (q *Queue) ID() int { return q.id }
+
+// Created reports whether opening this handle created the queue.
+func (q *Queue) Created() bool { return q.created }
+
+// String returns the key and the id, such as "key 0x0000002a (id 7)".
+func (q *Queue) String() string { return q.name }
+
+// Close unblocks every call that is blocked on this handle, waits until it has
+// returned, and makes it and all later ones fail with [mq.ErrClosed]. The queue
+// and its messages stay in the kernel; see [Queue.Remove]. Close always returns
+// nil and may be called more than once.
+func (q *Queue) Close() error {
+	q.calls.close()
+	return nil
+}
+
+// Remove removes the queue from the kernel with all its messages, at once and
+// for everybody: calls that are blocked on it, here and in other processes, end
+// with [mq.ErrRemoved]. It needs the rights of the owner or the creator. The
+// handle still wants to be closed.
+//
+// See msgctl(2), IPC_RMID.
+func (q *Queue) Remove() error {
+	if q.calls.isClosed() {
+		return q.fail("remove", mq.ErrClosed, 0, "")
+	}
+	if errno := sys.MsgRemove(q.id); errno != 0 {
+		return q.errno("remove", errno)
+	}
+	return nil
+}
+
+// Capabilities returns what System V queues can do; MaxPayload is the smaller
+// of kernel.msgmax and the capacity of the queue.
+func (q *Queue) Capabilities() mq.Capabilities {
+	limit := 0
+	if info, errno := sys.MsgLimits(); errno == 0 {
+		limit = int(info.Max)
+		if ds, errno := q.statAnyhow(); errno == 0 {
+			limit = int(min(uint64(limit), ds.Qbytes))
+		}
+	}
+	return mq.Capabilities{
+		MaxType:     sys.MaxType,
+		MaxPayload:  limit,
+		Selectors:   []mq.SelectorKind{mq.SelectAny, mq.SelectType, mq.SelectUpTo, mq.SelectExcept},
+		SeesRemoval: true,
+		Lifetime:    mq.UntilShutdown,
+	}
+}
+
+func (q *Queue) checkOwners(owners []int) error {
+	ds, errno := q.statAnyhow()
+	if errno != 0 {
+		return q.errno("open", errno)
+	}
+	return checkOwners(owners, ds, q.name)
+}
+
+// usable returns an error if q was closed or lacks the access.
+func (q *Queue) usable(op string, allowed bool) error {
+	if !allowed {
+		return q.fail(op, fs.ErrPermission, 0, "the handle was opened "+q.access.String())
+	}
+	if q.calls.isClosed() {
+		return q.fail(op, mq.ErrClosed, 0, "")
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package sysv
+
+import (
+	"context"
+	"math"
+
+	"ipcmq/internal/sys"
+	"ipcmq/mq"
+)
+
+// A receiver takes the messages of a queue that one selector selects.
+type receiver struct {
+	q     *Queue
+	typ   int64 // msgtyp of msgrcv(2)
+	flags int
+}
+
+// Select returns a receiver of the messages that s selects.
+//
+// A receive by type walks the queue from its head, in the kernel, with the
+// queue locked: its cost grows with the messages of other types that wait.
+//
+// See msgrcv(2), msgtyp.
+func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
+	if err := s.Validate(); err != nil {
+		e := *err.(*mq.Error)
+		e.Queue = q.name
+		return nil, &e
+	}
+	if s.Type() > sys.MaxType {
+		return nil, q.fail("select", mq.ErrInvalidType, 0, s.String()+": types are 1 to 2147483647 on 32-bit systems")
+	}
+	switch s.Kind() {
+	case mq.SelectType:
+		return &receiver{q: q, typ: s.Type()}, nil
+	case mq.SelectUpTo:
+		return &receiver{q: q, typ: -s.Type()}, nil
+	case mq.SelectExcept:
+		return &receiver{q: q, typ: s.Type(), flags: sys.MSG_EXCEPT}, nil
+	}
+	return &receiver{q: q}, nil
+}
+
+// Receive takes the next message, waiting for one. The payload is a new slice.
+//
+// If Receive returns an error, nothing was taken. The error matches
+// [mq.ErrClosed], [mq.ErrRemoved], fs.ErrPermission, or ctx.Err() and the cause
+// of ctx.
+//
+// While it waits, Receive holds an OS thread; a canceled ctx gets it back with
+// a signal, see the package documentation.
+//
+// See msgrcv(2).
+func (r *receiver) Receive(ctx context.Context) (mq.Message, error) {
+	var m mq.Message
+	err := r.ReceiveInto(ctx, &m)
+	return m, err
+}
+
+// ReceiveInto is Receive into *m, reusing the memory of m.Data if its capacity
+// suffices. If it returns an error, *m is unchanged.
+func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
+	if err := r.q.usable("receive", r.q.access.CanReceive()); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return r.q.ended("receive", ctx)
+	}
+	for {
+		errno := r.take(m, nil)
+		if errno == sys.ENOMSG {
+			errno = r.take(m, ctx)
+		}
+		switch {
+		case errno == 0:
+			return nil
+		case errno == sys.EINTR && (r.q.calls.isClosed() || ctx.Err() != nil):
+			return r.q.ended("receive", ctx)
+		case errno == sys.EINTR, errno == sys.E2BIG:
+			// Again, after a signal meant for something else, or with more room.
+		default:
+			return r.q.errno("receive", errno)
+		}
+	}
+}
+
+// TryReceive takes the next message if there is one now; it never waits. If
+// there is none the error matches [mq.ErrEmpty].
+//
+// See msgrcv(2), IPC_NOWAIT.
+func (r *receiver) TryReceive() (mq.Message, error) {
+	var m mq.Message
+	err := r.TryReceiveInto(&m)
+	return m, err
+}
+
+// TryReceiveInto is TryReceive into *m, as [Queue.ReceiveInto] does it.
+func (r *receiver) TryReceiveInto(m *mq.Message) error {
+	if err := r.q.usable("receive", r.q.access.CanReceive()); err != nil {
+		return err
+	}
+	for {
+		switch errno := r.take(m, nil); errno {
+		case 0:
+			return nil
+		case sys.ENOMSG:
+			return r.q.errEmpty
+		case sys.E2BIG, sys.EINTR:
+		default:
+			return r.q.errno("receive", errno)
+		}
+	}
+}
+
+// take makes one msgrcv and stores what it took in *m. It waits if ctx is not
+// nil. After E2BIG the message is still in the queue, and the next take makes
+// more room.
+func (r *receiver) take(m *mq.Message, ctx context.Context) sys.Errno {
+	room, flags := int(r.q.size.Load()), r.flags
+	if r.q.truncate > 0 {
+		// One byte more, to know a message that was cut from one that fits.
+		room, flags = min(r.q.truncate, math.MaxInt-1-sys.TypeSize)+1, flags|sys.MSG_NOERROR
+	}
+	b := getBuffer(room)
+	defer putBuffer(b)
+	var n int
+	var errno sys.Errno
+	switch {
+	case ctx != nil:
+		errno = r.q.calls.sleep(ctx, func() (errno sys.Errno) {
+			n, errno = sys.Msgrcv(r.q.id, *b, room, r.typ, flags)
+			return errno
+		})
+	case room <= maxRaw:
+		n, errno = sys.TryMsgrcv(r.q.id, *b, room, r.typ, flags)
+	default:
+		n, errno = sys.Msgrcv(r.q.id, *b, room, r.typ, flags|sys.IPC_NOWAIT)
+	}
+	if errno != 0 {
+		if errno == sys.E2BIG {
+			r.q.grow(room)
+		}
+		return errno
+	}
+	m.Truncated = r.q.truncate > 0 && n == room
+	if m.Truncated {
+		n--
+	}
+	m.Type, m.Priority = sys.GetType(*b), 0
+	if cap(m.Data) < n || m.Data == nil {
+		m.Data = make([]byte, n)
+	}
+	m.Data = m.Data[:n]
+	copy(m.Data, (*b)[sys.TypeSize:])
+	return 0
+}

@@ -1,0 +1,114 @@
+package sysv
+
+import (
+	"context"
+	"fmt"
+
+	"ipcmq/internal/sys"
+	"ipcmq/mq"
+)
+
+// Send adds m to the queue, waiting for room. m.Type must be 1 or more;
+// m.Priority is ignored.
+//
+// The payload may be up to kernel.msgmax bytes (8192 by default), and no more
+// than the capacity of the queue, msg_qbytes (16384 by default), which it shares
+// with the payloads that wait. A larger one is refused at once. (If another
+// process lowers the capacity while Send waits, below what m needs, Send waits
+// until it is raised again or ctx ends.)
+//
+// If Send returns an error, m was not sent. The error matches [mq.ErrTooLarge],
+// [mq.ErrInvalidType], [mq.ErrClosed], [mq.ErrRemoved], fs.ErrPermission, or
+// ctx.Err() and the cause of ctx.
+//
+// See msgsnd(2).
+func (q *Queue) Send(ctx context.Context, m mq.Message) error {
+	b, err := q.prepare(m)
+	if err != nil {
+		return err
+	}
+	defer putBuffer(b)
+	if ctx.Err() != nil {
+		return q.ended("send", ctx)
+	}
+	n := len(m.Data)
+	for {
+		errno := q.put(b, n)
+		if errno == sys.EAGAIN {
+			// The kernel would wait for ever for room that can never be.
+			if err := q.tooLarge(n, errno); err != nil {
+				return err
+			}
+			errno = q.calls.sleep(ctx, func() sys.Errno { return sys.Msgsnd(q.id, *b, n, 0) })
+		}
+		switch {
+		case errno == 0:
+			return nil
+		case errno == sys.EINTR && (q.calls.isClosed() || ctx.Err() != nil):
+			return q.ended("send", ctx)
+		case errno != sys.EINTR:
+			return q.sendError(errno, n)
+		}
+	}
+}
+
+// TrySend adds m to the queue if there is room now; it never waits. If there is
+// no room the error matches [mq.ErrFull]; otherwise it is as [Queue.Send].
+//
+// See msgsnd(2), IPC_NOWAIT.
+func (q *Queue) TrySend(m mq.Message) error {
+	b, err := q.prepare(m)
+	if err != nil {
+		return err
+	}
+	defer putBuffer(b)
+	switch errno := q.put(b, len(m.Data)); errno {
+	case 0:
+		return nil
+	case sys.EAGAIN:
+		if err := q.tooLarge(len(m.Data), errno); err != nil {
+			return err
+		}
+		return q.errFull
+	default:
+		return q.sendError(errno, len(m.Data))
+	}
+}
+
+// prepare returns m as the kernel wants it.
+func (q *Queue) prepare(m mq.Message) (*[]byte, error) {
+	if err := q.usable("send", q.access.CanSend()); err != nil {
+		return nil, err
+	}
+	if m.Type < 1 || m.Type > sys.MaxType {
+		return nil, q.fail("send", mq.ErrInvalidType, 0, fmt.Sprintf("message type %d is not in 1 to %d", m.Type, sys.MaxType))
+	}
+	if len(m.Data) > maxRaw { // before copying much in vain
+		if err := q.tooLarge(len(m.Data), 0); err != nil {
+			return nil, err
+		}
+	}
+	b := getBuffer(len(m.Data))
+	sys.PutType(*b, m.Type)
+	copy((*b)[sys.TypeSize:], m.Data)
+	return b, nil
+}
+
+// put makes one msgsnd that does not wait.
+func (q *Queue) put(b *[]byte, n int) sys.Errno {
+	if n <= maxRaw {
+		return sys.TryMsgsnd(q.id, *b, n, 0)
+	}
+	return sys.Msgsnd(q.id, *b, n, sys.IPC_NOWAIT)
+}
+
+// sendError tells the two causes of EINVAL apart: too much for kernel.msgmax,
+// or no such queue.
+func (q *Queue) sendError(errno sys.Errno, n int) error {
+	if errno == sys.EINVAL {
+		if err := q.tooLarge(n, errno); err != nil {
+			return err
+		}
+	}
+	return q.errno("send", errno)
+}

@@ -1,0 +1,87 @@
+package sysv
+
+import (
+	"fmt"
+	"io/fs"
+
+	"ipcmq/internal/sys"
+	"ipcmq/mq"
+)
+
+// Settings are what can be changed of a queue that exists.
+type Settings struct {
+	Mode     fs.FileMode // permissions: read and write for owner, group, others (0666)
+	UID, GID uint32      // owner
+	Capacity int64       // most bytes of payload (msg_qbytes), 1 or more
+}
+
+// Set changes the settings of the queue: it reads them, lets change edit them,
+// and writes them back. It needs the rights of the owner or the creator. If two
+// processes do it at once, one may undo what the other did.
+//
+//	err := q.Set(func(s *sysv.Settings) { s.Capacity = 1 << 20 })
+//
+// A Capacity above kernel.msgmnb needs CAP_SYS_RESOURCE. It may be less than
+// what waits in the queue: nothing is lost, and senders wait until there is
+// room again. Senders that wait are woken and look at the new settings.
+//
+// If Set returns an error, nothing was changed. The error matches
+// [mq.ErrInvalidConfig], fs.ErrPermission or [mq.ErrRemoved].
+//
+// See msgctl(2), IPC_SET.
+func (q *Queue) Set(change func(*Settings)) error {
+	if err := q.usable("set", true); err != nil {
+		return err
+	}
+	ds, errno := q.statAnyhow()
+	if errno != 0 {
+		return q.errno("set", errno)
+	}
+	s := Settings{Mode: fs.FileMode(ds.Mode & 0o777), UID: ds.UID, GID: ds.GID, Capacity: int64(ds.Qbytes)}
+	change(&s)
+	switch {
+	case s.Mode&^0o666 != 0:
+		return q.fail("set", mq.ErrInvalidConfig, 0,
+			fmt.Sprintf("Mode = %v has bits other than read and write for owner, group and others (0666)", s.Mode))
+	case s.Capacity < 1:
+		return q.fail("set", mq.ErrInvalidConfig, 0,
+			fmt.Sprintf("Capacity = %d: nothing could ever be sent; it is 1 byte or more", s.Capacity))
+	}
+	old := int64(ds.Qbytes)
+	ds.Mode, ds.UID, ds.GID, ds.Qbytes = uint32(s.Mode), s.UID, s.GID, uint64(s.Capacity)
+	if errno := sys.MsgSet(q.id, ds); errno != 0 {
+		return q.setError(errno, s, old)
+	}
+	q.calls.kickAll()
+	return nil
+}
+
+// setCapacity gives a new queue its capacity, 0 being the default.
+func (q *Queue) setCapacity(capacity int) error {
+	if capacity == 0 {
+		return nil
+	}
+	return q.Set(func(s *Settings) { s.Capacity = int64(capacity) })
+}
+
+func (q *Queue) setError(errno sys.Errno, s Settings, old int64) error {
+	if errno == sys.EINVAL {
+		// The ids are the only values that can be at fault; or the queue is gone.
+		if _, e := q.statAnyhow(); e == 0 {
+			return q.fail("set", mq.ErrInvalidConfig, errno,
+				fmt.Sprintf("owner %d:%d does not exist in this user namespace; it must be set to ids that do", s.UID, s.GID))
+		}
+	}
+	limits, err := SystemLimits()
+	if errno != sys.EPERM || err != nil || s.Capacity <= int64(limits.DefaultCapacity) {
+		return q.errno("set", errno)
+	}
+	if s.Capacity == old {
+		return q.fail("set", fs.ErrPermission, errno, fmt.Sprintf(
+			"the capacity of the queue, %d bytes, is above kernel.msgmnb = %d, which was lowered: set Capacity to %d as well, or sysctl -w kernel.msgmnb=%d (or not the owner)",
+			old, limits.DefaultCapacity, limits.DefaultCapacity, powerOf2(int(old))))
+	}
+	return q.fail("set", fs.ErrPermission, errno, fmt.Sprintf(
+		"capacity of %d bytes exceeds kernel.msgmnb = %d (sysctl -w kernel.msgmnb=%d, or CAP_SYS_RESOURCE; or not the owner)",
+		s.Capacity, limits.DefaultCapacity, powerOf2(int(s.Capacity))))
+}

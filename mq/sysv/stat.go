@@ -1,0 +1,90 @@
+package sysv
+
+import (
+	"io/fs"
+	"time"
+
+	"ipcmq/internal/sys"
+)
+
+// Stat is what the kernel tells of a queue (struct msqid_ds of msgctl(2)).
+type Stat struct {
+	ID   int         // identifier, as msgget(2) returns it
+	Key  Key         // Private if the queue has no name
+	Seq  uint32      // how often the place of this queue in the kernel's table was used
+	Mode fs.FileMode // permissions: read and write for owner, group, others
+
+	UID, GID   uint32 // owner (msg_perm.uid, gid)
+	CUID, CGID uint32 // creator (msg_perm.cuid, cgid)
+
+	Messages int64 // messages waiting (msg_qnum)
+	Bytes    int64 // bytes of payload waiting (msg_cbytes)
+	Capacity int64 // most bytes of payload (msg_qbytes); -1 if not known
+
+	// Process ids in the caller's pid namespace; 0 for none, or one outside.
+	LastSender   int // of the last send (msg_lspid)
+	LastReceiver int // of the last receive (msg_lrpid)
+
+	// Times, to the second; zero for never.
+	LastSend    time.Time // msg_stime
+	LastReceive time.Time // msg_rtime
+	Changed     time.Time // creation or last Set (msg_ctime)
+}
+
+// Stat returns the state of the queue. It needs read permission. The error
+// matches [mq.ErrRemoved] if the queue is gone.
+//
+// See msgctl(2), IPC_STAT.
+func (q *Queue) Stat() (Stat, error) {
+	if err := q.usable("stat", true); err != nil {
+		return Stat{}, err
+	}
+	ds, errno := q.statAnyhow()
+	if errno != 0 {
+		return Stat{}, q.errno("stat", errno)
+	}
+	return newStat(q.id, ds), nil
+}
+
+func newStat(id int, ds sys.Msqid) Stat {
+	return Stat{
+		ID: id, Key: Key(ds.Key), Seq: ds.Seq, Mode: fs.FileMode(ds.Mode & 0o777),
+		UID: ds.UID, GID: ds.GID, CUID: ds.CUID, CGID: ds.CGID,
+		Messages: int64(ds.Qnum), Bytes: int64(ds.Cbytes), Capacity: int64(ds.Qbytes),
+		LastSender: int(ds.Lspid), LastReceiver: int(ds.Lrpid),
+		LastSend: seconds(ds.Stime), LastReceive: seconds(ds.Rtime), Changed: seconds(ds.Ctime),
+	}
+}
+
+func seconds(s int64) time.Time {
+	if s == 0 {
+		return time.Time{}
+	}
+	return time.Unix(s, 0)
+}
+
+// statAnyhow reads the state, also without read permission where the kernel
+// can.
+func (q *Queue) statAnyhow() (sys.Msqid, sys.Errno) {
+	ds, errno := sys.MsgStat(q.id)
+	if errno == sys.EACCES {
+		if any, e := statAny(q.id); e == 0 {
+			return any, 0
+		}
+	}
+	return ds, errno
+}
+
+// statAny reads the state of a queue that the caller may not read
+// (MSG_STAT_ANY, since Linux 4.17). It answers EINVAL if it finds none.
+func statAny(id int) (sys.Msqid, sys.Errno) {
+	// The low bits of an id are the index that the call takes: 15 of them, or
+	// 24 after booting with ipcmni_extend.
+	for _, bits := range []int{15, 24} {
+		found, ds, errno := sys.MsgStatAny(id & (1<<bits - 1))
+		if errno == 0 && found == id {
+			return ds, 0
+		}
+	}
+	return sys.Msqid{}, sys.EINVAL
+}
