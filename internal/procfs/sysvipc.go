@@ -42,29 +42,38 @@ func MessageQueues(proc fs.FS) iter.Seq2[MessageQueue, error] {
 }
 
 // parseMessageQueue reads the columns key, msqid, perms, cbytes, qnum, lspid,
-// lrpid, uid, gid, cuid, cgid, stime, rtime, ctime. Only perms is octal.
+// lrpid, uid, gid, cuid, cgid, stime, rtime, ctime. Only perms is octal, and only the key and the times
+// can be negative.
 func parseMessageQueue(line string) (MessageQueue, error) {
 	f := strings.Fields(line)
 	if len(f) < 14 {
 		return MessageQueue{}, fmt.Errorf("sysvipc/msg: %d columns instead of 14 in %q", len(f), line)
 	}
 	var bad error
-	number := func(column, base, bits int) int64 {
-		n, err := strconv.ParseInt(f[column], base, bits)
+	check := func(column int, err error) {
 		if err != nil && bad == nil {
 			bad = fmt.Errorf("sysvipc/msg: column %d of %q: %w", column+1, line, err)
 		}
+	}
+	signed := func(column, bits int) int64 {
+		n, err := strconv.ParseInt(f[column], 10, bits)
+		check(column, err)
 		return n
 	}
-	id := func(column int) uint32 { return uint32(number(column, 10, 64)) }
+	unsigned := func(column, base, bits int) uint64 {
+		n, err := strconv.ParseUint(f[column], base, bits)
+		check(column, err)
+		return n
+	}
+	user := func(column int) uint32 { return uint32(unsigned(column, 10, 32)) }
 	q := MessageQueue{
-		ID: int(number(1, 10, 32)),
+		ID: int(unsigned(1, 10, 31)),
 		Msqid: sys.Msqid{
-			Key: uint32(number(0, 10, 32)), Mode: uint32(number(2, 8, 32)),
-			Cbytes: uint64(number(3, 10, 64)), Qnum: uint64(number(4, 10, 64)),
-			Lspid: int32(number(5, 10, 32)), Lrpid: int32(number(6, 10, 32)),
-			UID: id(7), GID: id(8), CUID: id(9), CGID: id(10),
-			Stime: number(11, 10, 64), Rtime: number(12, 10, 64), Ctime: number(13, 10, 64),
+			Key: uint32(signed(0, 32)), Mode: uint32(unsigned(2, 8, 32)),
+			Cbytes: unsigned(3, 10, 64), Qnum: unsigned(4, 10, 64),
+			Lspid: int32(unsigned(5, 10, 31)), Lrpid: int32(unsigned(6, 10, 31)),
+			UID: user(7), GID: user(8), CUID: user(9), CGID: user(10),
+			Stime: signed(11, 64), Rtime: signed(12, 64), Ctime: signed(13, 64),
 		},
 	}
 	if bad != nil {

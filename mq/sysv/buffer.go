@@ -54,10 +54,7 @@ func initialSize() int64 {
 // kernel.msgmax allows now, or if that is not enough (it was lowered) by
 // doubling.
 func (q *Queue) grow(n int) {
-	next := int64(max(2*n, 1))
-	if next < defaultSize {
-		next = defaultSize
-	}
+	next := max(2*int64(n), defaultSize)
 	if info, errno := sys.MsgLimits(); errno == 0 && int64(info.Max) > int64(n) {
 		next = min(next, int64(info.Max))
 	}

@@ -21,13 +21,15 @@ type calls struct {
 	closed atomic.Bool // written under mu
 
 	mu    sync.Mutex
-	first *call // list of those that sleep
-	free  *call // list of those to use again
+	first *call  // list of those that sleep, the latest first
+	free  *call  // list of those to use again
+	last  uint64 // number of the latest
 }
 
 type call struct {
 	of         *calls
-	tid        int // 0 once the system call has answered
+	number     uint64 // in the order of entering
+	tid        int    // 0 once the system call has answered
 	prev, next *call
 }
 
@@ -73,7 +75,8 @@ func (c *calls) enter(tid int) *call {
 	} else {
 		entered = &call{of: c}
 	}
-	entered.tid, entered.prev, entered.next = tid, nil, c.first
+	c.last++
+	entered.number, entered.tid, entered.prev, entered.next = c.last, tid, nil, c.first
 	if c.first != nil {
 		c.first.prev = entered
 	}
@@ -125,15 +128,29 @@ func (c *call) kick() bool {
 	return true
 }
 
-// kickAll signals all threads once and reports whether there were any. The
-// calls see EINTR and look for its cause.
-func (c *calls) kickAll() bool {
+// wakeAll ends the calls that sleep now and returns when they have answered.
+// They see EINTR and look for its cause.
+func (c *calls) wakeAll() {
+	c.mu.Lock()
+	last := c.last
+	c.mu.Unlock()
+	for pause := firstPause; c.kickUpTo(last); pause = min(2*pause, lastPause) {
+		time.Sleep(pause)
+	}
+}
+
+// kickUpTo signals the threads of the calls with numbers up to last and reports
+// whether there were any.
+func (c *calls) kickUpTo(last uint64) (any bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for call := c.first; call != nil; call = call.next {
-		kick(call.tid)
+		if call.number <= last {
+			kick(call.tid)
+			any = true
+		}
 	}
-	return c.first != nil
+	return any
 }
 
 // close makes every later sleep fail, wakes those that sleep and returns when
@@ -142,9 +159,7 @@ func (c *calls) close() {
 	c.mu.Lock()
 	c.closed.Store(true)
 	c.mu.Unlock()
-	for pause := firstPause; c.kickAll(); pause = min(2*pause, lastPause) {
-		time.Sleep(pause)
-	}
+	c.wakeAll()
 }
 
 // kick signals a thread of this process. A program that has SIGURG ignored

@@ -28,6 +28,8 @@ func (q *Queue) errno(op string, errno sys.Errno) error {
 	switch errno {
 	case sys.EIDRM, sys.EINVAL:
 		return q.fail(op, mq.ErrRemoved, errno, "")
+	case sys.EPERM: // of Set and Remove
+		return q.fail(op, fs.ErrPermission, errno, "only the owner and the creator of the queue, and root, may do this")
 	case sys.ENOSYS:
 		return q.fail(op, nil, errno, noQueues)
 	}

@@ -30,9 +30,8 @@ func (k Key) String() string {
 // with 0x, octal with 0, and also negative, as C prints a key_t. It refuses 0,
 // which does not name a queue.
 func ParseKey(s string) (Key, error) {
-	// Underscores, 0b and 0o are Go's, not what other programs write.
 	n, err := strconv.ParseInt(s, 0, 64)
-	if err != nil || n < -1<<31 || n > 1<<32-1 || strings.ContainsAny(s, "_oOB") {
+	if err != nil || n < -1<<31 || n > 1<<32-1 || onlyGo(s) {
 		return 0, &mq.Error{Op: "parse key", Kind: mq.ErrInvalidConfig,
 			Detail: fmt.Sprintf("%q is not a 32-bit number such as 42, 0x2a or -42", s)}
 	}
@@ -41,6 +40,13 @@ func ParseKey(s string) (Key, error) {
 			Detail: fmt.Sprintf("%q is IPC_PRIVATE, which names no queue", s)}
 	}
 	return Key(uint32(n)), nil
+}
+
+// onlyGo reports that s is a number to Go but not to other programs: one with
+// underscores, or with 0b or 0o before it.
+func onlyGo(s string) bool {
+	digits := strings.ToLower(strings.TrimLeft(s, "+-"))
+	return strings.Contains(s, "_") || strings.HasPrefix(digits, "0b") || strings.HasPrefix(digits, "0o")
 }
 
 // Ftok makes a key from an existing file and a project number, with the value

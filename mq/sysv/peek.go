@@ -10,7 +10,7 @@ import (
 
 // Peek returns a copy of the message at position index of the queue, 0 being
 // the oldest, and leaves it there. Other processes may take it, or move what is
-// behind it forward, at any time.
+// behind it forward, at any time. Config.Truncate applies to the copy.
 //
 // The error matches [mq.ErrEmpty] if there are no more than index messages, and
 // [errors.ErrUnsupported] if the kernel was built without
@@ -30,6 +30,10 @@ func (q *Queue) Peek(index int) (mq.Message, error) {
 		var m mq.Message
 		switch errno := r.take(&m, nil); errno {
 		case 0:
+			if limit := q.truncate; limit > 0 && len(m.Data) > limit {
+				// The kernel does not cut a copy.
+				m.Data, m.Truncated = m.Data[:limit:limit], true
+			}
 			return m, nil
 		case sys.ENOMSG:
 			return m, q.fail("peek", mq.ErrEmpty, errno, fmt.Sprintf("no message at position %d", index))
@@ -37,7 +41,7 @@ func (q *Queue) Peek(index int) (mq.Message, error) {
 			return m, q.fail("peek", errors.ErrUnsupported, errno, "the kernel lacks MSG_COPY (CONFIG_CHECKPOINT_RESTORE)")
 		case sys.E2BIG, sys.EINTR:
 		case sys.EINVAL:
-			if _, err := q.Stat(); err == nil {
+			if _, e := q.statAnyhow(); e == 0 {
 				return m, q.fail("peek", mq.ErrTooLarge, errno, "the message exceeds kernel.msgmax of now (raise it with sysctl -w kernel.msgmax=N)")
 			}
 			return m, q.errno("peek", errno)

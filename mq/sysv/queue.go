@@ -160,8 +160,8 @@ func (q *Queue) Close() error {
 //
 // See msgctl(2), IPC_RMID.
 func (q *Queue) Remove() error {
-	if q.calls.isClosed() {
-		return q.fail("remove", mq.ErrClosed, 0, "")
+	if err := q.usable("remove", true); err != nil {
+		return err
 	}
 	if errno := sys.MsgRemove(q.id); errno != 0 {
 		return q.errno("remove", errno)

@@ -2,7 +2,6 @@ package sysv
 
 import (
 	"context"
-	"math"
 
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
@@ -117,9 +116,10 @@ func (r *receiver) TryReceiveInto(m *mq.Message) error {
 // more room.
 func (r *receiver) take(m *mq.Message, ctx context.Context) sys.Errno {
 	room, flags := int(r.q.size.Load()), r.flags
-	if r.q.truncate > 0 {
+	cut := r.q.truncate > 0 && r.q.truncate < room && flags&sys.MSG_COPY == 0
+	if cut {
 		// One byte more, to know a message that was cut from one that fits.
-		room, flags = min(r.q.truncate, math.MaxInt-1-sys.TypeSize)+1, flags|sys.MSG_NOERROR
+		room, flags = r.q.truncate+1, flags|sys.MSG_NOERROR
 	}
 	b := getBuffer(room)
 	defer putBuffer(b)
@@ -142,7 +142,7 @@ func (r *receiver) take(m *mq.Message, ctx context.Context) sys.Errno {
 		}
 		return errno
 	}
-	m.Truncated = r.q.truncate > 0 && n == room
+	m.Truncated = cut && n == room
 	if m.Truncated {
 		n--
 	}

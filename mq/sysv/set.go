@@ -3,6 +3,7 @@ package sysv
 import (
 	"fmt"
 	"io/fs"
+	"math"
 
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
@@ -12,7 +13,7 @@ import (
 type Settings struct {
 	Mode     fs.FileMode // permissions: read and write for owner, group, others (0666)
 	UID, GID uint32      // owner
-	Capacity int64       // most bytes of payload (msg_qbytes), 1 or more
+	Capacity int64       // most bytes of payload (msg_qbytes), 1 to 2147483647
 }
 
 // Set changes the settings of the queue: it reads them, lets change edit them,
@@ -46,13 +47,16 @@ func (q *Queue) Set(change func(*Settings)) error {
 	case s.Capacity < 1:
 		return q.fail("set", mq.ErrInvalidConfig, 0,
 			fmt.Sprintf("Capacity = %d: nothing could ever be sent; it is 1 byte or more", s.Capacity))
+	case s.Capacity > math.MaxInt32: // the kernel would drop the upper bits
+		return q.fail("set", mq.ErrInvalidConfig, 0,
+			fmt.Sprintf("Capacity = %d: the kernel takes up to 2147483647 bytes", s.Capacity))
 	}
 	old := int64(ds.Qbytes)
 	ds.Mode, ds.UID, ds.GID, ds.Qbytes = uint32(s.Mode), s.UID, s.GID, uint64(s.Capacity)
 	if errno := sys.MsgSet(q.id, ds); errno != 0 {
 		return q.setError(errno, s, old)
 	}
-	q.calls.kickAll()
+	q.calls.wakeAll() // senders that sleep may wait for room that can no longer be
 	return nil
 }
 
