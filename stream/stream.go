@@ -1,0 +1,205 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"ipcmq/internal/reader"
+	"ipcmq/mq"
+)
+
+// DefaultBuffer is the number of messages that the channel of a stream holds if
+// its Config does not say otherwise.
+const DefaultBuffer = 128
+
+// ErrUnread: messages that the stream had taken were not read before it was
+// closed. [Stream.Unread] returns them.
+var ErrUnread = errors.New("messages were not read")
+
+// Config says how a stream works. The zero value, like a nil *Config, takes
+// every message.
+type Config struct {
+	// Select chooses the messages to take; the others stay in the queue. The
+	// zero value is mq.Any.
+	Select mq.Selector
+
+	// Buffer is the number of messages that the channel holds, 1 or more; 0
+	// means DefaultBuffer. More makes a stream faster while messages come in
+	// bursts: with a Buffer of 1 each message waits for its reader.
+	Buffer int
+
+	// Spin is how long the stream polls an empty queue before it sleeps; 0
+	// means not at all. See [mq.Spin] for what it gains and costs.
+	Spin time.Duration
+}
+
+// A Stream is a queue as a channel. Its methods may be called by several
+// goroutines at once.
+type Stream struct {
+	messages chan mq.Message
+	reader   *reader.Reader
+	abort    chan struct{} // closed by Close: deliver nothing more
+	closing  sync.Once
+
+	counters counters
+
+	mu     sync.Mutex
+	err    error
+	unread []mq.Message
+}
+
+// New starts a stream of the messages of q. Nothing else may be needed of q
+// meanwhile, but other calls on it are allowed: a message goes to the stream or
+// to them.
+//
+// The error matches [mq.ErrInvalidConfig], [mq.ErrInvalidType], or
+// errors.ErrUnsupported if q cannot select what cfg asks for.
+func New(q mq.Queue, cfg *Config) (*Stream, error) {
+	var c Config
+	if cfg != nil {
+		c = *cfg
+	}
+	switch {
+	case c.Buffer < 0:
+		return nil, invalid("Buffer = %d is negative; 0 is the default of %d", c.Buffer, DefaultBuffer)
+	case c.Spin < 0:
+		return nil, invalid("Spin = %v is negative; 0 does not poll", c.Spin)
+	case c.Buffer == 0:
+		c.Buffer = DefaultBuffer
+	}
+	receiver, err := q.Select(c.Select)
+	if err != nil {
+		return nil, err
+	}
+	s := &Stream{messages: make(chan mq.Message, c.Buffer), abort: make(chan struct{})}
+	s.reader = reader.Start(receiver, c.Spin, s.deliver, s.ended)
+	return s, nil
+}
+
+func invalid(format string, args ...any) error {
+	return &mq.Error{Op: "start stream", Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf(format, args...)}
+}
+
+// Messages returns the channel of the stream; it is the same one each time.
+// Several goroutines may read from it, and each message goes to one of them.
+// The channel is closed when the stream has ended.
+func (s *Stream) Messages() <-chan mq.Message { return s.messages }
+
+// Done returns a channel that is closed when the stream has ended: when
+// Messages is closed.
+func (s *Stream) Done() <-chan struct{} { return s.reader.Done() }
+
+// Err returns the error of the queue that ended the stream. It is nil while the
+// stream runs, and after a Shutdown or Close that came first.
+func (s *Stream) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// Shutdown ends the stream gracefully: it takes no more messages, waits until
+// those taken have been read from Messages, and closes that. It must not be
+// called by the only goroutine that reads.
+//
+// If ctx ends first, Shutdown closes the stream as [Stream.Close] does, and the
+// error matches that of ctx, and [ErrUnread] if something was left.
+func (s *Stream) Shutdown(ctx context.Context) error {
+	s.reader.Stop()
+	select {
+	case <-s.reader.Done():
+	case <-ctx.Done():
+		return errors.Join(ctx.Err(), s.Close())
+	}
+	// Nothing tells when a buffered channel has been emptied, so look.
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for wait := 50 * time.Microsecond; len(s.messages) > 0; wait = min(2*wait, 10*time.Millisecond) {
+		pause.Reset(wait)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), s.Close())
+		}
+	}
+	return nil
+}
+
+// Close ends the stream at once: it takes no more messages and closes Messages.
+// What was taken and not read is kept for [Stream.Unread]; if there is any, the
+// error matches [ErrUnread]. Close may be called more than once, also by the
+// goroutine that reads.
+func (s *Stream) Close() error {
+	s.closing.Do(func() { close(s.abort) })
+	s.reader.Stop()
+	<-s.reader.Done()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keepUnread()
+	if len(s.unread) == 0 {
+		return nil
+	}
+	return &mq.Error{Op: "close stream", Kind: ErrUnread,
+		Detail: fmt.Sprintf("%d messages were taken from the queue and not read; Unread returns them", len(s.unread))}
+}
+
+// Unread returns the messages, oldest first, that the stream had taken and
+// nobody had read when it was closed, and forgets them. Before Close it returns
+// nil.
+func (s *Stream) Unread() []mq.Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	unread := s.unread
+	s.unread = nil
+	return unread
+}
+
+// deliver puts m into the channel; or, if Close comes first, with the unread.
+func (s *Stream) deliver(m mq.Message) {
+	s.counters.received.Add(1)
+	s.counters.bytes.Add(uint64(len(m.Data)))
+	select {
+	case s.messages <- m:
+		s.counters.delivered.Add(1)
+		return
+	default:
+	}
+	began := time.Now()
+	s.counters.blockedSince.Store(began.UnixNano())
+	select {
+	case s.messages <- m:
+		s.counters.delivered.Add(1)
+	case <-s.abort:
+		// What is in the channel is older.
+		s.mu.Lock()
+		s.keepUnread()
+		s.unread = append(s.unread, m)
+		s.mu.Unlock()
+	}
+	s.counters.blockedSince.Store(0)
+	s.counters.blocked.Add(int64(time.Since(began)))
+}
+
+// keepUnread moves what is in the channel to the unread.
+func (s *Stream) keepUnread() {
+	for {
+		select {
+		case m, ok := <-s.messages:
+			if !ok {
+				return
+			}
+			s.unread = append(s.unread, m)
+		default:
+			return
+		}
+	}
+}
+
+func (s *Stream) ended(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+	close(s.messages)
+}
