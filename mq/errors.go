@@ -31,6 +31,9 @@ var (
 	// ErrInvalidPriority: a priority above the highest that the queue has.
 	ErrInvalidPriority = errors.New("invalid message priority")
 
+	// ErrNotInbox: an address for replies that does not name an inbox.
+	ErrNotInbox = errors.New("not an inbox")
+
 	// ErrInvalidConfig: a configuration or argument that cannot be meant.
 	ErrInvalidConfig = errors.New("invalid configuration")
 )

@@ -41,6 +41,11 @@ type Config struct {
 	// must not fall for that lists os.Geteuid() and those it trusts.
 	Owners []int
 
+	// InboxMode is the permissions of the inboxes that [Queue.NewInbox] makes; 0
+	// means 0600. A server that runs as another user, and not as root, needs
+	// write permission to reply: 0622, or 0620 for one of the same group.
+	InboxMode fs.FileMode
+
 	// Truncate, if not 0, is the most bytes of payload to receive: of a longer
 	// message the rest is discarded, and Message.Truncated is set
 	// (MSG_NOERROR). By default messages are received whole, however long.
@@ -57,6 +62,9 @@ func (cfg *Config) check(name string) (Config, error) {
 	if c.Mode == 0 {
 		c.Mode = 0o600
 	}
+	if c.InboxMode == 0 {
+		c.InboxMode = 0o600
+	}
 	bad := func(format string, args ...any) (Config, error) {
 		return Config{}, &mq.Error{Op: "open", Queue: name, Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf(format, args...)}
 	}
@@ -65,6 +73,8 @@ func (cfg *Config) check(name string) (Config, error) {
 		return bad("Access = %d is none of ReadWrite, ReadOnly and WriteOnly", c.Access)
 	case c.Mode&^0o666 != 0:
 		return bad("Mode = %v has bits other than read and write for owner, group and others (0666)", c.Mode)
+	case c.InboxMode&^0o666 != 0:
+		return bad("InboxMode = %v has bits other than read and write for owner, group and others (0666)", c.InboxMode)
 	case c.Exclusive && c.OpenOnly:
 		return bad("Exclusive and OpenOnly contradict each other")
 	case c.Capacity < 0:

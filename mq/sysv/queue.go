@@ -14,11 +14,12 @@ import (
 type Queue struct {
 	receiver // of any type
 
-	id       int
-	name     string
-	created  bool
-	access   mq.Access
-	truncate int
+	id        int
+	name      string
+	created   bool
+	access    mq.Access
+	truncate  int
+	inboxMode fs.FileMode
 
 	// size is the bytes of payload that a receive makes room for. It begins
 	// with kernel.msgmax and grows when a message turns out longer.
@@ -28,8 +29,6 @@ type Queue struct {
 
 	errFull, errEmpty *mq.Error // made once: Try calls may be made in a loop
 }
-
-var _ mq.Queue = (*Queue)(nil)
 
 // Open opens the queue with the given key, or creates it if there is none; peers
 // may start in any order. A nil cfg means the defaults; see [Config].
@@ -126,7 +125,7 @@ func OpenID(id int, cfg *Config) (*Queue, error) {
 }
 
 func newQueue(id int, name string, created bool, c Config) *Queue {
-	q := &Queue{id: id, name: name, created: created, access: c.Access, truncate: c.Truncate}
+	q := &Queue{id: id, name: name, created: created, access: c.Access, truncate: c.Truncate, inboxMode: c.InboxMode}
 	q.receiver = receiver{q: q}
 	q.size.Store(initialSize())
 	q.errFull = q.fail("send", mq.ErrFull, sys.EAGAIN, "")

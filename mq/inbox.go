@@ -1,0 +1,41 @@
+package mq
+
+import "io"
+
+// An Exchange is a queue whose users can give each other an address for
+// replies. Request-reply of package ipcmq/mux needs one.
+type Exchange interface {
+	Queue
+
+	// NewInbox creates a queue for replies that is reached by its address only.
+	NewInbox() (Inbox, error)
+
+	// OpenInbox opens the inbox with the given address, to send to it. The
+	// address may come from anyone who may send to the queue, so OpenInbox
+	// refuses, with an error that matches [ErrNotInbox], every address that is
+	// not an inbox: nobody can aim a program at another program's queue. An
+	// inbox that is gone is fs.ErrNotExist.
+	OpenInbox(address string) (SendCloser, error)
+
+	// Check returns nil if the queue still exists, and otherwise an error that
+	// matches [ErrRemoved], or [ErrClosed] if the handle was closed.
+	Check() error
+}
+
+// An Inbox is a queue of one process, into which others put replies to it.
+type Inbox interface {
+	Queue
+
+	// Address returns the text by which [Exchange.OpenInbox] finds the inbox,
+	// at most 255 bytes.
+	Address() string
+
+	// Remove removes the inbox with what is in it.
+	Remove() error
+}
+
+// A SendCloser is a queue to send to.
+type SendCloser interface {
+	Sender
+	io.Closer
+}
