@@ -1,0 +1,129 @@
+// Peers shares one queue with programs in C, PHP, Perl and Python: each waits
+// for messages of a type of its own and answers with a type of 100 more. Those
+// that are not installed are left out.
+//
+//	go run ./examples/peers
+package main
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"ipcmq/mq"
+	"ipcmq/mq/sysv"
+)
+
+//go:embed programs
+var sources embed.FS
+
+// A peer is a program in another language.
+type peer struct {
+	language string
+	needs    string
+	prepare  []string // compiles it, or fails if what it needs is not there
+	run      []string
+}
+
+func peers() []peer {
+	// The python3 that has the system's modules is often not first on the PATH.
+	python := "/usr/bin/python3"
+	if exec.Command(python, "-c", "import sysv_ipc").Run() != nil {
+		python = "python3"
+	}
+	return []peer{
+		{"C", "cc", []string{"cc", "-o", "peer", "peer.c"}, []string{"./peer"}},
+		{"PHP", "sysvmsg", []string{"php", "--ri", "sysvmsg"}, []string{"php", "peer.php"}},
+		{"Perl", "perl", []string{"perl", "-c", "peer.pl"}, []string{"perl", "peer.pl"}},
+		{"Python", "sysv_ipc", []string{python, "-c", "import sysv_ipc"}, []string{python, "peer.py"}},
+	}
+}
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "peers:", err)
+		os.Exit(1)
+	}
+}
+
+func run() (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+
+	dir, err := os.MkdirTemp("", "peers")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.CopyFS(dir, sources); err != nil {
+		return err
+	}
+
+	// From the same path and letter, ftok(3) makes the same key in C.
+	key, err := sysv.Ftok(dir, 'p')
+	if err != nil {
+		return err
+	}
+	q, err := sysv.Open(key, &sysv.Config{Exclusive: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, q.Remove(), q.Close()) }()
+
+	// The programs share the queue: each takes messages of one type only.
+	var running []*exec.Cmd
+	for i, p := range peers() {
+		if err := command(ctx, dir, p.prepare).Run(); err != nil {
+			fmt.Printf("%s is left out, without %s: %v\n", p.language, p.needs, err)
+			continue
+		}
+		cmd := command(ctx, dir, p.run, strconv.Itoa(int(int32(key))), strconv.Itoa(i+1))
+		cmd.Stderr = os.Stderr
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		running = append(running, cmd)
+
+		fmt.Printf("%s waits for type %d\n", p.language, i+1)
+		hello := mq.Message{Type: int64(i + 1), Data: []byte("hello, " + p.language)}
+		if err := q.Send(ctx, hello); err != nil {
+			return err
+		}
+	}
+	for _, cmd := range running {
+		if err := cmd.Wait(); err != nil {
+			return fmt.Errorf("%v: %w", cmd, err)
+		}
+	}
+
+	// The programs have ended, but what they sent is in the queue. UpTo takes
+	// the lowest type first.
+	answers, err := q.Select(mq.UpTo(200))
+	if err != nil {
+		return err
+	}
+	for {
+		m, err := answers.TryReceive()
+		if errors.Is(err, mq.ErrEmpty) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Printf("type %d: %s\n", m.Type, m.Data)
+	}
+}
+
+// command returns a command that runs among the programs in dir.
+func command(ctx context.Context, dir string, words []string, args ...string) *exec.Cmd {
+	words = append(words[:len(words):len(words)], args...)
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+	cmd.Dir = filepath.Join(dir, "programs")
+	return cmd
+}
