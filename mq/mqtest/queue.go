@@ -1,0 +1,189 @@
+package mqtest
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"ipcmq/mq"
+)
+
+// Config says what a queue in memory is like. The zero value, like a nil
+// *Config, has the defaults of System V queues.
+type Config struct {
+	// Name is what errors call the queue; "" means "memory queue N", N counting
+	// from 1.
+	Name string
+
+	// Capacity is the bytes of payload that the queue can hold, and also the
+	// number of messages; 0 means 16384.
+	Capacity int
+
+	// MaxMessage is the most bytes of payload of one message; 0 means 8192.
+	MaxMessage int
+}
+
+// A Queue is a handle on a queue in memory that behaves like a System V queue:
+// messages have types, every selector works, a message waits for room in the
+// queue even if somebody waits for just that message, and a queue can be
+// removed under its users.
+//
+// What waits, waits on a channel: inside a bubble of testing/synctest, all calls
+// block durably, and the clock of the bubble goes on. The queue itself may come
+// from outside of the bubble.
+//
+// Those that wait are served in the order in which they came; as in the kernel,
+// a sender whose message does not fit yet is passed over.
+type Queue struct {
+	receiver // of any type
+	box      *box
+	closed   bool // guarded by box.mu
+}
+
+var _ mq.Queue = (*Queue)(nil)
+
+// A box is what all handles on a queue share.
+type box struct {
+	name                 string
+	capacity, maxMessage int
+
+	mu        sync.Mutex
+	messages  []mq.Message // the oldest first
+	bytes     int
+	receivers []*waiter // those that have waited longest first
+	senders   []*waiter
+	removed   bool
+}
+
+// A waiter is one blocked call.
+type waiter struct {
+	by       *Queue
+	selector mq.Selector // what a receiver waits for
+	message  mq.Message  // what a sender waits with, or a receiver was given
+	err      error
+	answered chan struct{} // closed after message and err are set
+}
+
+var made atomic.Int64
+
+// New makes an empty queue and opens a handle on it. A nil cfg means the
+// defaults; see [Config]. New panics if a number in cfg is negative.
+func New(cfg *Config) *Queue {
+	if cfg == nil {
+		cfg = &Config{}
+	}
+	c := *cfg
+	if c.Capacity < 0 || c.MaxMessage < 0 {
+		panic(fmt.Sprintf("mqtest: negative number in %+v", c))
+	}
+	if c.Name == "" {
+		c.Name = fmt.Sprintf("memory queue %d", made.Add(1))
+	}
+	if c.Capacity == 0 {
+		c.Capacity = 16384
+	}
+	if c.MaxMessage == 0 {
+		c.MaxMessage = 8192
+	}
+	return (&box{name: c.Name, capacity: c.Capacity, maxMessage: c.MaxMessage}).open()
+}
+
+func (b *box) open() *Queue {
+	q := &Queue{box: b}
+	q.receiver = receiver{q: q, selector: mq.Any()}
+	return q
+}
+
+// Open opens another handle on the queue, as another process would. It works
+// also on a handle that was closed.
+func (q *Queue) Open() *Queue { return q.box.open() }
+
+// String returns the name of the queue.
+func (q *Queue) String() string { return q.box.name }
+
+// Close unblocks every call that is blocked on this handle, and makes it and all
+// later ones fail with [mq.ErrClosed]. The queue stays, for other handles. Close
+// always returns nil and may be called more than once.
+func (q *Queue) Close() error {
+	b := q.box
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	q.closed = true
+	mine := func(w *waiter) bool { return w.by == q }
+	b.dismiss(mine, mq.ErrClosed)
+	return nil
+}
+
+// Remove removes the queue with its messages, for all handles: calls that are
+// blocked, and all later ones, fail with [mq.ErrRemoved].
+func (q *Queue) Remove() error {
+	b := q.box
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := q.usable("remove"); err != nil {
+		return err
+	}
+	b.removed = true
+	b.messages, b.bytes = nil, 0
+	all := func(*waiter) bool { return true }
+	b.dismiss(all, mq.ErrRemoved)
+	return nil
+}
+
+// dismiss fails the blocked calls that which chooses.
+func (b *box) dismiss(which func(*waiter) bool, kind error) {
+	refuse := func(op string) func(*waiter) bool {
+		return func(w *waiter) bool {
+			if !which(w) {
+				return false
+			}
+			w.err = &mq.Error{Op: op, Queue: b.name, Kind: kind}
+			close(w.answered)
+			return true
+		}
+	}
+	b.receivers = slices.DeleteFunc(b.receivers, refuse("receive"))
+	b.senders = slices.DeleteFunc(b.senders, refuse("send"))
+}
+
+// Stat is the state of a queue in memory.
+type Stat struct {
+	Messages  int // messages waiting
+	Bytes     int // bytes of payload waiting
+	Receivers int // calls that wait for a message, on all handles
+	Senders   int // calls that wait for room, on all handles
+}
+
+// Stat returns the state of the queue; it works also when the handle is closed
+// or the queue removed.
+func (q *Queue) Stat() Stat {
+	b := q.box
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return Stat{len(b.messages), b.bytes, len(b.receivers), len(b.senders)}
+}
+
+// Capabilities returns those of a System V queue, but for the lifetime.
+func (q *Queue) Capabilities() mq.Capabilities {
+	return mq.Capabilities{
+		MaxType:     math.MaxInt64,
+		MaxPayload:  min(q.box.maxMessage, q.box.capacity),
+		Selectors:   []mq.SelectorKind{mq.SelectAny, mq.SelectType, mq.SelectUpTo, mq.SelectExcept},
+		SeesRemoval: true,
+		Lifetime:    mq.UntilExit,
+	}
+}
+
+// usable returns an error if q was closed or the queue is removed. The lock is
+// held.
+func (q *Queue) usable(op string) error {
+	switch {
+	case q.closed:
+		return &mq.Error{Op: op, Queue: q.box.name, Kind: mq.ErrClosed}
+	case q.box.removed:
+		return &mq.Error{Op: op, Queue: q.box.name, Kind: mq.ErrRemoved}
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+package mqtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"ipcmq/mq"
+)
+
+// Send adds m to the queue, waiting for room. See [mq.Sender].
+func (q *Queue) Send(ctx context.Context, m mq.Message) error { return q.send(m, ctx) }
+
+// TrySend adds m to the queue if there is room now. See [mq.Sender].
+func (q *Queue) TrySend(m mq.Message) error { return q.send(m, nil) }
+
+// send waits if ctx is not nil.
+func (q *Queue) send(m mq.Message, ctx context.Context) error {
+	b := q.box
+	b.mu.Lock()
+	if err := q.sendable(m); err != nil {
+		b.mu.Unlock()
+		return err
+	}
+	if ctx != nil && ctx.Err() != nil {
+		b.mu.Unlock()
+		return b.ended("send", ctx)
+	}
+	m.Priority, m.Truncated = 0, false
+	m.Data = append([]byte{}, m.Data...)
+	switch {
+	case b.fits(m):
+		b.put(m)
+		b.mu.Unlock()
+		return nil
+	case ctx == nil:
+		b.mu.Unlock()
+		return &mq.Error{Op: "send", Queue: b.name, Kind: mq.ErrFull}
+	}
+	w := &waiter{by: q, message: m, answered: make(chan struct{})}
+	b.senders = append(b.senders, w)
+	b.mu.Unlock()
+	return b.wait("send", ctx, w, &b.senders)
+}
+
+func (q *Queue) sendable(m mq.Message) error {
+	if err := q.usable("send"); err != nil {
+		return err
+	}
+	e := &mq.Error{Op: "send", Queue: q.box.name, Kind: mq.ErrTooLarge}
+	switch n := len(m.Data); {
+	case m.Type < 1:
+		e.Kind, e.Detail = mq.ErrInvalidType, fmt.Sprintf("message type %d: types begin at 1", m.Type)
+	case n > q.box.maxMessage:
+		e.Detail = fmt.Sprintf("message of %d bytes exceeds MaxMessage = %d", n, q.box.maxMessage)
+	case n > q.box.capacity:
+		e.Detail = fmt.Sprintf("message of %d bytes exceeds Capacity = %d", n, q.box.capacity)
+	default:
+		return nil
+	}
+	return e
+}
+
+// fits reports whether the queue has room for m. Like the kernel's, it does not
+// matter whether somebody waits for m.
+func (b *box) fits(m mq.Message) bool {
+	return b.bytes+len(m.Data) <= b.capacity && len(b.messages) < b.capacity
+}
+
+// put gives m to the first receiver that waits for it, or else to the queue.
+func (b *box) put(m mq.Message) {
+	for i, w := range b.receivers {
+		if w.selector.Matches(m.Type) {
+			b.receivers = slices.Delete(b.receivers, i, i+1)
+			w.message = m
+			close(w.answered)
+			return
+		}
+	}
+	b.messages = append(b.messages, m)
+	b.bytes += len(m.Data)
+}
+
+// admit lets in the waiting senders whose messages fit now.
+func (b *box) admit() {
+	b.senders = slices.DeleteFunc(b.senders, func(w *waiter) bool {
+		if !b.fits(w.message) {
+			return false
+		}
+		b.put(w.message)
+		close(w.answered)
+		return true
+	})
+}
+
+// A receiver takes what one selector selects.
+type receiver struct {
+	q        *Queue
+	selector mq.Selector
+}
+
+// Select returns a receiver of the messages that s selects. See [mq.Queue].
+func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
+	if err := s.Validate(); err != nil {
+		return nil, &mq.Error{Op: "select", Queue: q.box.name, Kind: mq.ErrInvalidType, Detail: "message types begin at 1, not " + s.String()}
+	}
+	return &receiver{q, s}, nil
+}
+
+// Receive takes the next message, waiting for one. See [mq.Receiver].
+func (r *receiver) Receive(ctx context.Context) (mq.Message, error) {
+	var m mq.Message
+	err := r.receive(&m, ctx)
+	return m, err
+}
+
+// ReceiveInto is Receive into *m. See [mq.Receiver].
+func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error { return r.receive(m, ctx) }
+
+// TryReceive takes the next message if there is one now. See [mq.Receiver].
+func (r *receiver) TryReceive() (mq.Message, error) {
+	var m mq.Message
+	err := r.receive(&m, nil)
+	return m, err
+}
+
+// TryReceiveInto is TryReceive into *m. See [mq.Receiver].
+func (r *receiver) TryReceiveInto(m *mq.Message) error { return r.receive(m, nil) }
+
+// receive waits if ctx is not nil.
+func (r *receiver) receive(m *mq.Message, ctx context.Context) error {
+	b := r.q.box
+	b.mu.Lock()
+	if err := r.q.usable("receive"); err != nil {
+		b.mu.Unlock()
+		return err
+	}
+	if ctx != nil && ctx.Err() != nil {
+		b.mu.Unlock()
+		return b.ended("receive", ctx)
+	}
+	if i := b.find(r.selector); i >= 0 {
+		got := b.messages[i]
+		b.messages = slices.Delete(b.messages, i, i+1)
+		b.bytes -= len(got.Data)
+		b.admit()
+		b.mu.Unlock()
+		store(m, got)
+		return nil
+	}
+	if ctx == nil {
+		b.mu.Unlock()
+		return &mq.Error{Op: "receive", Queue: b.name, Kind: mq.ErrEmpty}
+	}
+	w := &waiter{by: r.q, selector: r.selector, answered: make(chan struct{})}
+	b.receivers = append(b.receivers, w)
+	b.mu.Unlock()
+	if err := b.wait("receive", ctx, w, &b.receivers); err != nil {
+		return err
+	}
+	store(m, w.message)
+	return nil
+}
+
+// store copies what was received to *m, reusing its memory.
+func store(m *mq.Message, got mq.Message) {
+	if m.Data != nil && cap(m.Data) >= len(got.Data) {
+		got.Data = append(m.Data[:0], got.Data...)
+	}
+	*m = got
+}
+
+// find returns the position of the message that s takes next, or -1.
+func (b *box) find(s mq.Selector) int {
+	found := -1
+	for i, m := range b.messages {
+		if !s.Matches(m.Type) {
+			continue
+		}
+		if s.Kind() != mq.SelectUpTo {
+			return i
+		}
+		if found < 0 || m.Type < b.messages[found].Type {
+			found = i
+		}
+	}
+	return found
+}
+
+// wait returns when w, which stands in list, was answered or ctx has ended. If
+// both, the answer counts.
+func (b *box) wait(op string, ctx context.Context, w *waiter, list *[]*waiter) error {
+	select {
+	case <-w.answered:
+		return w.err
+	case <-ctx.Done():
+	}
+	b.mu.Lock()
+	i := slices.Index(*list, w)
+	if i >= 0 {
+		*list = slices.Delete(*list, i, i+1)
+	}
+	b.mu.Unlock()
+	if i < 0 {
+		return w.err
+	}
+	return b.ended(op, ctx)
+}
+
+// ended makes the error for a call that ctx ended.
+func (b *box) ended(op string, ctx context.Context) error {
+	e := &mq.Error{Op: op, Queue: b.name, Kind: ctx.Err()}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(ctx.Err(), cause) {
+		e.Err, e.Detail = cause, fmt.Sprintf("%v: %v", ctx.Err(), cause)
+	}
+	return e
+}
