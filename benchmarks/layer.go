@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"ipcmq/mq"
+	"ipcmq/stream"
+)
+
+// A layer is one way to use a queue from Go.
+type layer struct {
+	name string
+
+	// receive gives the messages of q to handle, in order, until handle returns
+	// false. The payload is handle's only during the call.
+	receive func(ctx context.Context, q mq.Queue, handle func(mq.Message) bool) error
+
+	// send is q.Send if nil.
+	send func(ctx context.Context, q mq.Queue, m mq.Message) error
+}
+
+// The names of the layers.
+const (
+	raw         = "raw"      // system calls, nothing around them
+	rawSpin     = "raw+spin" // the same, polling
+	receiveInto = "ReceiveInto"
+	receive     = "Receive"
+	all         = "All"
+	intoSpin    = "ReceiveInto+spin" // of mq.Spin
+	channel     = "channel"          // of a stream
+	channelSpin = "channel+spin"
+	sendOnly    = "Send" // for processes that receive nothing
+)
+
+// spinTime is how long the layers that spin do so before they sleep: longer
+// than the other side takes, so that they never sleep while both run.
+const spinTime = 200 * time.Microsecond
+
+// layers are those that every backend has.
+var layers = []layer{
+	{name: receiveInto, receive: loopReceiveInto},
+	{name: receive, receive: loopReceive},
+	{name: all, receive: rangeAll},
+	{name: intoSpin, receive: loopSpinning},
+	{name: channel, receive: rangeChannel},
+	{name: channelSpin, receive: rangeChannelSpinning},
+	{name: sendOnly},
+}
+
+func loopReceiveInto(ctx context.Context, q mq.Queue, handle func(mq.Message) bool) error {
+	return into(ctx, q, handle)
+}
+
+func loopSpinning(ctx context.Context, q mq.Queue, handle func(mq.Message) bool) error {
+	return into(ctx, mq.Spin(q, spinTime), handle)
+}
+
+func into(ctx context.Context, r mq.Receiver, handle func(mq.Message) bool) error {
+	var m mq.Message
+	for {
+		if err := r.ReceiveInto(ctx, &m); err != nil {
+			return err
+		}
+		if !handle(m) {
+			return nil
+		}
+	}
+}
+
+func loopReceive(ctx context.Context, q mq.Queue, handle func(mq.Message) bool) error {
+	for {
+		m, err := q.Receive(ctx)
+		if err != nil {
+			return err
+		}
+		if !handle(m) {
+			return nil
+		}
+	}
+}
+
+func rangeAll(ctx context.Context, q mq.Queue, handle func(mq.Message) bool) error {
+	for m, err := range mq.All(ctx, q) {
+		if err != nil {
+			return err
+		}
+		if !handle(m) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func rangeChannel(_ context.Context, q mq.Queue, handle func(mq.Message) bool) error {
+	return rangeStream(q, nil, handle)
+}
+
+func rangeChannelSpinning(_ context.Context, q mq.Queue, handle func(mq.Message) bool) error {
+	return rangeStream(q, &stream.Config{Spin: spinTime}, handle)
+}
+
+func rangeStream(q mq.Queue, cfg *stream.Config, handle func(mq.Message) bool) error {
+	s, err := stream.New(q, cfg)
+	if err != nil {
+		return err
+	}
+	for m := range s.Messages() {
+		if !handle(m) {
+			return s.Close()
+		}
+	}
+	return s.Err()
+}

@@ -1,0 +1,57 @@
+// The benchmarks of ipcmq: the same work done by C programs and by the library,
+// in turn, in one run. See README.md.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	if len(os.Args) == 3 && os.Args[1] == childArg {
+		exitOn(runChild(os.Args[2]))
+		return
+	}
+	var b bench
+	flag.IntVar(&b.pairs, "pairs", 9, "measure each row `N` times in C and N times in Go")
+	flag.BoolVar(&b.quick, "quick", false, "one pair of a few messages: shows that all works, the figures mean nothing")
+	flag.StringVar(&b.profiles, "cpuprofile", "", "write a CPU profile of the timed Go process of each row into `directory`")
+	pattern := flag.String("run", "", "measure only rows whose name, such as sysv/one-way/Receive/64, matches `regexp`")
+	size := flag.Int("size", 0, "measure only messages of so many `bytes`: 64, 1024 or 8192")
+	list := flag.Bool("list", false, "print the names of the rows and measure nothing")
+	write := flag.Bool("write", false, "write the tables into README.md and the figures to results/latest.json")
+	flag.Parse()
+	if b.quick {
+		b.pairs = 1
+	}
+	if b.pairs < 1 {
+		exitOn(fmt.Errorf("-pairs %d is less than 1", b.pairs))
+	}
+	p, err := newPlan(*pattern, *size)
+	exitOn(err)
+	if *list {
+		fmt.Println(strings.Join(p.names(), "\n"))
+		return
+	}
+	// So that the queues of a run that is interrupted are removed.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	all, err := b.measure(ctx, p)
+	stop()
+	exitOn(err)
+	writeTables(os.Stdout, all)
+	if *write {
+		exitOn(all.write("."))
+	}
+}
+
+func exitOn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "benchmarks:", err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"time"
+)
+
+// A meter measures from the last message of the warm-up to the last of all.
+type meter struct {
+	job    job
+	seen   int
+	start  time.Time
+	before runtime.MemStats
+
+	report report
+	err    error // of writing a profile
+}
+
+func newMeter(j job) *meter { return &meter{job: j} }
+
+// count counts one message.
+func (m *meter) count() {
+	m.seen++
+	switch m.seen {
+	case m.job.Warm:
+		m.begin()
+	case m.job.Warm + m.job.Count:
+		m.end()
+	}
+}
+
+func (m *meter) begin() {
+	if m.job.Profile != "" {
+		var f *os.File
+		if f, m.err = os.Create(m.job.Profile); m.err == nil {
+			m.err = pprof.StartCPUProfile(f)
+		}
+	}
+	runtime.ReadMemStats(&m.before)
+	m.start = time.Now()
+}
+
+func (m *meter) end() {
+	m.report.NS = time.Since(m.start).Nanoseconds()
+	var after runtime.MemStats
+	runtime.ReadMemStats(&after)
+	m.report.Mallocs = after.Mallocs - m.before.Mallocs
+	pprof.StopCPUProfile()
+}
