@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -117,6 +118,15 @@ func Lacking(tb testing.TB, what string) {
 		tb.Fatalf("this test needs %s", what)
 	}
 	tb.Skipf("this test needs %s", what)
+}
+
+// NotEmulated skips a test of what an emulator does wrong or not at all, in CI
+// too. It applies to every emulated architecture, or to those listed.
+func NotEmulated(tb testing.TB, why string, architectures ...string) {
+	tb.Helper()
+	if os.Getenv(envExec) != "" && (len(architectures) == 0 || slices.Contains(architectures, runtime.GOARCH)) {
+		tb.Skipf("emulated %s: %s", runtime.GOARCH, why)
+	}
 }
 
 // otherUsers reports whether this user namespace has more than one user.
