@@ -12,19 +12,23 @@ type Errno uintptr
 
 // The error numbers that the backends tell apart, as on Linux.
 const (
-	EPERM  Errno = 1
-	ENOENT Errno = 2
-	EINTR  Errno = 4
-	E2BIG  Errno = 7
-	EAGAIN Errno = 11
-	ENOMEM Errno = 12
-	EACCES Errno = 13
-	EEXIST Errno = 17
-	EINVAL Errno = 22
-	ENOSPC Errno = 28
-	ENOSYS Errno = 38
-	ENOMSG Errno = 42
-	EIDRM  Errno = 43
+	EPERM     Errno = 1
+	ENOENT    Errno = 2
+	EINTR     Errno = 4
+	E2BIG     Errno = 7
+	EAGAIN    Errno = 11
+	ENOMEM    Errno = 12
+	EACCES    Errno = 13
+	EEXIST    Errno = 17
+	EINVAL    Errno = 22
+	ENOSPC    Errno = 28
+	ENOSYS    Errno = 38
+	ENOMSG    Errno = 42
+	EIDRM     Errno = 43
+	EBADF     Errno = 9
+	ENFILE    Errno = 23
+	EMFILE    Errno = 24
+	ETIMEDOUT Errno = 110
 )
 
 func (e Errno) Error() string {

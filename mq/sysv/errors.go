@@ -38,7 +38,7 @@ func (q *Queue) errno(op string, errno sys.Errno) error {
 
 // ended makes the error for a call that ctx or Close ended.
 func (q *Queue) ended(op string, ctx context.Context) error {
-	if q.calls.isClosed() {
+	if q.calls.Closed() {
 		return q.fail(op, mq.ErrClosed, 0, "")
 	}
 	e := q.fail(op, ctx.Err(), 0, "")

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"sync/atomic"
 
+	"ipcmq/internal/sleep"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
 )
@@ -25,7 +26,7 @@ type Queue struct {
 	// with kernel.msgmax and grows when a message turns out longer.
 	size atomic.Int64
 
-	calls calls // those blocked in the kernel
+	calls sleep.Calls // those blocked in the kernel
 
 	errFull, errEmpty *mq.Error // made once: Try calls may be made in a loop
 }
@@ -148,7 +149,7 @@ func (q *Queue) String() string { return q.name }
 // and its messages stay in the kernel; see [Queue.Remove]. Close always returns
 // nil and may be called more than once.
 func (q *Queue) Close() error {
-	q.calls.close()
+	q.calls.Close()
 	return nil
 }
 
@@ -200,7 +201,7 @@ func (q *Queue) usable(op string, allowed bool) error {
 	if !allowed {
 		return q.fail(op, fs.ErrPermission, 0, "the handle was opened "+q.access.String())
 	}
-	if q.calls.isClosed() {
+	if q.calls.Closed() {
 		return q.fail(op, mq.ErrClosed, 0, "")
 	}
 	return nil

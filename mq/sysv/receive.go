@@ -73,7 +73,7 @@ func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
 		switch {
 		case errno == 0:
 			return nil
-		case errno == sys.EINTR && (r.q.calls.isClosed() || ctx.Err() != nil):
+		case errno == sys.EINTR && (r.q.calls.Closed() || ctx.Err() != nil):
 			return r.q.ended("receive", ctx)
 		case errno == sys.EINTR, errno == sys.E2BIG:
 			// Again, after a signal meant for something else, or with more room.
@@ -127,7 +127,7 @@ func (r *receiver) take(m *mq.Message, ctx context.Context) sys.Errno {
 	var errno sys.Errno
 	switch {
 	case ctx != nil:
-		errno = r.q.calls.sleep(ctx, func() (errno sys.Errno) {
+		errno = r.q.calls.Sleep(ctx, func(*sys.Deadline) (errno sys.Errno) {
 			n, errno = sys.Msgrcv(r.q.id, *b, room, r.typ, flags)
 			return errno
 		})

@@ -39,12 +39,12 @@ func (q *Queue) Send(ctx context.Context, m mq.Message) error {
 			if err := q.tooLarge(n, errno); err != nil {
 				return err
 			}
-			errno = q.calls.sleep(ctx, func() sys.Errno { return sys.Msgsnd(q.id, *b, n, 0) })
+			errno = q.calls.Sleep(ctx, func(*sys.Deadline) sys.Errno { return sys.Msgsnd(q.id, *b, n, 0) })
 		}
 		switch {
 		case errno == 0:
 			return nil
-		case errno == sys.EINTR && (q.calls.isClosed() || ctx.Err() != nil):
+		case errno == sys.EINTR && (q.calls.Closed() || ctx.Err() != nil):
 			return q.ended("send", ctx)
 		case errno != sys.EINTR:
 			return q.sendError(errno, n)

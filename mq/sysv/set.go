@@ -56,7 +56,7 @@ func (q *Queue) Set(change func(*Settings)) error {
 	if errno := sys.MsgSet(q.id, ds); errno != 0 {
 		return q.setError(errno, s, old)
 	}
-	q.calls.wakeAll() // senders that sleep may wait for room that can no longer be
+	q.calls.WakeAll() // senders that sleep may wait for room that can no longer be
 	return nil
 }
 

@@ -1,4 +1,6 @@
-package sysv
+// Package sleep makes system calls that sleep in the kernel and gets their
+// threads back when a context ends or a handle is closed.
+package sleep
 
 import (
 	"context"
@@ -10,14 +12,17 @@ import (
 	"ipcmq/internal/sys"
 )
 
-// calls are the system calls on one handle that sleep in the kernel, or are
-// about to.
+// Calls are the system calls on one handle that sleep in the kernel, or are
+// about to. The zero value is ready for use.
 //
 // msgsnd and msgrcv know no timeout, and no file descriptor wakes them; but a
 // signal ends them with EINTR, and nothing has moved then. So a goroutine that
 // may sleep locks itself to its thread and notes which one that is, and whoever
 // wants it back signals the thread.
-type calls struct {
+//
+// mq_timedsend and mq_timedreceive go on after a signal (those of the Go runtime
+// have SA_RESTART) but read their deadline again, and it has passed by then.
+type Calls struct {
 	closed atomic.Bool // written under mu
 
 	mu    sync.Mutex
@@ -27,18 +32,20 @@ type calls struct {
 }
 
 type call struct {
-	of         *calls
+	of         *Calls
 	number     uint64 // in the order of entering
 	tid        int    // 0 once the system call has answered
+	deadline   sys.Deadline
 	prev, next *call
 }
 
-func (c *calls) isClosed() bool { return c.closed.Load() }
+// Closed reports whether [Calls.Close] was called.
+func (c *Calls) Closed() bool { return c.closed.Load() }
 
-// sleep makes a system call that may sleep. It answers EINTR, and has perhaps
+// Sleep makes a system call that may sleep. It answers EINTR, and has perhaps
 // not made the call, if a signal came, ctx has ended, or the handle is closed:
-// the caller looks which.
-func (c *calls) sleep(ctx context.Context, try func() sys.Errno) sys.Errno {
+// the caller looks which. A call that takes a deadline uses the one given.
+func (c *Calls) Sleep(ctx context.Context, try func(*sys.Deadline) sys.Errno) sys.Errno {
 	// Locked from Gettid until the call has answered, and no longer: a locked
 	// goroutine hands over to another one slowly.
 	runtime.LockOSThread()
@@ -48,14 +55,14 @@ func (c *calls) sleep(ctx context.Context, try func() sys.Errno) sys.Errno {
 		return sys.EINTR
 	}
 	if ctx.Done() == nil {
-		errno := try()
+		errno := try(&call.deadline)
 		c.leave(call, true)
 		return errno
 	}
 	errno := sys.EINTR
 	stop := context.AfterFunc(ctx, call.wake)
 	if ctx.Err() == nil {
-		errno = try()
+		errno = try(&call.deadline)
 	}
 	// Where wake has started it still holds the call, which it must not find
 	// in use by another.
@@ -63,7 +70,7 @@ func (c *calls) sleep(ctx context.Context, try func() sys.Errno) sys.Errno {
 	return errno
 }
 
-func (c *calls) enter(tid int) *call {
+func (c *Calls) enter(tid int) *call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed.Load() {
@@ -76,6 +83,7 @@ func (c *calls) enter(tid int) *call {
 		entered = &call{of: c}
 	}
 	c.last++
+	entered.deadline.Never()
 	entered.number, entered.tid, entered.prev, entered.next = c.last, tid, nil, c.first
 	if c.first != nil {
 		c.first.prev = entered
@@ -84,7 +92,7 @@ func (c *calls) enter(tid int) *call {
 	return entered
 }
 
-func (c *calls) leave(call *call, reuse bool) {
+func (c *Calls) leave(call *call, reuse bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	call.tid = 0
@@ -124,13 +132,13 @@ func (c *call) kick() bool {
 	if c.tid == 0 {
 		return false
 	}
-	kick(c.tid)
+	c.signal()
 	return true
 }
 
-// wakeAll ends the calls that sleep now and returns when they have answered.
+// WakeAll ends the calls that sleep now and returns when they have answered.
 // They see EINTR and look for its cause.
-func (c *calls) wakeAll() {
+func (c *Calls) WakeAll() {
 	c.mu.Lock()
 	last := c.last
 	c.mu.Unlock()
@@ -141,33 +149,34 @@ func (c *calls) wakeAll() {
 
 // kickUpTo signals the threads of the calls with numbers up to last and reports
 // whether there were any.
-func (c *calls) kickUpTo(last uint64) (any bool) {
+func (c *Calls) kickUpTo(last uint64) (any bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for call := c.first; call != nil; call = call.next {
 		if call.number <= last {
-			kick(call.tid)
+			call.signal()
 			any = true
 		}
 	}
 	return any
 }
 
-// close makes every later sleep fail, wakes those that sleep and returns when
+// Close makes every later Sleep fail, wakes those that sleep and returns when
 // they have answered.
-func (c *calls) close() {
+func (c *Calls) Close() {
 	c.mu.Lock()
 	c.closed.Store(true)
 	c.mu.Unlock()
-	c.wakeAll()
+	c.WakeAll()
 }
 
-// kick signals a thread of this process. A program that has SIGURG ignored
-// gets the default back here, which does nothing either but lets the signal
-// interrupt: there is no other way to get the thread back.
-func kick(tid int) {
+// signal signals the thread of a call that has not answered. A program that has
+// SIGURG ignored gets the default back here, which does nothing either but lets
+// the signal interrupt: there is no other way to get the thread back.
+func (c *call) signal() {
+	c.deadline.Expire() // first, so that the kernel finds it
 	if sys.KicksIgnored() {
 		sys.StopIgnoringKicks()
 	}
-	sys.Kick(tid)
+	sys.Kick(c.tid)
 }
