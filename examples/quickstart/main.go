@@ -81,7 +81,7 @@ func ask(ctx context.Context, q *sysv.Queue) error {
 	defer cancel()
 	_, err = answers.Receive(short)
 	if !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("received without having asked: %w", err)
+		return errors.Join(errors.New("expected to wait in vain"), err)
 	}
 	fmt.Println("parent: no more answers:", err)
 	return nil

@@ -43,6 +43,9 @@ type Queue struct {
 // See msgget(2).
 func Open(key Key, cfg *Config) (*Queue, error) {
 	name := "key " + key.String()
+	if key == Private {
+		name = "private queue"
+	}
 	c, err := cfg.check(name)
 	if err != nil {
 		return nil, err
@@ -141,7 +144,8 @@ func (q *Queue) ID() int { return q.id }
 // Created reports whether opening this handle created the queue.
 func (q *Queue) Created() bool { return q.created }
 
-// String returns the key and the id, such as "key 0x0000002a (id 7)".
+// String returns the key and the id, such as "key 0x0000002a (id 7)" or
+// "private queue (id 7)".
 func (q *Queue) String() string { return q.name }
 
 // Close unblocks every call that is blocked on this handle, waits until it has
