@@ -1,0 +1,60 @@
+package mux
+
+import (
+	"context"
+
+	"ipcmq/mq"
+)
+
+// On calls f with each message that s selects, one after the other in the order
+// of the queue, in a goroutine of its own; with cfg.Workers of n, up to n at
+// once, and the order is given up. The messages of f belong to f.
+//
+// The function that On returns ends it: no more messages are taken for f, and
+// those that are taken already still reach it. It returns at once and may be
+// called from within f. The errors are those of [Mux.Subscribe].
+func (m *Mux) On(s mq.Selector, f func(mq.Message), cfg *SubscribeConfig) (off func(), err error) {
+	c, err := cfg.check("on")
+	if err != nil {
+		return nil, err
+	}
+	sub, err := m.subscribe("on", s, c)
+	if err != nil {
+		return nil, err
+	}
+	for range max(c.Workers, 1) {
+		m.callbacks.Go(func() {
+			for msg := range sub.messages {
+				f(msg)
+			}
+		})
+	}
+	return sub.Drain, nil
+}
+
+// Once waits for the next message that s selects, takes exactly that one, and
+// leaves what comes after it in the queue. If it returns an error, it has taken
+// nothing. The error matches that of ctx, [mq.ErrClosed], or those of
+// [Mux.Subscribe].
+func (m *Mux) Once(ctx context.Context, s mq.Selector) (mq.Message, error) {
+	if err := ctx.Err(); err != nil {
+		return mq.Message{}, &mq.Error{Op: "once", Kind: err}
+	}
+	sub, err := m.subscribe("once", s, SubscribeConfig{Buffer: 1, Limit: 1})
+	if err != nil {
+		return mq.Message{}, err
+	}
+	select {
+	case msg, ok := <-sub.messages:
+		if !ok {
+			return mq.Message{}, m.closed("once")
+		}
+		return msg, nil
+	case <-ctx.Done():
+	}
+	_ = sub.Unsubscribe()
+	if unread := sub.Unread(); len(unread) > 0 {
+		return unread[0], nil // it came first
+	}
+	return mq.Message{}, &mq.Error{Op: "once", Kind: ctx.Err(), Err: context.Cause(ctx)}
+}

@@ -1,0 +1,128 @@
+package mux
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// The header of requests and replies; the package documentation specifies it.
+const (
+	headerVersion = 1
+	headerSize    = 40
+	maxAddress    = 255
+)
+
+var headerMagic = [4]byte{'i', 'p', 'c', 'q'}
+
+// kind says what a message with a header is.
+type kind uint8
+
+const (
+	kindRequest kind = 1
+	kindReply   kind = 2
+	kindError   kind = 3
+	// 4 and 5 are reserved for replies in parts: one more part, and the end.
+)
+
+// header is what stands before the payload of a request or a reply.
+type header struct {
+	kind     kind
+	code     Code // of an error
+	id       uint64
+	token    uint64
+	deadline time.Time // zero: none
+	address  string    // of the inbox, in requests
+}
+
+// errHeader: the bytes are not a request or reply of this version.
+var errHeader = errors.New("not a request or reply")
+
+// append adds the header and the payload to b.
+func (h header) append(b, payload []byte) []byte {
+	b = append(b, headerMagic[:]...)
+	b = append(b, headerVersion, byte(h.kind))
+	b = binary.LittleEndian.AppendUint16(b, uint16(h.code))
+	b = binary.LittleEndian.AppendUint64(b, h.id)
+	b = binary.LittleEndian.AppendUint64(b, h.token)
+	var deadline int64
+	if !h.deadline.IsZero() {
+		deadline = h.deadline.UnixNano()
+	}
+	b = binary.LittleEndian.AppendUint64(b, uint64(deadline))
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(h.address)))
+	b = append(b, 0, 0, 0, 0, 0, 0)
+	b = append(b, h.address...)
+	return append(b, payload...)
+}
+
+// parseHeader returns the header and the payload of a message. The payload is
+// part of b.
+func parseHeader(b []byte) (header, []byte, error) {
+	bad := func(format string, args ...any) (header, []byte, error) {
+		return header{}, nil, fmt.Errorf("%w: %s", errHeader, fmt.Sprintf(format, args...))
+	}
+	if len(b) < headerSize {
+		return bad("%d bytes, fewer than the %d of a header", len(b), headerSize)
+	}
+	if [4]byte(b) != headerMagic {
+		return bad("it begins with %q instead of %q", b[:4], headerMagic[:])
+	}
+	if b[4] != headerVersion {
+		return bad("version %d; this is version %d", b[4], headerVersion)
+	}
+	h := header{
+		kind:  kind(b[5]),
+		code:  Code(binary.LittleEndian.Uint16(b[6:])),
+		id:    binary.LittleEndian.Uint64(b[8:]),
+		token: binary.LittleEndian.Uint64(b[16:]),
+	}
+	switch h.kind {
+	case kindRequest, kindReply, kindError:
+	default:
+		return bad("kind %d", h.kind)
+	}
+	if ns := int64(binary.LittleEndian.Uint64(b[24:])); ns != 0 {
+		h.deadline = time.Unix(0, ns)
+	}
+	n := int(binary.LittleEndian.Uint16(b[32:]))
+	if n > maxAddress || n > len(b)-headerSize {
+		return bad("an address of %d bytes in a message of %d", n, len(b))
+	}
+	h.address = string(b[headerSize : headerSize+n])
+	return h, b[headerSize+n:], nil
+}
+
+// A Code says what kind of failure a [RemoteError] is.
+type Code uint16
+
+// Codes of errors. A server may use others, from 1024 up, for its own.
+const (
+	CodeFailed   Code = 1 // the handler returned an error
+	CodePanicked Code = 2 // the handler panicked
+	CodeTooLarge Code = 3 // the reply does not fit into the inbox
+)
+
+// String returns the code in words.
+func (c Code) String() string {
+	switch c {
+	case CodeFailed:
+		return "failed"
+	case CodePanicked:
+		return "panicked"
+	case CodeTooLarge:
+		return "reply too large"
+	}
+	return fmt.Sprintf("code %d", uint16(c))
+}
+
+// A RemoteError is a failure that the server answered: the request was received
+// and handled. A handler that returns one chooses its Code and Text.
+type RemoteError struct {
+	Code Code
+	Text string
+}
+
+// Error returns the text, which is the server's.
+func (e *RemoteError) Error() string { return "remote: " + e.Code.String() + ": " + e.Text }

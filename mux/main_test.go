@@ -1,0 +1,9 @@
+package mux_test
+
+import (
+	"testing"
+
+	"ipcmq/internal/testutil"
+)
+
+func TestMain(m *testing.M) { testutil.Main(m, roles) }

@@ -1,0 +1,241 @@
+package mux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"ipcmq/mq"
+)
+
+// Config says how a mux works. The zero value, like a nil *Config, is the
+// recommended one.
+type Config struct {
+	// Spin is how long each reader polls an empty queue before it sleeps; 0
+	// means not at all. See [mq.Spin] for what it gains and costs.
+	Spin time.Duration
+
+	// OnClose, if not nil, is called once, in a goroutine of its own, when the
+	// mux has ended: with what Err returns.
+	OnClose func(error)
+}
+
+// A Mux is one queue as many channels. Its methods may be called by several
+// goroutines at once, and from within the functions that it calls.
+type Mux struct {
+	queue mq.Queue
+	cfg   Config
+	done  chan struct{} // closed when the last subscription and reader are gone
+
+	callbacks sync.WaitGroup // goroutines that call functions of the user
+
+	work    context.Context // of handlers: canceled by Close
+	cancel  context.CancelFunc
+	clients sync.WaitGroup // requests under way
+	service serverCounters
+
+	mu      sync.RWMutex
+	closing bool // nothing new may begin
+	err     error
+	client  *client // made by the first request
+
+	// Subscriptions that are not ended, by their type or, if they select more
+	// than one, in wide.
+	byType    map[int64][]*Subscription
+	wide      []*Subscription
+	unclaimed int                        // how many of them want only what no other selects
+	wanted    map[mq.Selector]int        // how many of them are open, by their selector
+	leavers   map[*Subscription]struct{} // those that are draining or leaving
+	left      []*Subscription            // those that the end of the mux has ended
+	orphans   []mq.Message
+
+	// Readers that run, also those that are to stop.
+	readers     map[mq.Selector]*selectorReader
+	wideReaders []*selectorReader // those of more than one type
+	stopping    int               // how many are to stop
+}
+
+// New makes a mux of the messages of q. It takes nothing before there is a
+// subscription. It does not close q.
+func New(q mq.Queue, cfg *Config) (*Mux, error) {
+	m := &Mux{
+		queue:   q,
+		done:    make(chan struct{}),
+		wanted:  make(map[mq.Selector]int),
+		readers: make(map[mq.Selector]*selectorReader),
+		byType:  make(map[int64][]*Subscription),
+		leavers: make(map[*Subscription]struct{}),
+	}
+	if cfg != nil {
+		m.cfg = *cfg
+	}
+	if m.cfg.Spin < 0 {
+		return nil, invalid("new mux", "Spin = %v is negative; 0 does not poll", m.cfg.Spin)
+	}
+	m.work, m.cancel = context.WithCancel(context.Background())
+	return m, nil
+}
+
+// Subscribe begins a subscription to the messages that s selects. The error
+// matches [mq.ErrInvalidConfig], [mq.ErrInvalidType], errors.ErrUnsupported if
+// the queue cannot select so, or [mq.ErrClosed].
+func (m *Mux) Subscribe(s mq.Selector, cfg *SubscribeConfig) (*Subscription, error) {
+	c, err := cfg.check("subscribe")
+	if err != nil {
+		return nil, err
+	}
+	if c.Workers != 0 {
+		return nil, invalid("subscribe", "Workers = %d is for On; several goroutines may read from Messages", c.Workers)
+	}
+	return m.subscribe("subscribe", s, c)
+}
+
+func (m *Mux) subscribe(op string, s mq.Selector, c SubscribeConfig) (*Subscription, error) {
+	if _, err := m.queue.Select(s); err != nil {
+		return nil, err
+	}
+	sub := &Subscription{
+		mux: m, selector: s, cfg: c,
+		messages: make(chan mq.Message, c.Buffer),
+		leave:    make(chan struct{}),
+		done:     make(chan struct{}),
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closing {
+		return nil, m.closed(op)
+	}
+	m.add(sub)
+	m.reconcile()
+	return sub, nil
+}
+
+// closed is the error of calls that come after the end.
+func (m *Mux) closed(op string) error {
+	e := &mq.Error{Op: op, Kind: mq.ErrClosed, Detail: "the mux was closed"}
+	if m.err != nil {
+		e.Err, e.Detail = m.err, "the mux has ended: "+m.err.Error()
+	}
+	return e
+}
+
+// Publish sends msg, as [mq.Sender.Send] of the queue does.
+func (m *Mux) Publish(ctx context.Context, msg mq.Message) error {
+	m.mu.RLock()
+	closing := m.closing
+	m.mu.RUnlock()
+	if closing {
+		return m.closed("publish")
+	}
+	return m.queue.Send(ctx, msg)
+}
+
+// Done returns a channel that is closed when the mux has ended.
+func (m *Mux) Done() <-chan struct{} { return m.done }
+
+// Err returns the error of the queue that ended the mux. It is nil while the mux
+// runs, and after a Shutdown or Close that came first.
+func (m *Mux) Err() error {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.err
+}
+
+// Shutdown ends the mux gracefully. It takes no more messages and begins no more
+// requests; it waits until what was taken has been read, the functions given to
+// On and Handle have returned and their replies were sent, and the requests
+// under way are answered; and it removes the inbox. It must not be called from
+// within such a function.
+//
+// If ctx ends first, Shutdown closes the mux as [Mux.Close] does, and the error
+// matches that of ctx, and [ErrUnread] if something was left.
+func (m *Mux) Shutdown(ctx context.Context) error {
+	m.finish(draining, nil)
+	idle := make(chan struct{})
+	go func() {
+		<-m.done
+		m.callbacks.Wait()
+		m.clients.Wait()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+	case <-ctx.Done():
+		return errors.Join(ctx.Err(), m.Close())
+	}
+	if err := m.awaitRead(ctx); err != nil {
+		return errors.Join(err, m.Close())
+	}
+	return m.Close()
+}
+
+// awaitRead waits until the channels that are closed have been read. Nothing
+// tells when a buffered channel has been emptied, so it looks.
+func (m *Mux) awaitRead(ctx context.Context) error {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for wait := 50 * time.Microsecond; m.buffered() > 0; wait = min(2*wait, 10*time.Millisecond) {
+		pause.Reset(wait)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// buffered returns the number of messages in the channels of the subscriptions
+// that the end of the mux has ended.
+func (m *Mux) buffered() (n int) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, s := range m.left {
+		n += len(s.messages)
+	}
+	return n
+}
+
+// Close ends the mux at once: it takes no more messages, closes the channels of
+// all subscriptions, cancels the contexts of handlers, makes requests under way
+// fail with [mq.ErrClosed], and removes the inbox. It does not wait for
+// functions that were given to On or Handle. What was taken and not read is kept
+// for [Mux.Unread]; if there is any, the error matches [ErrUnread]. Close may be
+// called more than once. The queue stays open.
+func (m *Mux) Close() error {
+	m.cancel()
+	m.finish(leaving, nil)
+	<-m.done
+	m.closeClient(m.closed("request"))
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	unread := len(m.orphans)
+	for _, s := range m.left {
+		s.mu.Lock()
+		s.keepUnread()
+		unread += len(s.unread)
+		s.mu.Unlock()
+	}
+	if unread == 0 {
+		return nil
+	}
+	return &mq.Error{Op: "close mux", Kind: ErrUnread,
+		Detail: fmt.Sprintf("%d messages were taken from the queue and not read; Unread returns them", unread)}
+}
+
+// Unread returns the messages that were taken for subscriptions, also those of
+// On and Handle, and that nobody had read when Close ended them, and forgets
+// them. Within a subscription the oldest is first.
+func (m *Mux) Unread() []mq.Message {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var unread []mq.Message
+	for _, s := range m.left {
+		unread = append(unread, s.Unread()...)
+	}
+	unread = append(unread, m.orphans...)
+	m.left, m.orphans = nil, nil
+	return unread
+}

@@ -1,0 +1,276 @@
+package mux
+
+import (
+	"bytes"
+	"slices"
+
+	"ipcmq/internal/reader"
+	"ipcmq/mq"
+)
+
+// A selectorReader takes the messages of one selector from the queue and gives
+// each to every subscription that selects it.
+//
+// No two readers that run at the same time take the same type: a reader that is
+// to be replaced ends first, with what it has in hand delivered. So each type
+// keeps its order, and at any time one reader at most knows a subscription.
+type selectorReader struct {
+	mux      *Mux
+	selector mq.Selector
+	reader   *reader.Reader
+	stopping bool // it takes no more than perhaps one message
+	settled  bool // what it has in hand was offered to every subscription
+
+	targets []*Subscription // memory for deliver
+	waiting []delivery
+}
+
+type delivery struct {
+	to *Subscription
+	m  mq.Message
+}
+
+// reconcile stops the readers that are no longer wanted and starts those that
+// are, except where one that is still stopping takes the same types: its end
+// calls reconcile again.
+func (m *Mux) reconcile() {
+	want := cover(m.wanted)
+	for s, r := range m.readers {
+		if !want[s] && !r.stopping {
+			r.stopping = true
+			m.stopping++
+			r.reader.Stop()
+		}
+	}
+	for s := range want {
+		if m.readers[s] == nil && !m.stoppingOverlaps(s, false) {
+			m.start(s)
+		}
+	}
+}
+
+// stoppingOverlaps reports whether a reader that is about to stop takes types
+// that s selects, and may yet deliver something: unsettled asks only for those
+// that have not offered what they have in hand.
+func (m *Mux) stoppingOverlaps(s mq.Selector, unsettled bool) bool {
+	is := func(r *selectorReader) bool {
+		return r != nil && r.stopping && !(unsettled && r.settled) && overlap(r.selector, s)
+	}
+	if m.stopping == 0 {
+		return false
+	}
+	if s.Kind() == mq.SelectType { // there may be thousands of these
+		return is(m.readers[s]) || slices.ContainsFunc(m.wideReaders, is)
+	}
+	for _, r := range m.readers {
+		if is(r) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Mux) start(s mq.Selector) {
+	r := &selectorReader{mux: m, selector: s}
+	receiver, err := m.queue.Select(s)
+	if err != nil { // cannot be: subscribe has tried, and every queue has Any
+		panic("mux: " + err.Error())
+	}
+	m.readers[s] = r
+	if s.Kind() != mq.SelectType {
+		m.wideReaders = append(m.wideReaders, r)
+	}
+	r.reader = reader.Start(receiver, m.cfg.Spin, r.deliver, r.ended)
+}
+
+// deliver gives a message to every subscription that selects it: first to those
+// that have room, then to those that make the reader wait.
+func (r *selectorReader) deliver(msg mq.Message) {
+	for taken := false; !taken; {
+		r.targets = r.mux.targets(msg.Type, r.targets[:0])
+		if len(r.targets) == 0 {
+			// Cannot be, since readers run only while somebody wants all that
+			// they take; but if it were, the message must not be lost.
+			r.mux.keepOrphan(msg)
+			return
+		}
+		r.waiting = r.waiting[:0]
+		for i, s := range r.targets {
+			m := msg
+			if i < len(r.targets)-1 {
+				m.Data = bytes.Clone(msg.Data) // each owns what it gets
+			}
+			v, last := s.offer(m)
+			if last {
+				r.mux.end(s, draining)
+			}
+			if v == wait {
+				r.waiting = append(r.waiting, delivery{s, m})
+			}
+			taken = taken || v != refused
+		}
+		// Refused by all: subscriptions have changed since they were looked up.
+	}
+	if len(r.waiting) == 0 {
+		return
+	}
+	r.mux.settle(r, true)
+	for _, d := range r.waiting {
+		if d.to.await(d.m) {
+			r.mux.end(d.to, draining)
+		}
+	}
+	clear(r.waiting)
+	r.mux.settle(r, false)
+}
+
+// targets appends to list the subscriptions that select type t.
+func (m *Mux) targets(t int64, list []*Subscription) []*Subscription {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	list = append(list, m.byType[t]...)
+	for _, s := range m.wide {
+		if s.selector.Matches(t) {
+			list = append(list, s)
+		}
+	}
+	if m.unclaimed == 0 || len(list) == 1 {
+		return list
+	}
+	if claimed := slices.ContainsFunc(list, func(s *Subscription) bool { return !s.cfg.Unclaimed }); claimed {
+		list = slices.DeleteFunc(list, func(s *Subscription) bool { return s.cfg.Unclaimed })
+	}
+	return list
+}
+
+// keepOrphan keeps a message for Unread.
+func (m *Mux) keepOrphan(msg mq.Message) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.orphans = append(m.orphans, msg)
+}
+
+// settle notes whether what r has in hand was offered to every subscription:
+// those that end need not wait for r then.
+func (m *Mux) settle(r *selectorReader, settled bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r.settled = settled
+	m.finishLeavers()
+}
+
+// ended is called when r has taken and delivered its last message.
+func (r *selectorReader) ended(err error) {
+	m := r.mux
+	if err != nil {
+		m.finish(draining, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.readers, r.selector)
+	m.wideReaders = slices.DeleteFunc(m.wideReaders, func(other *selectorReader) bool { return other == r })
+	if r.stopping {
+		m.stopping--
+	}
+	m.reconcile()
+	m.finishLeavers()
+}
+
+// add makes the readers know a subscription.
+func (m *Mux) add(s *Subscription) {
+	if s.selector.Kind() == mq.SelectType {
+		m.byType[s.selector.Type()] = append(m.byType[s.selector.Type()], s)
+	} else {
+		m.wide = append(m.wide, s)
+	}
+	if s.cfg.Unclaimed {
+		m.unclaimed++
+	}
+	m.wanted[s.selector]++
+}
+
+// remove makes the readers forget a subscription.
+func (m *Mux) remove(s *Subscription) {
+	is := func(other *Subscription) bool { return other == s }
+	if t := s.selector.Type(); s.selector.Kind() == mq.SelectType {
+		m.byType[t] = slices.DeleteFunc(m.byType[t], is)
+		if len(m.byType[t]) == 0 {
+			delete(m.byType, t)
+		}
+	} else {
+		m.wide = slices.DeleteFunc(m.wide, is)
+	}
+	if s.cfg.Unclaimed {
+		m.unclaimed--
+	}
+}
+
+// end begins to end a subscription, or hastens its end.
+func (m *Mux) end(s *Subscription, to state) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.advance(s, to)
+	m.reconcile()
+	m.finishLeavers()
+}
+
+func (m *Mux) advance(s *Subscription, to state) {
+	if !s.advance(to) {
+		return
+	}
+	m.leavers[s] = struct{}{}
+	if m.wanted[s.selector]--; m.wanted[s.selector] == 0 {
+		delete(m.wanted, s.selector)
+	}
+}
+
+// finish ends all subscriptions, and the mux with the last of them. The first
+// error is the one that is kept.
+func (m *Mux) finish(to state, err error) {
+	m.mu.Lock()
+	if !m.closing {
+		m.closing, m.err = true, err
+	}
+	for _, list := range m.byType {
+		for _, s := range list {
+			m.advance(s, to)
+		}
+	}
+	for _, s := range m.wide {
+		m.advance(s, to)
+	}
+	m.reconcile()
+	m.finishLeavers()
+	m.mu.Unlock()
+	if err != nil {
+		m.closeClient(m.closed("request"))
+	}
+}
+
+// finishLeavers closes the subscriptions that no reader has anything for any
+// more, and the mux after the last one.
+func (m *Mux) finishLeavers() {
+	for s := range m.leavers {
+		// A reader that is about to stop may have a message that is for s alone.
+		// One that goes on runs because others want all that it takes.
+		if m.stoppingOverlaps(s.selector, true) || !s.finish() {
+			continue
+		}
+		delete(m.leavers, s)
+		m.remove(s)
+		if m.closing {
+			m.left = append(m.left, s)
+		}
+	}
+	if !m.closing || len(m.readers)+len(m.leavers) > 0 {
+		return
+	}
+	select {
+	case <-m.done:
+	default:
+		close(m.done)
+		if m.cfg.OnClose != nil {
+			go m.cfg.OnClose(m.err)
+		}
+	}
+}

@@ -1,0 +1,314 @@
+package mux
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"ipcmq/mq"
+)
+
+// DefaultBuffer is the number of messages that the channel of a subscription
+// holds if its config does not say otherwise.
+const DefaultBuffer = 128
+
+// Overflow says what happens to a message whose subscription has no room.
+type Overflow uint8
+
+// What can happen to a message whose subscription has no room.
+const (
+	// Block: the reader waits for room and takes nothing meanwhile, so that
+	// messages wait in the queue. Other subscriptions of the same reader wait
+	// too.
+	Block Overflow = iota
+
+	// DropNewest: the message is dropped, for this subscription only.
+	DropNewest
+
+	// DropOldest: the oldest message in the channel makes room.
+	DropOldest
+)
+
+// SubscribeConfig says how a subscription works. The zero value, like a nil
+// *SubscribeConfig, gets every message and holds up the reader when it is full.
+type SubscribeConfig struct {
+	// Buffer is the number of messages that the channel holds, 1 or more; 0
+	// means DefaultBuffer.
+	Buffer int
+
+	// Overflow says what happens when the channel is full.
+	Overflow Overflow
+
+	// Limit, if not 0, ends the subscription after that many messages; what
+	// comes after them stays in the queue.
+	Limit int
+
+	// Unclaimed restricts the subscription to messages that no other one
+	// selects.
+	Unclaimed bool
+
+	// OnSlow, if not nil, is called in a goroutine of its own each time the
+	// subscription begins to be too slow: a message waited or was dropped, and
+	// the one before had room.
+	OnSlow func(*Subscription)
+
+	// Workers is the number of goroutines that call the function given to
+	// [Mux.On]; 0 means 1, which keeps the order. Subscribe refuses it.
+	Workers int
+}
+
+// check returns cfg with its defaults filled in.
+func (cfg *SubscribeConfig) check(op string) (SubscribeConfig, error) {
+	var c SubscribeConfig
+	if cfg != nil {
+		c = *cfg
+	}
+	switch {
+	case c.Buffer < 0:
+		return c, invalid(op, "Buffer = %d is negative; 0 is the default of %d", c.Buffer, DefaultBuffer)
+	case c.Overflow > DropOldest:
+		return c, invalid(op, "Overflow = %d is none of Block, DropNewest and DropOldest", c.Overflow)
+	case c.Limit < 0:
+		return c, invalid(op, "Limit = %d is negative; 0 is no limit", c.Limit)
+	case c.Workers < 0:
+		return c, invalid(op, "Workers = %d is negative; 0 is the default of 1", c.Workers)
+	case c.Buffer == 0:
+		c.Buffer = DefaultBuffer
+	}
+	return c, nil
+}
+
+func invalid(op, format string, args ...any) error {
+	return &mq.Error{Op: op, Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf(format, args...)}
+}
+
+// ErrUnread: messages that were taken for a subscription were not read before
+// it was ended. [Subscription.Unread] or [Mux.Unread] returns them.
+var ErrUnread = errors.New("messages were not read")
+
+// A Subscription is a selector and the channel with what it selects. Its
+// methods may be called by several goroutines at once.
+type Subscription struct {
+	mux      *Mux
+	selector mq.Selector
+	cfg      SubscribeConfig
+	messages chan mq.Message
+	leave    chan struct{} // closed when nobody may wait for room any more
+	done     chan struct{} // closed with messages
+
+	mu      sync.Mutex // taken after that of the mux
+	state   state
+	waiting bool // a reader waits for room
+	slow    bool
+	unread  []mq.Message
+	stats   SubscriptionStats
+}
+
+// The states of a subscription, in order.
+type state uint8
+
+const (
+	open     state = iota
+	draining       // wants no more, but what is taken for it still goes to its channel
+	leaving        // what is taken for it goes to the unread
+	ended          // its channel is closed, and no reader knows it
+)
+
+// SubscriptionStats is a snapshot of what a subscription has done.
+type SubscriptionStats struct {
+	Delivered uint64        // messages put into the channel
+	Bytes     uint64        // bytes of payload in them
+	Dropped   uint64        // messages dropped because there was no room
+	Blocked   time.Duration // time that readers waited for room
+	Buffered  int           // messages in the channel now
+}
+
+// Messages returns the channel of the subscription; it is the same one each
+// time. It is closed when the subscription has ended.
+func (s *Subscription) Messages() <-chan mq.Message { return s.messages }
+
+// Selector returns what the subscription selects.
+func (s *Subscription) Selector() mq.Selector { return s.selector }
+
+// Done returns a channel that is closed when the subscription has ended: when
+// Messages is closed.
+func (s *Subscription) Done() <-chan struct{} { return s.done }
+
+// Stats returns a snapshot of the subscription's counters.
+func (s *Subscription) Stats() SubscriptionStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.stats
+	st.Buffered = len(s.messages)
+	return st
+}
+
+// Drain ends the subscription gracefully and returns at once: no more messages
+// are taken for it, and Messages is closed behind those that are taken already.
+func (s *Subscription) Drain() { s.mux.end(s, draining) }
+
+// Unsubscribe ends the subscription at once: no more messages are taken for it,
+// and Messages is closed. What was taken for it and not read is kept for
+// [Subscription.Unread]; if there is any, the error matches [ErrUnread].
+// Unsubscribe may be called more than once, also by the goroutine that reads.
+func (s *Subscription) Unsubscribe() error {
+	s.mux.end(s, leaving)
+	<-s.done
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keepUnread() // if it had ended otherwise before
+	if len(s.unread) == 0 {
+		return nil
+	}
+	return &mq.Error{Op: "unsubscribe", Queue: s.selector.String(), Kind: ErrUnread,
+		Detail: fmt.Sprintf("%d messages were taken from the queue and not read; Unread returns them", len(s.unread))}
+}
+
+// Unread returns the messages, oldest first, that were taken for the
+// subscription and that nobody had read when Unsubscribe or [Mux.Close] ended
+// it, and forgets them.
+func (s *Subscription) Unread() []mq.Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	unread := s.unread
+	s.unread = nil
+	return unread
+}
+
+// A verdict is the answer of a subscription to a message.
+type verdict uint8
+
+const (
+	refused  verdict = iota // it does not want the message
+	accepted                // the message is with it, or knowingly dropped
+	wait                    // it has no room; the reader is to call await
+)
+
+// offer gives m to the subscription without waiting. It also reports whether
+// m was the last one it wanted.
+func (s *Subscription) offer(m mq.Message) (v verdict, last bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.state == ended || s.full():
+		return refused, false
+	case s.state == leaving:
+		s.unread = append(s.unread, m)
+		return accepted, false
+	}
+	select {
+	case s.messages <- m:
+		s.slow = false
+		s.delivered(m)
+		return accepted, s.full()
+	default:
+	}
+	if !s.slow {
+		s.slow = true
+		if s.cfg.OnSlow != nil {
+			go s.cfg.OnSlow(s)
+		}
+	}
+	switch s.cfg.Overflow {
+	case DropNewest:
+		s.stats.Dropped++
+		return accepted, false
+	case DropOldest:
+		for {
+			select {
+			case <-s.messages:
+				s.stats.Dropped++
+			default: // read by somebody just now
+			}
+			select {
+			case s.messages <- m: // readers of the channel only make more room
+				s.delivered(m)
+				return accepted, s.full()
+			default:
+			}
+		}
+	}
+	s.waiting = true
+	return wait, false
+}
+
+// await waits until the channel has room for m, or the subscription ends.
+func (s *Subscription) await(m mq.Message) (last bool) {
+	began := time.Now()
+	sent := true
+	select {
+	case s.messages <- m:
+	case <-s.leave:
+		sent = false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = false
+	s.stats.Blocked += time.Since(began)
+	if sent {
+		s.delivered(m)
+	}
+	if s.state == leaving {
+		s.keepUnread()
+		if !sent {
+			s.unread = append(s.unread, m)
+		}
+	}
+	return s.full()
+}
+
+func (s *Subscription) delivered(m mq.Message) {
+	s.stats.Delivered++
+	s.stats.Bytes += uint64(len(m.Data))
+}
+
+// full reports whether the subscription has got all the messages it wanted.
+func (s *Subscription) full() bool {
+	return s.cfg.Limit > 0 && s.stats.Delivered >= uint64(s.cfg.Limit)
+}
+
+// keepUnread moves what is in the channel to the unread.
+func (s *Subscription) keepUnread() {
+	for {
+		select {
+		case m, ok := <-s.messages:
+			if !ok {
+				return
+			}
+			s.unread = append(s.unread, m)
+		default:
+			return
+		}
+	}
+}
+
+// advance brings the subscription to a later state and reports whether it was
+// open.
+func (s *Subscription) advance(to state) (wasOpen bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wasOpen = s.state == open
+	if to <= s.state {
+		return wasOpen
+	}
+	s.state = to
+	if to == leaving {
+		close(s.leave)
+		s.keepUnread()
+	}
+	return wasOpen
+}
+
+// finish closes the channel, unless a reader waits to put something into it.
+func (s *Subscription) finish() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting || s.state == ended {
+		return false
+	}
+	s.state = ended
+	close(s.messages)
+	close(s.done)
+	return true
+}
