@@ -20,6 +20,9 @@ func Kick(tid int) { _ = unix.Tgkill(unix.Getpid(), tid, unix.SIGURG) }
 // no kick has an effect.
 func KicksIgnored() bool { return signal.Ignored(unix.SIGURG) }
 
+// IgnoreKicks makes this program one that has SIGURG ignored; for tests.
+func IgnoreKicks() { signal.Ignore(unix.SIGURG) }
+
 // StopIgnoringKicks makes SIGURG reach the Go runtime again, which does nothing
 // with it but return EINTR, after the program had it ignored.
 func StopIgnoringKicks() {

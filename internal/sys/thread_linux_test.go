@@ -3,9 +3,7 @@ package sys_test
 import (
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
-	"syscall"
 	"testing"
 
 	"ipcmq/internal/sys"
@@ -50,7 +48,7 @@ func ignoring() {
 	check(errno == 0, "no queue")
 	defer sys.MsgRemove(id)
 	check(!sys.KicksIgnored(), "ignored from the start")
-	signal.Ignore(syscall.SIGURG)
+	sys.IgnoreKicks()
 	check(sys.KicksIgnored(), "not seen to be ignored")
 	sys.StopIgnoringKicks()
 	check(!sys.KicksIgnored(), "still ignored")

@@ -7,4 +7,5 @@ package sys
 func Gettid() int        { return 0 }
 func Kick(int)           {}
 func KicksIgnored() bool { return false }
+func IgnoreKicks()       {}
 func StopIgnoringKicks() {}

@@ -12,8 +12,8 @@ type Limits struct {
 	DefaultCapacity int // bytes of payload in a new queue: kernel.msgmnb, 16384 by default
 	MaxQueues       int // queues: kernel.msgmni, 32000 by default
 
-	// What IPC_INFO tells besides; Linux computes these from the others or
-	// keeps them for old programs, and enforces none of them.
+	// What IPC_INFO tells besides: constants that Linux keeps for old programs
+	// and does not enforce.
 	Pool        int // KiB of message pool (msgpool)
 	Map         int // entries in the message map (msgmap)
 	Messages    int // messages in the system (msgtql)

@@ -1,0 +1,626 @@
+package sysv_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"ipcmq/internal/sys"
+	"ipcmq/internal/testutil"
+	"ipcmq/mq"
+	"ipcmq/mq/sysv"
+)
+
+// A way is one of the four methods of a receiver.
+type way struct {
+	name    string
+	receive func(context.Context, mq.Receiver) (mq.Message, error)
+}
+
+var ways = []way{
+	{"Receive", func(ctx context.Context, r mq.Receiver) (mq.Message, error) { return r.Receive(ctx) }},
+	{"TryReceive", func(_ context.Context, r mq.Receiver) (mq.Message, error) { return r.TryReceive() }},
+	{"ReceiveInto", func(ctx context.Context, r mq.Receiver) (m mq.Message, err error) {
+		err = r.ReceiveInto(ctx, &m)
+		return m, err
+	}},
+	{"TryReceiveInto", func(_ context.Context, r mq.Receiver) (m mq.Message, err error) {
+		err = r.TryReceiveInto(&m)
+		return m, err
+	}},
+}
+
+// send sends messages of these types, each with its type as text.
+func send(t *testing.T, q *sysv.Queue, types ...int64) {
+	t.Helper()
+	for _, typ := range types {
+		if err := q.TrySend(mq.Message{Type: typ, Data: []byte(strconv.FormatInt(typ, 10))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// waiting returns how many messages are in the queue.
+func waiting(t *testing.T, q *sysv.Queue) int64 {
+	t.Helper()
+	s, err := q.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Messages
+}
+
+// drain takes all messages and returns their types.
+func drain(t *testing.T, q *sysv.Queue) (types []int64) {
+	t.Helper()
+	for {
+		m, err := q.TryReceive()
+		if errors.Is(err, mq.ErrEmpty) {
+			return types
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		types = append(types, m.Type)
+	}
+}
+
+func TestSelectorsTakeWhatTheySelectInOrder(t *testing.T) {
+	sent := []int64{5, 3, 9, 3, 1, 5, sys.MaxType}
+	for _, test := range []struct {
+		s           mq.Selector
+		taken, left []int64
+	}{
+		{mq.Any(), sent, nil},
+		{mq.Type(3), []int64{3, 3}, []int64{5, 9, 1, 5, sys.MaxType}},
+		{mq.Type(4), nil, sent},
+		{mq.Type(sys.MaxType), []int64{sys.MaxType}, []int64{5, 3, 9, 3, 1, 5}},
+		{mq.UpTo(5), []int64{1, 3, 3, 5, 5}, []int64{9, sys.MaxType}},
+		{mq.UpTo(1), []int64{1}, []int64{5, 3, 9, 3, 5, sys.MaxType}},
+		{mq.UpTo(sys.MaxType), []int64{1, 3, 3, 5, 5, 9, sys.MaxType}, nil},
+		{mq.Except(5), []int64{3, 9, 3, 1, sys.MaxType}, []int64{5, 5}},
+		{mq.Except(4), sent, nil},
+	} {
+		for _, way := range ways {
+			t.Run(test.s.String()+"/"+way.name, func(t *testing.T) {
+				q := newQueue(t, nil)
+				send(t, q, sent...)
+				r, err := q.Select(test.s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, want := range test.taken {
+					m, err := way.receive(t.Context(), r)
+					if err != nil || m.Type != want || string(m.Data) != strconv.FormatInt(want, 10) || m.Priority != 0 || m.Truncated {
+						t.Fatalf("message %d: %+v, %v; want type %d", i, m, err, want)
+					}
+				}
+				if m, err := r.TryReceive(); !errors.Is(err, mq.ErrEmpty) || !errors.Is(err, sys.ENOMSG) {
+					t.Errorf("one too many: %+v, %v", m, err)
+				}
+				if left := drain(t, q); !slices.Equal(left, test.left) {
+					t.Errorf("left %v, want %v", left, test.left)
+				}
+			})
+		}
+	}
+}
+
+func TestASleepingReceiverTakesOnlyWhatItSelects(t *testing.T) {
+	for _, test := range []struct {
+		s             mq.Selector
+		others, wants int64
+	}{{mq.Type(5), 6, 5}, {mq.UpTo(5), 6, 4}, {mq.Except(5), 5, 6}} {
+		t.Run(test.s.String(), func(t *testing.T) {
+			q := newQueue(t, nil)
+			r, err := q.Select(test.s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := make(chan int64)
+			go func() {
+				m, err := r.Receive(t.Context())
+				if err != nil {
+					t.Error(err)
+				}
+				got <- m.Type
+			}()
+			awaitReceivers(t, os.Getpid(), 1)
+			send(t, q, test.others)
+			send(t, q, test.wants)
+			if typ := <-got; typ != test.wants {
+				t.Errorf("took type %d", typ)
+			}
+			if left := drain(t, q); !slices.Equal(left, []int64{test.others}) {
+				t.Errorf("left %v", left)
+			}
+		})
+	}
+}
+
+// awaitReceivers returns when n threads of a process sleep in msgrcv.
+func awaitReceivers(t testing.TB, pid, n int) {
+	t.Helper()
+	testutil.AwaitAsleep(t, pid, n, "do_msgrcv", "ksys_msgrcv")
+}
+
+// awaitSenders returns when n threads of a process sleep in msgsnd.
+func awaitSenders(t testing.TB, pid, n int) {
+	t.Helper()
+	testutil.AwaitAsleep(t, pid, n, "do_msgsnd", "ksys_msgsnd")
+}
+
+func TestInvalidSelectorsAreRefused(t *testing.T) {
+	q := newQueue(t, nil)
+	send(t, q, 1)
+	for _, typ := range []int64{0, -1, math.MinInt64} {
+		for _, s := range []mq.Selector{mq.Type(typ), mq.UpTo(typ), mq.Except(typ)} {
+			if _, err := q.Select(s); !errors.Is(err, mq.ErrInvalidType) || !strings.Contains(err.Error(), q.String()) {
+				t.Errorf("%v: %v", s, err)
+			}
+		}
+	}
+	if sys.MaxType < math.MaxInt64 {
+		if _, err := q.Select(mq.Type(math.MaxInt64)); !errors.Is(err, mq.ErrInvalidType) {
+			t.Errorf("a type of 64 bits: %v", err)
+		}
+	}
+}
+
+func TestMessagesOfEverySizeArriveWhole(t *testing.T) {
+	q := newQueue(t, nil)
+	most := q.Capabilities().MaxPayload
+	limits, err := sysv.SystemLimits()
+	if err != nil || most != min(limits.MaxMessage, limits.DefaultCapacity) {
+		t.Fatalf("MaxPayload %d, limits %+v, %v", most, limits, err)
+	}
+	m := mq.Message{Data: make([]byte, 0, 100)}
+	for _, n := range []int{0, 1, 7, 8, 9, 100, 101, 4047, 4048, 4096, most - 1, most, 0, 1} {
+		data := make([]byte, n)
+		for i := range data {
+			data[i] = byte(i*7 + n)
+		}
+		for _, way := range ways {
+			if err := q.Send(t.Context(), mq.Message{Type: 1, Data: data, Priority: 7}); err != nil {
+				t.Fatalf("%d bytes: %v", n, err)
+			}
+			got, err := way.receive(t.Context(), q)
+			if err != nil || !bytes.Equal(got.Data, data) || got.Data == nil || got.Truncated || got.Priority != 0 {
+				t.Fatalf("%d bytes, %s: %d bytes, %v", n, way.name, len(got.Data), err)
+			}
+		}
+		room := cap(m.Data)
+		if err := q.TrySend(mq.Message{Type: 2, Data: data}); err != nil {
+			t.Fatal(err)
+		}
+		if err := q.ReceiveInto(t.Context(), &m); err != nil || m.Type != 2 || !bytes.Equal(m.Data, data) {
+			t.Fatalf("%d bytes into %d: %d bytes, %v", n, room, len(m.Data), err)
+		}
+		if n <= room && cap(m.Data) != room {
+			t.Errorf("%d bytes: memory of %d bytes was replaced", n, room)
+		}
+	}
+}
+
+func TestReceiveIntoChangesNothingOnError(t *testing.T) {
+	q := newQueue(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	m := mq.Message{Type: 5, Priority: 6, Data: []byte("kept"), Truncated: true}
+	for i, err := range []error{q.ReceiveInto(ctx, &m), q.TryReceiveInto(&m)} {
+		if err == nil || m.Type != 5 || m.Priority != 6 || string(m.Data) != "kept" || !m.Truncated {
+			t.Errorf("%d: %v, %+v", i, err, m)
+		}
+	}
+}
+
+func TestSentMemoryStaysTheSenders(t *testing.T) {
+	q := newQueue(t, nil)
+	data := []byte("first")
+	if err := q.TrySend(mq.Message{Type: 1, Data: data}); err != nil {
+		t.Fatal(err)
+	}
+	copy(data, "other")
+	a, err := q.TryReceive()
+	if err != nil || string(a.Data) != "first" {
+		t.Fatalf("%q, %v", a.Data, err)
+	}
+	send(t, q, 2)
+	if b, err := q.TryReceive(); err != nil || string(a.Data) != "first" || string(b.Data) != "2" {
+		t.Errorf("%q, %q, %v", a.Data, b.Data, err)
+	}
+}
+
+func TestInvalidTypesAreNotSent(t *testing.T) {
+	q := newQueue(t, nil)
+	types := []int64{0, -1, math.MinInt64}
+	if sys.MaxType < math.MaxInt64 {
+		types = append(types, math.MaxInt64, 1<<31)
+	}
+	for _, typ := range types {
+		for _, err := range []error{q.Send(t.Context(), mq.Message{Type: typ}), q.TrySend(mq.Message{Type: typ})} {
+			if !errors.Is(err, mq.ErrInvalidType) || !strings.Contains(err.Error(), "message type "+strconv.FormatInt(typ, 10)+" is not in 1 to") {
+				t.Errorf("type %d: %v", typ, err)
+			}
+		}
+	}
+	if n := waiting(t, q); n != 0 {
+		t.Errorf("%d messages in the queue", n)
+	}
+}
+
+func TestTruncationIsSeenOnTheMessage(t *testing.T) {
+	for _, test := range []struct {
+		limit, sent, want int
+		truncated         bool
+	}{
+		{5, 0, 0, false}, {5, 4, 4, false}, {5, 5, 5, false}, {5, 6, 5, true}, {5, 8192, 5, true},
+		{1, 0, 0, false}, {1, 1, 1, false}, {1, 2, 1, true},
+		{8191, 8191, 8191, false}, {8191, 8192, 8191, true}, {8192, 8192, 8192, false}, {8193, 8192, 8192, false},
+		{math.MaxInt32, 8192, 8192, false}, {math.MaxInt, 8192, 8192, false},
+	} {
+		q := newQueue(t, &sysv.Config{Truncate: test.limit})
+		data := bytes.Repeat([]byte("0123456789"), 1000)[:test.sent]
+		for _, way := range ways {
+			if err := q.TrySend(mq.Message{Type: 1, Data: data}); err != nil {
+				t.Fatal(err)
+			}
+			peeked, err := q.Peek(0)
+			if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+				t.Fatal(err)
+			}
+			m, e := way.receive(t.Context(), q)
+			if e != nil || !bytes.Equal(m.Data, data[:test.want]) || m.Truncated != test.truncated {
+				t.Errorf("%+v, %s: %d bytes, truncated %v, %v", test, way.name, len(m.Data), m.Truncated, e)
+			}
+			if err == nil && (!bytes.Equal(peeked.Data, m.Data) || peeked.Truncated != m.Truncated) {
+				t.Errorf("%+v, Peek: %d bytes, truncated %v", test, len(peeked.Data), peeked.Truncated)
+			}
+			if n := waiting(t, q); n != 0 {
+				t.Errorf("%+v, %s: the rest stays", test, way.name)
+			}
+		}
+	}
+}
+
+func TestTruncatedIsSetAnewForEachMessage(t *testing.T) {
+	q := newQueue(t, &sysv.Config{Truncate: 1})
+	m := mq.Message{Truncated: true}
+	for _, text := range []string{"a", "bb", "c", ""} {
+		if err := q.TrySend(mq.Message{Type: 1, Data: []byte(text)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := q.TryReceiveInto(&m); err != nil || m.Truncated != (len(text) > 1) {
+			t.Errorf("%q: truncated %v, %v", text, m.Truncated, err)
+		}
+	}
+}
+
+func TestPeekLeavesTheMessage(t *testing.T) {
+	q := newQueue(t, nil)
+	if _, err := q.Peek(0); errors.Is(err, errors.ErrUnsupported) {
+		testutil.Lacking(t, "a kernel with MSG_COPY (CONFIG_CHECKPOINT_RESTORE)")
+	} else if !errors.Is(err, mq.ErrEmpty) {
+		t.Errorf("empty queue: %v", err)
+	}
+	types := []int64{7, 3, 5}
+	send(t, q, types...)
+	for range 2 {
+		for i, want := range types {
+			m, err := q.Peek(i)
+			if err != nil || m.Type != want || string(m.Data) != strconv.FormatInt(want, 10) || m.Truncated {
+				t.Errorf("position %d: %+v, %v", i, m, err)
+			}
+		}
+	}
+	for _, i := range []int{3, 1000, math.MaxInt32} {
+		if m, err := q.Peek(i); !errors.Is(err, mq.ErrEmpty) || !strings.Contains(err.Error(), "no message at position") {
+			t.Errorf("position %d: %+v, %v", i, m, err)
+		}
+	}
+	if _, err := q.Peek(-1); !errors.Is(err, mq.ErrInvalidConfig) {
+		t.Errorf("position -1: %v", err)
+	}
+	if got := drain(t, q); !slices.Equal(got, types) {
+		t.Errorf("left %v", got)
+	}
+}
+
+func TestAccessOfTheHandleIsKept(t *testing.T) {
+	q := newQueue(t, nil)
+	send(t, q, 1)
+	open := func(a mq.Access) *sysv.Queue {
+		h, err := sysv.OpenID(q.ID(), &sysv.Config{Access: a})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { h.Close() })
+		return h
+	}
+	reader, writer := open(mq.ReadOnly), open(mq.WriteOnly)
+	_, receive := writer.Receive(t.Context())
+	_, tryReceive := writer.TryReceive()
+	_, peek := writer.Peek(0)
+	for name, err := range map[string]error{
+		"send":           reader.Send(t.Context(), mq.Message{Type: 1}),
+		"try send":       reader.TrySend(mq.Message{Type: 1}),
+		"receive":        receive,
+		"try receive":    tryReceive,
+		"receive into":   writer.ReceiveInto(t.Context(), new(mq.Message)),
+		"try rcv. into":  writer.TryReceiveInto(new(mq.Message)),
+		"peek":           peek,
+		"send, bad type": reader.Send(t.Context(), mq.Message{}),
+	} {
+		if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "the handle was opened") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	send(t, writer, 2)
+	if got := drain(t, reader); !slices.Equal(got, []int64{1, 2}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestReceiversGrowWithTheLimit(t *testing.T) {
+	setLimit(t, "msgmax", 8192)
+	early := newQueue(t, nil) // opened under the old limit
+	asleep := newQueue(t, nil)
+	setLimit(t, "msgmnb", 1<<20)
+	setLimit(t, "msgmax", 300_000)
+	big := bytes.Repeat([]byte("big "), 75_000)
+	for _, q := range []*sysv.Queue{early, asleep} {
+		if err := q.Set(func(s *sysv.Settings) { s.Capacity = 1 << 20 }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, way := range ways {
+		r, err := sysv.OpenID(early.ID(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{8193, 65536, 65537, len(big), 10} {
+			if err := early.Send(t.Context(), mq.Message{Type: 1, Data: big[:n]}); err != nil {
+				t.Fatal(err)
+			}
+			if m, err := r.Peek(0); !errors.Is(err, errors.ErrUnsupported) && (err != nil || !bytes.Equal(m.Data, big[:n])) {
+				t.Errorf("Peek: %d of %d bytes, %v", len(m.Data), n, err)
+			}
+			if m, err := way.receive(t.Context(), r); err != nil || !bytes.Equal(m.Data, big[:n]) {
+				t.Errorf("%s: %d of %d bytes, %v", way.name, len(m.Data), n, err)
+			}
+		}
+		r.Close()
+	}
+	got := make(chan mq.Message)
+	go func() {
+		m, err := asleep.Receive(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		got <- m
+	}()
+	awaitReceivers(t, os.Getpid(), 1)
+	if err := asleep.Send(t.Context(), mq.Message{Type: 1, Data: big}); err != nil {
+		t.Fatal(err)
+	}
+	if m := <-got; !bytes.Equal(m.Data, big) {
+		t.Errorf("a sleeping receiver got %d of %d bytes", len(m.Data), len(big))
+	}
+}
+
+func TestMessagesAboveTheLimitOfTodayAreReceived(t *testing.T) {
+	setLimit(t, "msgmnb", 1<<20)
+	setLimit(t, "msgmax", 200_000)
+	q := newQueue(t, nil)
+	data := bytes.Repeat([]byte("x"), 200_000)
+	for _, way := range ways {
+		setLimit(t, "msgmax", 200_000)
+		if err := q.Send(t.Context(), mq.Message{Type: 1, Data: data}); err != nil {
+			t.Fatal(err)
+		}
+		setLimit(t, "msgmax", 100)
+		today, err := sysv.OpenID(q.ID(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = today.Peek(0)
+		if !errors.Is(err, errors.ErrUnsupported) && (!errors.Is(err, mq.ErrTooLarge) || !strings.Contains(err.Error(), "kernel.msgmax")) {
+			t.Errorf("Peek: %v", err)
+		}
+		if m, err := way.receive(t.Context(), today); err != nil || !bytes.Equal(m.Data, data) {
+			t.Errorf("%s: %d bytes, %v", way.name, len(m.Data), err)
+		}
+		today.Close()
+	}
+}
+
+func TestOversizeIsRefusedAtOnce(t *testing.T) {
+	setLimit(t, "msgmax", 8192)
+	q := newQueue(t, nil)
+	small := newQueue(t, &sysv.Config{Capacity: 100})
+	for _, test := range []struct {
+		q    *sysv.Queue
+		n    int
+		text string
+	}{
+		{q, 8193, "message of 8193 bytes exceeds kernel.msgmax = 8192 (sysctl -w kernel.msgmax=16384)"},
+		{q, 1 << 20, "message of 1048576 bytes exceeds kernel.msgmax = 8192 (sysctl -w kernel.msgmax=1048576)"},
+		{small, 101, "message of 101 bytes exceeds the capacity of the queue, msg_qbytes = 100"},
+		{small, 8193, "kernel.msgmax = 8192"},
+	} {
+		m := mq.Message{Type: 1, Data: make([]byte, test.n)}
+		for _, err := range []error{test.q.Send(context.Background(), m), test.q.TrySend(m)} {
+			if !errors.Is(err, mq.ErrTooLarge) || !strings.Contains(err.Error(), test.text) || errors.Is(err, mq.ErrRemoved) {
+				t.Errorf("%d bytes: %v", test.n, err)
+			}
+		}
+		if n := waiting(t, test.q); n != 0 {
+			t.Errorf("%d messages in the queue", n)
+		}
+	}
+	if err := small.Send(t.Context(), mq.Message{Type: 1, Data: make([]byte, 100)}); err != nil {
+		t.Errorf("as much as the queue holds: %v", err)
+	}
+	if err := small.Send(context.Background(), mq.Message{Type: 1, Data: make([]byte, 101)}); !errors.Is(err, mq.ErrTooLarge) {
+		t.Errorf("too large for a queue that is full: %v", err)
+	}
+}
+
+func TestOversizeIsExplainedToAWriteOnlyUser(t *testing.T) {
+	testutil.NeedRoot(t)
+	testutil.NotEmulated(t, "the emulator does not know MSG_STAT_ANY, which tells him the capacity")
+	q := newQueue(t, &sysv.Config{Mode: 0o602, Capacity: 100})
+	child(t, "write only", q.ID())
+	if got := drain(t, q); !slices.Equal(got, []int64{1}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func init() {
+	roles["write only"] = func() {
+		err := sys.Become(nobody)
+		expect(err == nil, "%v", err)
+		q, err := sysv.OpenID(number(1), &sysv.Config{Access: mq.WriteOnly})
+		expect(err == nil, "%v", err)
+		for n, text := range map[int]string{101: "msg_qbytes = 100", 1 << 20: "kernel.msgmax"} {
+			for _, err := range []error{
+				q.TrySend(mq.Message{Type: 1, Data: make([]byte, n)}),
+				q.Send(context.Background(), mq.Message{Type: 1, Data: make([]byte, n)}),
+			} {
+				expect(errors.Is(err, mq.ErrTooLarge) && strings.Contains(err.Error(), text), "%d bytes: %v", n, err)
+			}
+		}
+		err = q.Send(context.Background(), mq.Message{Type: 1, Data: make([]byte, 100)})
+		expect(err == nil, "%v", err)
+		err = q.Set(func(s *sysv.Settings) { s.Capacity = 50 })
+		expect(errors.Is(err, fs.ErrPermission) && strings.Contains(err.Error(), "owner"), "set: %v", err)
+		err = q.Remove()
+		expect(errors.Is(err, fs.ErrPermission) && strings.Contains(err.Error(), "owner"), "remove: %v", err)
+	}
+}
+
+func TestAFullQueue(t *testing.T) {
+	fill := func(t *testing.T) *sysv.Queue {
+		q := newQueue(t, &sysv.Config{Capacity: 2})
+		send(t, q, 1, 2)
+		return q
+	}
+	t.Run("TrySend fails", func(t *testing.T) {
+		q := fill(t)
+		if err := q.TrySend(mq.Message{Type: 3, Data: []byte("3")}); !errors.Is(err, mq.ErrFull) || !errors.Is(err, sys.EAGAIN) {
+			t.Errorf("got %v", err)
+		}
+		if n := waiting(t, q); n != 2 {
+			t.Errorf("%d messages", n)
+		}
+	})
+	t.Run("Send waits until its deadline and sends nothing", func(t *testing.T) {
+		q := fill(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		err := q.Send(ctx, mq.Message{Type: 3, Data: []byte("3")})
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) < 20*time.Millisecond {
+			t.Errorf("got %v after %v", err, time.Since(start))
+		}
+		if got := drain(t, q); !slices.Equal(got, []int64{1, 2}) {
+			t.Errorf("left %v", got)
+		}
+	})
+	t.Run("Send waits for room", func(t *testing.T) {
+		q := fill(t)
+		done := make(chan error)
+		go func() { done <- q.Send(t.Context(), mq.Message{Type: 3, Data: []byte("3")}) }()
+		awaitSenders(t, os.Getpid(), 1)
+		if m, err := q.Receive(t.Context()); err != nil || m.Type != 1 {
+			t.Errorf("%+v, %v", m, err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if got := drain(t, q); !slices.Equal(got, []int64{2, 3}) {
+			t.Errorf("left %v", got)
+		}
+	})
+	t.Run("a receiver of another type does not make room", func(t *testing.T) {
+		q := fill(t)
+		r, err := q.Select(mq.Type(9))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { _, err := r.Receive(ctx); done <- err }()
+		awaitReceivers(t, os.Getpid(), 1)
+		if err := q.TrySend(mq.Message{Type: 9, Data: []byte("9")}); !errors.Is(err, mq.ErrFull) {
+			t.Errorf("got %v", err)
+		}
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("empty messages are counted", func(t *testing.T) {
+		q := newQueue(t, &sysv.Config{Capacity: 4})
+		for range 4 {
+			if err := q.TrySend(mq.Message{Type: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := q.TrySend(mq.Message{Type: 1}); !errors.Is(err, mq.ErrFull) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestNoMemoryIsAllocated(t *testing.T) {
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		t.Skip("under the race detector sync.Pool drops what it is given, at random")
+	}
+	q := newQueue(t, nil)
+	ctx := t.Context()
+	m := mq.Message{Type: 1, Data: make([]byte, 64)}
+	check := func(name string, f func() error) {
+		t.Helper()
+		allocs := testing.AllocsPerRun(1000, func() {
+			if err := f(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if allocs != 0 {
+			t.Errorf("%s: %v allocations", name, allocs)
+		}
+	}
+	check("Send and ReceiveInto", func() error {
+		return errors.Join(q.Send(ctx, m), q.ReceiveInto(ctx, &m))
+	})
+	check("TrySend and TryReceiveInto", func() error {
+		return errors.Join(q.TrySend(m), q.TryReceiveInto(&m))
+	})
+	check("TryReceiveInto of an empty queue", func() error {
+		if q.TryReceiveInto(&m) == nil { // errors.Is would allocate
+			return errors.New("not empty")
+		}
+		return nil
+	})
+	// A call that sleeps, without a context that can end.
+	back := newQueue(t, nil)
+	go func() {
+		var echo mq.Message
+		for q.ReceiveInto(context.Background(), &echo) == nil && back.Send(context.Background(), echo) == nil {
+		}
+	}()
+	check("a round trip through sleeping receivers", func() error {
+		return errors.Join(q.Send(context.Background(), m), back.ReceiveInto(context.Background(), &m))
+	})
+	q.Close()
+}
