@@ -12,12 +12,12 @@ import (
 type layer struct {
 	name string
 
-	// receive gives the messages of q to handle, in order, until handle returns
-	// false. The payload is handle's only during the call.
-	receive func(ctx context.Context, q mq.Queue, handle func(mq.Message) bool) error
+	// receive gives the payloads of q to handle, in order, until handle returns
+	// false. They are handle's only during the call.
+	receive func(ctx context.Context, q mq.Queue, handle func(data []byte) bool) error
 
-	// send is q.Send if nil.
-	send func(ctx context.Context, q mq.Queue, m mq.Message) error
+	// sender returns what sends to q; it is q itself if nil.
+	sender func(q mq.Queue) mqSender
 }
 
 // The names of the layers.
@@ -48,65 +48,65 @@ var layers = []layer{
 	{name: sendOnly},
 }
 
-func loopReceiveInto(ctx context.Context, q mq.Queue, handle func(mq.Message) bool) error {
+func loopReceiveInto(ctx context.Context, q mq.Queue, handle func(data []byte) bool) error {
 	return into(ctx, q, handle)
 }
 
-func loopSpinning(ctx context.Context, q mq.Queue, handle func(mq.Message) bool) error {
+func loopSpinning(ctx context.Context, q mq.Queue, handle func(data []byte) bool) error {
 	return into(ctx, mq.Spin(q, spinTime), handle)
 }
 
-func into(ctx context.Context, r mq.Receiver, handle func(mq.Message) bool) error {
+func into(ctx context.Context, r mq.Receiver, handle func(data []byte) bool) error {
 	var m mq.Message
 	for {
 		if err := r.ReceiveInto(ctx, &m); err != nil {
 			return err
 		}
-		if !handle(m) {
+		if !handle(m.Data) {
 			return nil
 		}
 	}
 }
 
-func loopReceive(ctx context.Context, q mq.Queue, handle func(mq.Message) bool) error {
+func loopReceive(ctx context.Context, q mq.Queue, handle func(data []byte) bool) error {
 	for {
 		m, err := q.Receive(ctx)
 		if err != nil {
 			return err
 		}
-		if !handle(m) {
+		if !handle(m.Data) {
 			return nil
 		}
 	}
 }
 
-func rangeAll(ctx context.Context, q mq.Queue, handle func(mq.Message) bool) error {
+func rangeAll(ctx context.Context, q mq.Queue, handle func(data []byte) bool) error {
 	for m, err := range mq.All(ctx, q) {
 		if err != nil {
 			return err
 		}
-		if !handle(m) {
+		if !handle(m.Data) {
 			return nil
 		}
 	}
 	return nil
 }
 
-func rangeChannel(_ context.Context, q mq.Queue, handle func(mq.Message) bool) error {
+func rangeChannel(_ context.Context, q mq.Queue, handle func(data []byte) bool) error {
 	return rangeStream(q, nil, handle)
 }
 
-func rangeChannelSpinning(_ context.Context, q mq.Queue, handle func(mq.Message) bool) error {
+func rangeChannelSpinning(_ context.Context, q mq.Queue, handle func(data []byte) bool) error {
 	return rangeStream(q, &stream.Config{Spin: spinTime}, handle)
 }
 
-func rangeStream(q mq.Queue, cfg *stream.Config, handle func(mq.Message) bool) error {
+func rangeStream(q mq.Queue, cfg *stream.Config, handle func(data []byte) bool) error {
 	s, err := stream.New(q, cfg)
 	if err != nil {
 		return err
 	}
 	for m := range s.Messages() {
-		if !handle(m) {
+		if !handle(m.Data) {
 			return s.Close()
 		}
 	}

@@ -23,10 +23,9 @@ func newMeter(j job) *meter { return &meter{job: j} }
 // count counts one message.
 func (m *meter) count() {
 	m.seen++
-	switch m.seen {
-	case m.job.Warm:
+	if m.seen == m.job.Warm {
 		m.begin()
-	case m.job.Warm + m.job.Count:
+	} else if m.seen == m.job.Warm+m.job.Count {
 		m.end()
 	}
 }

@@ -27,19 +27,19 @@ var systemV = backend{
 		return sysv.OpenID(id, nil)
 	},
 	raw: []layer{
-		{name: raw, send: sysvSend, receive: sysvReceive(func(id int, buf []byte) (int, sys.Errno) {
+		{name: raw, sender: newRawSender, receive: sysvReceive(func(id int, buf []byte) (int, sys.Errno) {
 			return sys.Msgrcv(id, buf, maxSize, 0, 0)
 		})},
-		{name: rawSpin, send: sysvSend, receive: sysvReceive(func(id int, buf []byte) (int, sys.Errno) {
+		{name: rawSpin, sender: newRawSender, receive: sysvReceive(func(id int, buf []byte) (int, sys.Errno) {
 			return sys.TryMsgrcv(id, buf, maxSize, 0, 0)
 		})},
 	},
 }
 
-// sysvReceive receives as a C program does: one buffer, no cancelling. Calls
+// sysvReceive receives as a C program does: one buffer, no canceling. Calls
 // after the first, which does not wait, are those of wait.
-func sysvReceive(wait func(id int, buf []byte) (int, sys.Errno)) func(context.Context, mq.Queue, func(mq.Message) bool) error {
-	return func(_ context.Context, q mq.Queue, handle func(mq.Message) bool) error {
+func sysvReceive(wait func(id int, buf []byte) (int, sys.Errno)) func(context.Context, mq.Queue, func([]byte) bool) error {
+	return func(_ context.Context, q mq.Queue, handle func([]byte) bool) error {
 		id, buf := q.(*sysv.Queue).ID(), make([]byte, sys.TypeSize+maxSize)
 		for {
 			n, errno := sys.TryMsgrcv(id, buf, maxSize, 0, 0)
@@ -49,26 +49,33 @@ func sysvReceive(wait func(id int, buf []byte) (int, sys.Errno)) func(context.Co
 			if errno != 0 {
 				return errno
 			}
-			if !handle(mq.Message{Type: sys.GetType(buf), Data: buf[sys.TypeSize:][:n]}) {
+			if !handle(buf[sys.TypeSize:][:n]) {
 				return nil
 			}
 		}
 	}
 }
 
-// sysvSend is used by one goroutine of a process only, as sysvBuffer is.
-func sysvSend(_ context.Context, q mq.Queue, m mq.Message) error {
-	id := q.(*sysv.Queue).ID()
-	sys.PutType(sysvBuffer, m.Type)
-	n := copy(sysvBuffer[sys.TypeSize:], m.Data)
-	errno := sys.TryMsgsnd(id, sysvBuffer, n, 0)
+// A rawSender sends as a C program does, but for a copy: one buffer, no
+// canceling. It is for one goroutine only.
+type rawSender struct {
+	id  int
+	buf []byte
+}
+
+func newRawSender(q mq.Queue) mqSender {
+	return &rawSender{q.(*sysv.Queue).ID(), make([]byte, sys.TypeSize+maxSize)}
+}
+
+func (s *rawSender) Send(_ context.Context, m mq.Message) error {
+	sys.PutType(s.buf, m.Type)
+	n := copy(s.buf[sys.TypeSize:], m.Data)
+	errno := sys.TryMsgsnd(s.id, s.buf, n, 0)
 	for errno == sys.EAGAIN || errno == sys.EINTR {
-		errno = sys.Msgsnd(id, sysvBuffer, n, 0)
+		errno = sys.Msgsnd(s.id, s.buf, n, 0)
 	}
 	if errno != 0 {
 		return errno
 	}
 	return nil
 }
-
-var sysvBuffer = make([]byte, sys.TypeSize+maxSize)
