@@ -1,0 +1,21 @@
+package sys
+
+import (
+	"io/fs"
+	"syscall"
+)
+
+// Status is what fstat(2) tells of the file behind a queue, besides fs.FileInfo.
+type Status struct {
+	UID, GID uint32
+	Links    uint64 // 0 once the name of a queue is unlinked
+}
+
+// FileStatus returns the status that is in info.
+func FileStatus(info fs.FileInfo) Status {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return Status{}
+	}
+	return Status{st.Uid, st.Gid, uint64(st.Nlink)}
+}

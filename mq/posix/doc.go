@@ -1,0 +1,62 @@
+// Package posix opens POSIX message queues: mq_overview(7), mq_open(3). Programs
+// in C and every language that can call C share these queues.
+//
+//	q, err := posix.Open("/jobs", nil) // opens it, or creates it with mode 0600
+//	if err != nil {
+//		return err
+//	}
+//	defer q.Close()
+//	err = q.Send(ctx, mq.Message{Priority: 5, Data: []byte("hello")})
+//
+// A queue has a name and a fixed size: so many messages of so many bytes. Its
+// messages have priorities, 0 to 32767, and the highest is received first; among
+// equals, the oldest. There are no types, and no selecting.
+//
+// # Waiting
+//
+// A call that waits holds no thread: it waits in the poller of the Go runtime,
+// like a network connection, and thousands may wait. With Config.Blocking it
+// waits in the kernel, holding a thread, which takes half the time; a context or
+// Close that ends such a call sends its thread SIGURG, as package
+// ipcmq/mq/sysv does.
+//
+// Timeouts are those of contexts. They use the monotonic clock: setting the
+// clock of the system neither shortens nor prolongs them.
+//
+// # Limits
+//
+// Unprivileged processes can create queues of up to fs.mqueue.msg_max messages
+// (10 by default) of up to fs.mqueue.msgsize_max bytes (8192), with no more than
+// fs.mqueue.queues_max queues in the IPC namespace (256), and RLIMIT_MSGQUEUE
+// bytes in all queues of one user (819200): nine queues of the default size. They
+// are read with [SystemLimits]. Errors name the limit that they are about, with
+// its value.
+//
+// # Caveats
+//
+// A queue and its messages stay in the kernel until its name is unlinked and
+// nobody has it open, or the system restarts, also when no process uses it.
+// systemd removes an ordinary user's queues at logout unless RemoveIPC=no is set
+// in logind.conf(5).
+//
+// Containers have IPC namespaces of their own: the same name is another queue
+// there.
+//
+// A queue that someone unlinked while it was open goes on working for those who
+// have it open; whoever opens its name later gets another one. [Queue.Check]
+// tells.
+//
+// Whoever may write to a queue may send any priority; a message does not name
+// its sender. Any local user may create a queue under a name that is free: see
+// Config.Owners.
+//
+// A message that arrives wakes, in every process that waits in a poller, one
+// goroutine for each handle; one of them gets the message. Processes that wait in
+// the kernel, as C programs do, are served before those. Where many wait for one
+// queue, share one handle, or use Config.Blocking.
+//
+// A call that finds a message, or room, does not stand in line behind the calls
+// of its own handle that wait.
+//
+// gVisor has no POSIX queues: errors.ErrUnsupported.
+package posix

@@ -1,0 +1,150 @@
+package posix
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/bits"
+	"os"
+
+	"ipcmq/internal/sys"
+	"ipcmq/mq"
+)
+
+const noQueues = "this system has no POSIX message queues (CONFIG_POSIX_MQUEUE), or a sandbox such as gVisor lacks them"
+
+// fail makes an error about q; errno may be 0 and detail empty.
+func (q *Queue) fail(op string, kind error, errno sys.Errno, detail string) *mq.Error {
+	e := &mq.Error{Op: op, Queue: q.name, Kind: kind, Detail: detail}
+	if errno != 0 {
+		e.Err = errno
+	}
+	return e
+}
+
+// errno makes an error of what a call on q answered.
+func (q *Queue) errno(op string, errno sys.Errno) error {
+	switch errno {
+	case sys.EBADF:
+		return q.fail(op, mq.ErrClosed, 0, "")
+	case sys.ENOMEM:
+		return q.fail(op, nil, errno, "the kernel has no memory for the message")
+	case sys.ENOSYS:
+		return q.fail(op, nil, errno, noQueues)
+	}
+	return q.fail(op, nil, errno, "")
+}
+
+// ended makes the error for a call that ctx or Close ended.
+func (q *Queue) ended(op string, ctx context.Context) error {
+	if q.closed.Load() {
+		return q.fail(op, mq.ErrClosed, 0, "")
+	}
+	e := q.fail(op, ctx.Err(), 0, "")
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(ctx.Err(), cause) {
+		e.Err, e.Detail = cause, fmt.Sprintf("%v: %v", ctx.Err(), cause)
+	}
+	return e
+}
+
+// openError explains why a queue could not be opened or created. For all its
+// limits the kernel has just a few numbers.
+func openError(name string, errno sys.Errno, c Config) error {
+	e := &mq.Error{Op: "open", Queue: name, Err: errno}
+	switch errno {
+	case sys.EEXIST:
+		e.Kind, e.Detail = fs.ErrExist, "the queue exists and Exclusive is set"
+	case sys.ENOENT:
+		e.Kind, e.Detail = fs.ErrNotExist, "there is no such queue and OpenOnly is set"
+	case sys.EACCES:
+		e.Kind, e.Detail = fs.ErrPermission, fmt.Sprintf("the mode of the queue does not give this user %v access", c.Access)
+	case sys.EINVAL:
+		e.Kind, e.Detail = mq.ErrInvalidConfig, tooLargeQueue(c)
+	case sys.EMFILE:
+		e.Detail = tooManyBytes(c)
+	case sys.ENFILE:
+		e.Detail = "the system has no room for another open file (sysctl fs.file-max)"
+	case sys.ENOSPC:
+		e.Detail = tooManyQueues()
+	case sys.ENOMEM:
+		e.Detail = "the kernel has no memory for the queue; ask for less with MaxMessages and MaxMessageSize"
+	case sys.ENOSYS:
+		e.Detail = noQueues
+		if c.Blocking {
+			e.Detail += "; Blocking needs Linux 5.1 on 32-bit systems"
+		}
+	}
+	return e
+}
+
+// tooLargeQueue explains EINVAL of mq_open.
+func tooLargeQueue(c Config) string {
+	l, err := SystemLimits()
+	switch {
+	case err != nil:
+		return fmt.Sprintf("MaxMessages = %d or MaxMessageSize = %d bytes exceeds the limits fs.mqueue.msg_max and fs.mqueue.msgsize_max",
+			c.MaxMessages, c.MaxMessageSize)
+	case c.MaxMessages > l.MaxMessages:
+		return fmt.Sprintf("MaxMessages = %d exceeds fs.mqueue.msg_max = %d (sysctl -w fs.mqueue.msg_max=%d)",
+			c.MaxMessages, l.MaxMessages, c.MaxMessages)
+	case c.MaxMessageSize > l.MaxMessageSize:
+		return fmt.Sprintf("MaxMessageSize = %d bytes exceeds fs.mqueue.msgsize_max = %d (sysctl -w fs.mqueue.msgsize_max=%d)",
+			c.MaxMessageSize, l.MaxMessageSize, powerOf2(c.MaxMessageSize))
+	}
+	return fmt.Sprintf("the kernel refuses a queue of %d messages of %d bytes", c.MaxMessages, c.MaxMessageSize)
+}
+
+// tooManyBytes explains EMFILE of mq_open.
+func tooManyBytes(c Config) string {
+	if f, err := os.Open(os.DevNull); err != nil {
+		return "the process has no descriptor left (raise RLIMIT_NOFILE with ulimit -n)"
+	} else {
+		f.Close()
+	}
+	attr := c.attr()
+	if attr == nil {
+		attr = new(sys.MqAttr)
+		attr.MaxMessages, attr.MaxMessageSize = defaults()
+	}
+	text := fmt.Sprintf("a queue of %d messages of %d bytes takes %d bytes of RLIMIT_MSGQUEUE",
+		attr.MaxMessages, attr.MaxMessageSize, footprint(attr.MaxMessages, attr.MaxMessageSize))
+	if soft, hard, errno := sys.MqLimit(); errno == 0 {
+		text += fmt.Sprintf(" = %s (hard limit %s)", bytesText(soft), bytesText(hard))
+	}
+	return text + ", which all queues of this user share, of all processes: unlink queues that nobody uses, ask for less with MaxMessages and MaxMessageSize, " +
+		"or raise it with ulimit -q or LimitMSGQUEUE= of systemd"
+}
+
+func bytesText(limit uint64) string {
+	if limit == unlimited {
+		return "unlimited"
+	}
+	return fmt.Sprint(limit)
+}
+
+// tooManyQueues explains ENOSPC of mq_open.
+func tooManyQueues() string {
+	l, err := SystemLimits()
+	if err != nil {
+		return "there are fs.mqueue.queues_max queues already"
+	}
+	return fmt.Sprintf("there are fs.mqueue.queues_max = %d queues already (unlink those that nobody uses, or sysctl -w fs.mqueue.queues_max=%d)",
+		l.MaxQueues, 2*l.MaxQueues)
+}
+
+func unlinkError(name string, errno sys.Errno) error {
+	e := &mq.Error{Op: "unlink", Queue: name, Err: errno}
+	switch errno {
+	case sys.ENOENT:
+		e.Kind, e.Detail = fs.ErrNotExist, "there is no such queue"
+	case sys.EACCES, sys.EPERM:
+		e.Kind, e.Detail = fs.ErrPermission, "only the owner of the queue and root may do this"
+	case sys.ENOSYS:
+		e.Detail = noQueues
+	}
+	return e
+}
+
+// powerOf2 returns the least power of 2 that is at least n.
+func powerOf2(n int) int { return 1 << bits.Len(uint(max(n, 1)-1)) }

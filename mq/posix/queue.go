@@ -1,0 +1,252 @@
+package posix
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"ipcmq/internal/sys"
+	"ipcmq/mq"
+)
+
+// A Queue is a handle on a POSIX message queue. Its methods may be called by
+// several goroutines at once.
+type Queue struct {
+	receiver
+
+	name           string
+	created        bool
+	access         mq.Access
+	inboxMode      fs.FileMode
+	maxMessages    int
+	maxMessageSize int
+
+	file   *os.File // owns the descriptor
+	fd     int
+	now    *sys.Deadline // what ends a call that is to wait on no account; nil if O_NONBLOCK does
+	wait   waiter
+	closed atomic.Bool
+	using  sync.RWMutex // held for reading while the descriptor is in use outside of wait; no call waits with it
+
+	buffers sync.Pool // of *[]byte, maxMessageSize long
+
+	errFull, errEmpty *mq.Error // made once: Try calls may be made in a loop
+}
+
+var _ mq.Queue = (*Queue)(nil)
+
+// A waiter makes system calls that wait. They answer EINTR if ctx has ended or
+// the handle is closed, or may do so for no reason; nothing has moved then.
+type waiter interface {
+	send(ctx context.Context, data []byte, priority uint32) sys.Errno
+	receive(ctx context.Context, buf []byte) (n int, priority uint32, errno sys.Errno)
+	close() // ends the calls that wait
+}
+
+// Open opens the queue with the given name, or creates it if there is none;
+// peers may start in any order. A name is a slash and 1 to 255 bytes without
+// another slash, such as /jobs. A nil cfg means the defaults; see [Config].
+//
+// If Open fails, no queue was created. The error matches fs.ErrExist,
+// fs.ErrNotExist or fs.ErrPermission, and [mq.ErrInvalidConfig] if the name or
+// cfg cannot be meant. Where a limit forbids to create the queue, it names the
+// limit. It matches errors.ErrUnsupported if the system has no such queues.
+//
+// See mq_open(3).
+func Open(name string, cfg *Config) (*Queue, error) {
+	if err := checkName("open", name); err != nil {
+		return nil, err
+	}
+	c, err := cfg.check(name)
+	if err != nil {
+		return nil, err
+	}
+	if c.Blocking {
+		if errno := sys.MqCanSleep(); errno != 0 {
+			return nil, openError(name, errno, c)
+		}
+	}
+	fd, created, errno := open(name, c)
+	if errno != 0 {
+		return nil, openError(name, errno, c)
+	}
+	q, err := newQueue(name, fd, c)
+	if err != nil {
+		if created {
+			sys.MqUnlink(name)
+		}
+		return nil, err
+	}
+	q.created = created
+	return q, nil
+}
+
+// open opens or creates. Two calls, and not one with O_CREAT alone, since only
+// so it is known whether the queue is new.
+func open(name string, c Config) (fd int, created bool, errno sys.Errno) {
+	for range 100 { // while others create and unlink the queue between the two
+		if !c.Exclusive {
+			fd, errno = retry(func() (int, sys.Errno) { return sys.MqOpen(name, c.flags(), 0, nil) })
+			if errno != sys.ENOENT || c.OpenOnly {
+				return fd, false, errno
+			}
+		}
+		fd, errno = retry(func() (int, sys.Errno) {
+			return sys.MqOpen(name, c.flags()|sys.MQ_CREAT|sys.MQ_EXCL, uint32(c.Mode), c.attr())
+		})
+		if errno != sys.EEXIST || c.Exclusive {
+			return fd, errno == 0, errno
+		}
+	}
+	return 0, false, errno
+}
+
+func retry(call func() (int, sys.Errno)) (int, sys.Errno) {
+	for {
+		r, errno := call()
+		if errno != sys.EINTR {
+			return r, errno
+		}
+	}
+}
+
+// newQueue makes a handle of a descriptor, which it closes if it fails.
+func newQueue(name string, fd int, c Config) (*Queue, error) {
+	file := os.NewFile(uintptr(fd), name)
+	q := &Queue{name: name, access: c.Access, inboxMode: c.InboxMode, file: file, fd: fd}
+	attr, errno := sys.MqGetAttr(fd)
+	if errno != 0 {
+		file.Close()
+		return nil, openError(name, errno, c)
+	}
+	q.maxMessages, q.maxMessageSize = int(attr.MaxMessages), int(attr.MaxMessageSize)
+	err := q.checkOwners(c.Owners)
+	if err == nil && c.Blocking {
+		q.now = new(sys.Deadline)
+		q.wait = &sleeper{fd: fd}
+	} else if err == nil {
+		q.wait, err = newPoller(file, name)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	q.receiver = receiver{q: q}
+	q.buffers.New = func() any {
+		b := make([]byte, q.maxMessageSize)
+		return &b
+	}
+	q.errFull = q.fail("send", mq.ErrFull, sys.EAGAIN, "")
+	q.errEmpty = q.fail("receive", mq.ErrEmpty, sys.EAGAIN, "")
+	return q, nil
+}
+
+func (q *Queue) checkOwners(owners []int) error {
+	if len(owners) == 0 {
+		return nil
+	}
+	info, err := q.file.Stat()
+	if err != nil {
+		return &mq.Error{Op: "open", Queue: q.name, Err: err}
+	}
+	owner := int(sys.FileStatus(info).UID)
+	for _, trusted := range owners {
+		if owner == trusted {
+			return nil
+		}
+	}
+	return &mq.Error{Op: "open", Queue: q.name, Kind: fs.ErrPermission,
+		Detail: fmt.Sprintf("owner %d is not among the trusted users %v: someone else put this queue there", owner, owners)}
+}
+
+// Name returns the name that the queue was opened with.
+func (q *Queue) Name() string { return q.name }
+
+// String returns the name that the queue was opened with.
+func (q *Queue) String() string { return q.name }
+
+// Created reports whether opening this handle created the queue.
+func (q *Queue) Created() bool { return q.created }
+
+// Close unblocks every call that is blocked on this handle, and makes it and all
+// later ones fail with [mq.ErrClosed]. The queue and its messages stay in the
+// kernel, unless its name was unlinked and this was its last handle. Close may
+// be called more than once.
+//
+// See mq_close(3).
+func (q *Queue) Close() error {
+	if q.closed.Swap(true) {
+		return nil
+	}
+	q.wait.close()
+	q.using.Lock() // those that use the descriptor now are quick
+	defer q.using.Unlock()
+	if err := q.file.Close(); err != nil {
+		return &mq.Error{Op: "close", Queue: q.name, Err: err}
+	}
+	return nil
+}
+
+// Unlink removes the name of the queue. The queue lives on, with its messages,
+// for those that have it open, and goes when the last of them has closed it.
+// Whoever opens the name later creates another queue. If Unlink fails, nothing
+// has changed; the error matches fs.ErrNotExist if the name is gone and
+// fs.ErrPermission if the queue belongs to another user.
+//
+// See mq_unlink(3).
+func (q *Queue) Unlink() error {
+	if err := q.usable("unlink", true); err != nil {
+		return err
+	}
+	return Unlink(q.name)
+}
+
+// Unlink removes the name of a queue as [Queue.Unlink] does, without opening it.
+func Unlink(name string) error {
+	if err := checkName("unlink", name); err != nil {
+		return err
+	}
+	if errno := sys.MqUnlink(name); errno != 0 {
+		return unlinkError(name, errno)
+	}
+	return nil
+}
+
+// Capabilities returns what POSIX queues can do: there are priorities and no
+// types.
+func (q *Queue) Capabilities() mq.Capabilities {
+	return mq.Capabilities{
+		MaxPriority: sys.MaxPriority,
+		MaxPayload:  q.maxMessageSize,
+		Selectors:   []mq.SelectorKind{mq.SelectAny},
+		Lifetime:    mq.UntilShutdown,
+	}
+}
+
+// SyscallConn returns access to the descriptor, for programs with a poller of
+// their own (it is readable while there are messages and writable while there is
+// room) and for calls that this package does not make. The descriptor has
+// O_NONBLOCK unless Config.Blocking is set; do not change that, and take it from
+// Control only. Read and Write of the result have to wait while a call of this
+// handle waits in that direction.
+func (q *Queue) SyscallConn() (syscall.RawConn, error) {
+	if err := q.usable("access descriptor", true); err != nil {
+		return nil, err
+	}
+	return q.file.SyscallConn()
+}
+
+// usable returns an error if q was closed or lacks the access.
+func (q *Queue) usable(op string, allowed bool) error {
+	if !allowed {
+		return q.fail(op, fs.ErrPermission, 0, "the handle was opened "+q.access.String())
+	}
+	if q.closed.Load() {
+		return q.fail(op, mq.ErrClosed, 0, "")
+	}
+	return nil
+}
