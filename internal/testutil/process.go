@@ -16,7 +16,8 @@ import (
 func Command(tb testing.TB, role string, args ...string) *exec.Cmd {
 	tb.Helper()
 	cmd := command(args...)
-	cmd.Env = append(os.Environ(), envRole+"="+role)
+	// The race detector would have each process wait for a second before it ends.
+	cmd.Env = append(os.Environ(), envRole+"="+role, "GORACE=atexit_sleep_ms=10 "+os.Getenv("GORACE"))
 	cmd.Stderr = os.Stderr
 	tb.Cleanup(func() {
 		if cmd.Process != nil && cmd.ProcessState == nil {
