@@ -3,6 +3,8 @@ package sys
 import (
 	"io/fs"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Status is what fstat(2) tells of the file behind a queue, besides fs.FileInfo.
@@ -18,4 +20,13 @@ func FileStatus(info fs.FileInfo) Status {
 		return Status{}
 	}
 	return Status{st.Uid, st.Gid, uint64(st.Nlink)}
+}
+
+// MountMqueue shows the queues of the IPC namespace in the directory dir, in a
+// mount namespace that is made independent of others.
+func MountMqueue(dir string) error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return err
+	}
+	return unix.Mount("none", dir, "mqueue", 0, "")
 }

@@ -12,3 +12,6 @@ type Status struct {
 
 // FileStatus returns zeros.
 func FileStatus(fs.FileInfo) Status { return Status{} }
+
+// MountMqueue answers ENOSYS.
+func MountMqueue(string) error { return ENOSYS }

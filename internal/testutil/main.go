@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"os/exec"
 	"runtime"
@@ -16,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"ipcmq/internal/sys"
+	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
 )
 
@@ -23,6 +25,7 @@ import (
 const (
 	envRole      = "IPCMQ_TEST_ROLE"      // run this function instead of the tests
 	envNamespace = "IPCMQ_TEST_NAMESPACE" // "private" or "shared": do not make one
+	envMount     = "IPCMQ_TEST_MQUEUE"    // directory for the POSIX queues of the private namespace
 	envExec      = "IPCMQ_TEST_EXEC"      // command that runs the test binary, such as an emulator
 )
 
@@ -45,6 +48,7 @@ func Main(m *testing.M, roles map[string]func()) {
 	if os.Getenv(envNamespace) == "" && runtime.GOOS == "linux" {
 		reexec()
 	}
+	mountQueues()
 	if code := m.Run(); code != 0 {
 		os.Exit(code)
 	}
@@ -62,8 +66,14 @@ func reexec() {
 	cmd := command(os.Args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = sys.PrivateIPC()
-	cmd.Env = append(os.Environ(), envNamespace+"=private")
-	err := cmd.Run()
+	dir, err := os.MkdirTemp("", "ipcmq-mqueue-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "testutil:", err)
+		os.Exit(1)
+	}
+	cmd.Env = append(os.Environ(), envNamespace+"=private", envMount+"="+dir)
+	err = cmd.Run()
+	os.Remove(dir)
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit):
@@ -76,12 +86,28 @@ func reexec() {
 	}
 }
 
+// mountQueues makes the POSIX queues of the private namespace visible.
+func mountQueues() {
+	dir := os.Getenv(envMount)
+	if dir == "" {
+		return
+	}
+	if err := sys.MountMqueue(dir); err != nil {
+		fmt.Fprintf(os.Stderr, "testutil: POSIX queues cannot be listed: mounting their file system: %v\n", err)
+		os.Unsetenv(envMount)
+	}
+}
+
 // leftQueues returns an error if there are queues in the private namespace.
 func leftQueues() error {
 	if os.Getenv(envNamespace) != "private" {
 		return nil
 	}
-	for s, err := range sysv.Queues() {
+	return errors.Join(left(sysv.Queues()), left(posix.Queues()))
+}
+
+func left[Stat any](queues iter.Seq2[Stat, error]) error {
+	for s, err := range queues {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errors.ErrUnsupported) {
 			return nil
 		}
@@ -91,6 +117,17 @@ func leftQueues() error {
 		return fmt.Errorf("queue left behind: %+v", s)
 	}
 	return nil
+}
+
+// NeedMqueue ends the test unless the POSIX queues of the private namespace are
+// listed in a directory, which it returns.
+func NeedMqueue(tb testing.TB) string {
+	tb.Helper()
+	dir := os.Getenv(envMount)
+	if dir == "" {
+		Lacking(tb, "a mounted mqueue file system (run as root, or allow user namespaces)")
+	}
+	return dir
 }
 
 // NeedNamespace ends the test unless it runs in an IPC namespace of its own
