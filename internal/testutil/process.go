@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,25 +46,25 @@ func command(args ...string) *exec.Cmd {
 func AwaitAsleep(tb testing.TB, pid, n int, functions ...string) {
 	tb.Helper()
 	Await(tb, func() error {
-		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/wchan", pid))
-		if err != nil {
-			return err
-		}
-		asleep := 0
-		for _, f := range files {
-			b, _ := os.ReadFile(f)                        // the thread may have ended
-			function, _, _ := strings.Cut(string(b), ".") // compilers add .isra.0 and the like
-			for _, name := range functions {
-				if function == name {
-					asleep++
-				}
-			}
-		}
-		if asleep < n {
+		if asleep := Asleep(pid, functions...); asleep < n {
 			return fmt.Errorf("%d threads of process %d sleep in %v, waiting for %d", asleep, pid, functions, n)
 		}
 		return nil
 	})
+}
+
+// Asleep returns how many threads of the process sleep in one of the kernel's
+// functions named.
+func Asleep(pid int, functions ...string) (n int) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/wchan", pid))
+	for _, f := range files {
+		b, _ := os.ReadFile(f)                        // the thread may have ended
+		function, _, _ := strings.Cut(string(b), ".") // compilers add .isra.0 and the like
+		if slices.Contains(functions, function) {
+			n++
+		}
+	}
+	return n
 }
 
 // Await calls check until it returns nil, and fails the test with its last
