@@ -33,7 +33,7 @@ func TestKernelWritesNoMoreThanTheStruct(t *testing.T) {
 					id &= 1<<15 - 1 // the index
 				}
 				written := 0
-				for _, canary := range []byte{0xa5, 0x5a} { // whatever is written differs from one of them
+				for _, canary := range []byte{'#', '~'} { // whatever is written differs from one of them
 					buf := bytes.Repeat([]byte{canary}, 4096)
 					if errno := fill.Into(id, buf); errno != 0 {
 						t.Fatal(errno)
@@ -152,7 +152,7 @@ func everyCall(t *testing.T) {
 		if i%2 == 1 {
 			name, receive = "Msgrcv", sys.Msgrcv
 		}
-		buf := bytes.Repeat([]byte{0xa5}, sys.TypeSize+64)
+		buf := bytes.Repeat([]byte{'#'}, sys.TypeSize+64)
 		n, errno := receive(id, buf, test.room, test.typ, test.flags|sys.IPC_NOWAIT)
 		if errno != test.errno {
 			t.Fatalf("%s, %s: %v", test.name, name, errno)
@@ -163,7 +163,7 @@ func everyCall(t *testing.T) {
 		if got := string(buf[sys.TypeSize : sys.TypeSize+n]); got != test.text || sys.GetType(buf) != test.want {
 			t.Errorf("%s, %s: type %d, %q", test.name, name, sys.GetType(buf), got)
 		}
-		if rest := buf[sys.TypeSize+n:]; strings.Trim(string(rest), "\xa5") != "" {
+		if rest := buf[sys.TypeSize+n:]; strings.Trim(string(rest), "#") != "" {
 			t.Errorf("%s, %s: more than the message was written: %x", test.name, name, rest)
 		}
 	}

@@ -104,6 +104,7 @@ func TestSetChangesWhatItIsToldTo(t *testing.T) {
 
 func TestSetChangesTheOwner(t *testing.T) {
 	testutil.NeedRoot(t)
+	testutil.NotEmulated(t, "the emulator makes the mode 16 bits", "s390x")
 	q := newQueue(t, nil)
 	if err := q.Set(func(s *sysv.Settings) { s.UID, s.GID = nobody, nobody }); err != nil {
 		t.Fatal(err)
@@ -147,6 +148,7 @@ func TestSettingsThatCannotBeAreRefused(t *testing.T) {
 
 func TestSetAboveTheLimitIsExplained(t *testing.T) {
 	testutil.NeedRoot(t) // to be another user, who lacks CAP_SYS_RESOURCE
+	testutil.NotEmulated(t, "the emulator makes the mode 16 bits", "s390x")
 	setLimit(t, "msgmnb", 16384)
 	q := newQueue(t, nil)
 	if err := q.Set(func(s *sysv.Settings) { s.UID = nobody }); err != nil {
