@@ -2,10 +2,11 @@ package main
 
 import "ipcmq/mq"
 
-// A backend is one kind of queue. Its name is also that of its C program.
+// A backend is one kind of queue.
 type backend struct {
-	name  string
-	title string
+	name    string
+	title   string
+	program string // the C program, of c/program.c
 
 	// create makes a queue and returns the address by which open, in Go and in
 	// C, finds it.
@@ -16,7 +17,7 @@ type backend struct {
 	raw []layer
 }
 
-var backends = []backend{systemV}
+var backends = []backend{systemV, posixPolling, posixBlocking}
 
 func backendNamed(name string) (backend, bool) {
 	for _, b := range backends {

@@ -49,5 +49,5 @@ func (b *bench) alone(ctx context.Context, backend backend, j job) (_ report, cp
 	}
 	ctx, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("took longer than %v", limit))
 	defer stop()
-	return execute(ctx, b.command(ctx, process{role: j.Role}, j))
+	return execute(ctx, b.goCommand(ctx, j))
 }

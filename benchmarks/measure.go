@@ -139,8 +139,12 @@ func (b *bench) run(ctx context.Context, r row, s side) (_ sample, err error) {
 		if b.profiles != "" && i == 0 {
 			j.Profile = filepath.Join(b.profiles, strings.ReplaceAll(r.name(), "/", "-")+".prof")
 		}
+		cmd := b.goCommand(ctx, j)
+		if p.inC {
+			cmd = b.cCommand(ctx, r.backend.program, p.spins, j)
+		}
 		group.Go(func() (err error) {
-			reports[i], cpu[i], err = execute(ctx, b.command(ctx, p, j))
+			reports[i], cpu[i], err = execute(ctx, cmd)
 			return err
 		})
 	}
@@ -182,20 +186,22 @@ func (j *job) makeQueues(b backend, two bool) (remove func() error, err error) {
 	return remove, err
 }
 
-// command returns the command that does j.
-func (b *bench) command(ctx context.Context, p process, j job) *exec.Cmd {
-	if !p.inC {
-		arg, err := json.Marshal(j)
-		if err != nil {
-			panic(err) // a job holds strings and numbers
-		}
-		return exec.CommandContext(ctx, b.exe, childArg, string(arg))
+// goCommand returns the command that does j in Go.
+func (b *bench) goCommand(ctx context.Context, j job) *exec.Cmd {
+	arg, err := json.Marshal(j)
+	if err != nil {
+		panic(err) // a job holds strings and numbers
 	}
+	return exec.CommandContext(ctx, b.exe, childArg, string(arg))
+}
+
+// cCommand returns the command that does j in C.
+func (b *bench) cCommand(ctx context.Context, program string, spins bool, j job) *exec.Cmd {
 	waits := "sleep"
-	if p.spins {
+	if spins {
 		waits = "spin"
 	}
-	return exec.CommandContext(ctx, filepath.Join(b.programs, j.Backend), string(p.role), waits, j.There, j.Back,
+	return exec.CommandContext(ctx, filepath.Join(b.programs, program), string(j.Role), waits, j.There, j.Back,
 		strconv.Itoa(j.Size), strconv.Itoa(j.Warm), strconv.Itoa(j.Count))
 }
 

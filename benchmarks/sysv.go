@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strconv"
 
 	"ipcmq/internal/sys"
@@ -10,14 +11,15 @@ import (
 )
 
 var systemV = backend{
-	name:  "sysv",
-	title: "System V",
+	name:    "sysv",
+	title:   "System V",
+	program: "sysv",
 	create: func() (string, func() error, error) {
 		q, err := sysv.Open(sysv.Private, nil)
 		if err != nil {
 			return "", nil, err
 		}
-		return strconv.Itoa(q.ID()), q.Remove, nil
+		return strconv.Itoa(q.ID()), func() error { return errors.Join(q.Remove(), q.Close()) }, nil
 	},
 	open: func(address string) (mq.Queue, error) {
 		id, err := strconv.Atoi(address)
