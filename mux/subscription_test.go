@@ -89,6 +89,17 @@ func expectClosed(tb testing.TB, ch <-chan mq.Message) {
 	}
 }
 
+// awaitSubscriptions waits until m has n subscriptions.
+func awaitSubscriptions(tb testing.TB, m *mux.Mux, n int) {
+	tb.Helper()
+	testutil.Await(tb, func() error {
+		if got := m.Stats().Subscriptions; got != n {
+			return fmt.Errorf("%d subscriptions, waiting for %d", got, n)
+		}
+		return nil
+	})
+}
+
 func data(list []mq.Message) []string {
 	var s []string
 	for _, m := range list {
@@ -236,7 +247,8 @@ func TestCanceledOnceTakesNothing(t *testing.T) {
 func TestOnceBesideASlowSubscriberIsCanceledAtOnce(t *testing.T) {
 	q := newQueue(t, nil)
 	m := newMux(t, q, nil)
-	slow := subscribe(t, m, mq.Type(5), &mux.SubscribeConfig{Buffer: 1})
+	blocked := make(chan *mux.Subscription, 1)
+	slow := subscribe(t, m, mq.Type(5), &mux.SubscribeConfig{Buffer: 1, OnSlow: func(s *mux.Subscription) { blocked <- s }})
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error)
 	go func() {
@@ -245,21 +257,18 @@ func TestOnceBesideASlowSubscriberIsCanceledAtOnce(t *testing.T) {
 		_, err := m.Once(ctx, mq.Except(4))
 		result <- err
 	}()
+	awaitSubscriptions(t, m, 2)
 	send(t, q, 5, "1") // for both
 	if err := <-result; err != nil {
 		t.Fatal(err)
 	}
-	send(t, q, 5, "2") // fills the hand of the reader
-	testutil.Await(t, func() error {
-		if st, _ := q.Stat(); st.Messages != 0 {
-			return fmt.Errorf("%d messages wait", st.Messages)
-		}
-		return nil
-	})
+	send(t, q, 5, "2") // the reader waits with it
+	<-blocked
 	go func() {
 		_, err := m.Once(ctx, mq.Except(4))
 		result <- err
 	}()
+	awaitSubscriptions(t, m, 2)
 	cancel()
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
@@ -401,13 +410,8 @@ func TestSubscribingAndEndingFromWithinACallback(t *testing.T) {
 	if got := <-result; got != "outer inner" {
 		t.Errorf("got %q", got)
 	}
+	awaitSubscriptions(t, m, 0)
 	send(t, q, 1, "nobody wants this")
-	testutil.Await(t, func() error {
-		if n := m.Stats().Subscriptions; n != 0 {
-			return fmt.Errorf("%d subscriptions", n)
-		}
-		return nil
-	})
 	if st, _ := q.Stat(); st.Messages != 1 {
 		t.Errorf("%d messages wait, want 1", st.Messages)
 	}
