@@ -38,9 +38,12 @@ type Stat struct {
 // queues of the IPC namespace in which it was mounted.
 //
 // See mq_overview(7), "Mounting the message queue filesystem".
-func Queues() iter.Seq2[Stat, error] {
+func Queues() iter.Seq2[Stat, error] { return queuesAt(os.DirFS("/proc")) }
+
+// queuesAt lists the queues where proc says that they are mounted.
+func queuesAt(proc fs.FS) iter.Seq2[Stat, error] {
 	return func(yield func(Stat, error) bool) {
-		dir, err := procfs.MqueueMount(os.DirFS("/proc"))
+		dir, err := procfs.MqueueMount(proc)
 		if err == nil && dir == "" {
 			err = &mq.Error{Op: "list queues", Kind: fs.ErrNotExist,
 				Detail: "no file system of type mqueue is mounted (mkdir -p /dev/mqueue && mount -t mqueue none /dev/mqueue)"}
@@ -51,11 +54,12 @@ func Queues() iter.Seq2[Stat, error] {
 			yield(Stat{}, err)
 			return
 		}
-		queues(os.DirFS(dir))(yield)
+		queuesIn(os.DirFS(dir))(yield)
 	}
 }
 
-func queues(mount fs.FS) iter.Seq2[Stat, error] {
+// queuesIn lists the queues of a mounted file system.
+func queuesIn(mount fs.FS) iter.Seq2[Stat, error] {
 	return func(yield func(Stat, error) bool) {
 		entries, err := fs.ReadDir(mount, ".")
 		if err != nil {

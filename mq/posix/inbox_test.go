@@ -1,0 +1,136 @@
+package posix_test
+
+import (
+	"bufio"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"ipcmq/internal/testutil"
+	"ipcmq/mq"
+	"ipcmq/mq/posix"
+)
+
+func TestInboxesTakeReplies(t *testing.T) {
+	for _, mode := range modes {
+		requests := newQueue(t, &posix.Config{MaxMessages: 3, MaxMessageSize: 100, Blocking: mode.blocking})
+		in, err := requests.NewInbox()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, err := in.(*posix.Inbox).Attr(); err != nil || a != (posix.Attr{MaxMessages: 3, MaxMessageSize: 100}) {
+			t.Errorf("Attr: %+v, %v", a, err)
+		}
+		if len(in.Address()) > 255 {
+			t.Errorf("an address of %d bytes", len(in.Address()))
+		}
+		server := open(t, requests.Name(), nil)
+		out, err := server.OpenInbox(in.Address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := out.Send(t.Context(), mq.Message{Data: []byte("reply")}); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := in.Receive(t.Context()); err != nil || string(m.Data) != "reply" {
+			t.Errorf("got %q, %v", m.Data, err)
+		}
+		if err := out.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := in.Remove(); err != nil {
+			t.Error(err)
+		}
+		if err := in.Close(); err != nil {
+			t.Error(err)
+		}
+		_, err = server.OpenInbox(in.Address())
+		wants(t, err, fs.ErrNotExist)
+	}
+}
+
+func TestOnlyInboxesAreOpenedForReplies(t *testing.T) {
+	q := newQueue(t, nil)
+	in, err := q.NewInbox()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	defer in.Remove()
+	name := strings.TrimPrefix(in.Address(), "posix:")
+	for _, address := range []string{
+		"", "posix:", "posix:" + q.Name(), q.Name(), name, "sysv:" + name, "POSIX:" + name, "posix:" + name[1:],
+		"posix:/" + name, "posix:/ipcmq-inbox-/../" + q.Name()[1:], "posix:" + name + strings.Repeat("x", 256),
+		"posix:" + name + "\x00", " posix:" + name,
+	} {
+		_, err := q.OpenInbox(address)
+		wants(t, err, mq.ErrNotInbox)
+	}
+	_, err = q.OpenInbox("posix:" + name + "x")
+	wants(t, err, fs.ErrNotExist)
+}
+
+func init() { roles["inbox"] = inbox }
+
+// inbox makes an inbox on the queue in its argument and prints its address; then
+// it waits.
+func inbox() {
+	q, err := posix.Open(os.Args[1], nil)
+	if err != nil {
+		fail("%v", err)
+	}
+	in, err := q.NewInbox()
+	if err != nil {
+		fail("%v", err)
+	}
+	fmt.Println(in.Address())
+	bufio.NewReader(os.Stdin).ReadString('\n')
+}
+
+func TestInboxesOfDeadProcessesAreRemoved(t *testing.T) {
+	testutil.NeedMqueue(t)
+	q := newQueue(t, &posix.Config{MaxMessages: 1, MaxMessageSize: 1})
+	mine, err := q.NewInbox()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mine.Close()
+
+	cmd := testutil.Command(t, "inbox", q.Name())
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.TrimPrefix(strings.TrimSpace(line), "posix:")
+
+	removed, err := posix.RemoveDeadInboxes()
+	if err != nil || len(removed) > 0 {
+		t.Errorf("with both processes alive, removed %q, %v", removed, err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	removed, err = posix.RemoveDeadInboxes()
+	if err != nil || !slices.Equal(removed, []string{name}) {
+		t.Errorf("removed %q, %v; want %q", removed, err, name)
+	}
+	if err := mine.Remove(); err != nil {
+		t.Errorf("the inbox of this process is gone: %v", err)
+	}
+}
