@@ -192,11 +192,11 @@ func access() {
 	if err := posix.Unlink(os.Args[1]); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "owner") {
 		fail("unlink: %v", err)
 	}
-	q, err := posix.Open(os.Args[1], &posix.Config{Access: mq.WriteOnly, Owners: []int{nobody()}})
+	_, err := posix.Open(os.Args[1], &posix.Config{Access: mq.WriteOnly, Owners: []int{nobody()}})
 	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "trusted") {
 		fail("a queue of somebody else was trusted: %v", err)
 	}
-	q, err = posix.Open(os.Args[1], &posix.Config{Access: mq.WriteOnly, Owners: []int{0, nobody()}})
+	q, err := posix.Open(os.Args[1], &posix.Config{Access: mq.WriteOnly, Owners: []int{0, nobody()}})
 	if err != nil {
 		fail("%v", err)
 	}
