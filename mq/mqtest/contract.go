@@ -72,7 +72,14 @@ func newFixture(t *testing.T, create func(*testing.T) func() mq.Queue) *fixture 
 }
 
 // patience is how long a call may take that should come back at once.
-const patience = 20 * time.Second
+var patience = 20 * time.Second
+
+// patient returns a context for calls that should come back at once.
+func (f *fixture) patient() context.Context {
+	ctx, cancel := context.WithTimeout(f.Context(), patience)
+	f.Cleanup(cancel)
+	return ctx
+}
 
 // handle opens another handle on the queue.
 func (f *fixture) handle() mq.Queue {

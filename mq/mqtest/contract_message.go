@@ -173,8 +173,8 @@ var messagePromises = []promise{
 		}
 		var m mq.Message
 		for i, receive := range []func() error{
-			func() (err error) { m, err = r.Receive(f.Context()); return err },
-			func() (err error) { return r.ReceiveInto(f.Context(), &m) },
+			func() (err error) { m, err = r.Receive(f.patient()); return err },
+			func() (err error) { return r.ReceiveInto(f.patient(), &m) },
 			func() (err error) { m, err = r.TryReceive(); return err },
 			func() (err error) { return r.TryReceiveInto(&m) },
 		} {
@@ -213,7 +213,7 @@ var messagePromises = []promise{
 		}
 		for _, t := range types {
 			m := mq.Message{Type: t, Data: []byte("x")}
-			f.wants(f.q.Send(f.Context(), m), mq.ErrInvalidType)
+			f.wants(f.q.Send(f.patient(), m), mq.ErrInvalidType)
 			f.wants(f.q.TrySend(m), mq.ErrInvalidType)
 		}
 		f.empty()
@@ -226,7 +226,7 @@ var messagePromises = []promise{
 		for _, priority := range []uint32{f.can.MaxPriority + 1, math.MaxUint32} {
 			m := f.message("x")
 			m.Priority = priority
-			f.wants(f.q.Send(f.Context(), m), mq.ErrInvalidPriority)
+			f.wants(f.q.Send(f.patient(), m), mq.ErrInvalidPriority)
 			f.wants(f.q.TrySend(m), mq.ErrInvalidPriority)
 		}
 		f.empty()
@@ -255,7 +255,7 @@ var messagePromises = []promise{
 		}{{"enough", 5, true}, {"plenty", f.largest() + 100, true}, {"too little", 4, false}} {
 			memory := make([]byte, c.room)
 			for _, receive := range []func(*mq.Message) error{
-				func(m *mq.Message) error { return f.q.ReceiveInto(f.Context(), m) },
+				func(m *mq.Message) error { return f.q.ReceiveInto(f.patient(), m) },
 				f.q.TryReceiveInto,
 			} {
 				f.send(f.message("hello"))
@@ -307,7 +307,7 @@ var messagePromises = []promise{
 			f.send(f.message(fmt.Sprint(i)))
 		}
 		i := 0
-		for m, err := range mq.All(f.Context(), f.q) {
+		for m, err := range mq.All(f.patient(), f.q) {
 			if err != nil || string(m.Data) != fmt.Sprint(i) {
 				f.Fatalf("message %d: got %q, %v", i, m.Data, err)
 			}

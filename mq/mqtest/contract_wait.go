@@ -91,7 +91,7 @@ var waitPromises = []promise{
 				p.awaitWaiting()
 			}
 			for range sent {
-				if _, err := f.q.Receive(f.Context()); err != nil {
+				if _, err := f.q.Receive(f.patient()); err != nil {
 					f.Fatal(err)
 				}
 			}
@@ -145,7 +145,8 @@ var waitPromises = []promise{
 		defer cancel()
 		for ctx, want := range map[context.Context]error{canceled: context.Canceled, late: context.DeadlineExceeded} {
 			f.eachBlocked(func(b blocked) {
-				f.wants(b.call(f, f.q, ctx), want)
+				p := f.start(ctx, b.name, func(ctx context.Context) error { return b.call(f, f.q, ctx) })
+				f.wants(p.await(), want)
 			})
 			// And where the call could succeed.
 			f.drain()
@@ -269,21 +270,18 @@ var waitPromises = []promise{
 
 	{"OneSendersMessagesKeepTheirOrder", func(f *fixture) {
 		const senders, each = 3, 200
-		var wg sync.WaitGroup
+		ctx := f.patient()
+		sent := make(chan error, senders)
 		for sender := range senders {
 			q := f.handle()
-			wg.Go(func() {
-				for i := range each {
-					if err := q.Send(f.Context(), f.message(fmt.Sprintf("%d %d", sender, i))); err != nil {
-						f.Errorf("Send: %v", err)
-						return
-					}
+			go func() {
+				var err error
+				for i := 0; i < each && err == nil; i++ {
+					err = q.Send(ctx, f.message(fmt.Sprintf("%d %d", sender, i)))
 				}
-			})
+				sent <- err
+			}()
 		}
-		defer wg.Wait()
-		ctx, cancel := context.WithTimeout(f.Context(), patience)
-		defer cancel()
 		next := make([]int, senders)
 		for range senders * each {
 			m, err := f.q.Receive(ctx)
@@ -296,6 +294,7 @@ var waitPromises = []promise{
 			}
 			next[sender]++
 		}
+		f.join("senders", sent, senders)
 	}},
 }
 
@@ -304,26 +303,26 @@ var waitPromises = []promise{
 // arrives once.
 func (f *fixture) traffic(senders, receivers, each int, do func(context.Context, func(context.Context) error) error) {
 	f.Helper()
-	ctx, cancel := context.WithTimeout(f.Context(), patience)
-	defer cancel()
+	ctx := f.patient()
 	receiving, done := context.WithCancel(ctx)
 	defer done()
 	var (
-		wg   sync.WaitGroup
 		mu   sync.Mutex
 		seen = map[string]int{}
 		n    int
 	)
+	received, sent := make(chan error, receivers), make(chan error, senders)
 	for range receivers {
 		q := f.handle()
-		wg.Go(func() {
+		go func() {
 			for {
 				var m mq.Message
 				err := do(receiving, func(ctx context.Context) error { return q.ReceiveInto(ctx, &m) })
 				if err != nil {
-					if receiving.Err() == nil {
-						f.Errorf("receive: %v", err)
+					if receiving.Err() != nil {
+						err = nil
 					}
+					received <- err
 					return
 				}
 				mu.Lock()
@@ -334,21 +333,21 @@ func (f *fixture) traffic(senders, receivers, each int, do func(context.Context,
 				}
 				mu.Unlock()
 			}
-		})
+		}()
 	}
 	for sender := range senders {
 		q := f.handle()
-		wg.Go(func() {
-			for i := range each {
+		go func() {
+			var err error
+			for i := 0; i < each && err == nil; i++ {
 				m := f.message(fmt.Sprintf("message %d of sender %d", i, sender))
-				if err := do(ctx, func(ctx context.Context) error { return q.Send(ctx, m) }); err != nil {
-					f.Errorf("send: %v", err)
-					return
-				}
+				err = do(ctx, func(ctx context.Context) error { return q.Send(ctx, m) })
 			}
-		})
+			sent <- err
+		}()
 	}
-	wg.Wait()
+	f.join("senders", sent, senders)
+	f.join("receivers", received, receivers)
 	for data, times := range seen {
 		if times != 1 {
 			f.Errorf("%s was received %d times", data, times)
@@ -358,4 +357,20 @@ func (f *fixture) traffic(senders, receivers, each int, do func(context.Context,
 		f.Errorf("%d messages were sent, %d received", senders*each, n)
 	}
 	f.empty()
+}
+
+// join waits for the errors of n goroutines.
+func (f *fixture) join(who string, errs <-chan error, n int) {
+	f.Helper()
+	late := time.After(patience + patience/2) // after their contexts
+	for i := range n {
+		select {
+		case err := <-errs:
+			if err != nil {
+				f.Errorf("%s: %v", who, err)
+			}
+		case <-late:
+			f.Fatalf("%d of %d %s are still blocked", n-i, n, who)
+		}
+	}
 }

@@ -6,4 +6,4 @@ import (
 	"ipcmq/internal/testutil"
 )
 
-func TestMain(m *testing.M) { testutil.Main(m, nil) }
+func TestMain(m *testing.M) { testutil.Main(m, roles) }
