@@ -18,16 +18,18 @@ func (m *Mux) On(s mq.Selector, f func(mq.Message), cfg *SubscribeConfig) (off f
 	if err != nil {
 		return nil, err
 	}
-	sub, err := m.subscribe("on", s, c)
+	workers := max(c.Workers, 1)
+	sub, err := m.subscribe("on", s, c, workers)
 	if err != nil {
 		return nil, err
 	}
-	for range max(c.Workers, 1) {
-		m.callbacks.Go(func() {
+	for range workers {
+		go func() {
+			defer m.callbacks.Done()
 			for msg := range sub.messages {
 				f(msg)
 			}
-		})
+		}()
 	}
 	return sub.Drain, nil
 }
@@ -40,7 +42,7 @@ func (m *Mux) Once(ctx context.Context, s mq.Selector) (mq.Message, error) {
 	if err := ctx.Err(); err != nil {
 		return mq.Message{}, &mq.Error{Op: "once", Kind: err}
 	}
-	sub, err := m.subscribe("once", s, SubscribeConfig{Buffer: 1, Limit: 1})
+	sub, err := m.subscribe("once", s, SubscribeConfig{Buffer: 1, Limit: 1}, 0)
 	if err != nil {
 		return mq.Message{}, err
 	}

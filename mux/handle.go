@@ -86,12 +86,13 @@ func (m *Mux) Handle(t int64, h Handler, cfg *HandleConfig) (off func(), err err
 		selector = mq.Any()
 	}
 	// Without a buffer, what is not handled yet stays in the queue.
-	sub, err := m.subscribe("handle", selector, SubscribeConfig{})
+	sub, err := m.subscribe("handle", selector, SubscribeConfig{}, 1)
 	if err != nil {
 		return nil, err
 	}
 	s := &server{mux: m, exchange: exchange, handler: h, cfg: c}
-	m.callbacks.Go(func() {
+	go func() {
+		defer m.callbacks.Done()
 		var pool errgroup.Group
 		for range c.Concurrency {
 			pool.Go(func() error {
@@ -102,7 +103,7 @@ func (m *Mux) Handle(t int64, h Handler, cfg *HandleConfig) (off func(), err err
 			})
 		}
 		_ = pool.Wait() // serve has no error: it answers it, or counts it
-	})
+	}()
 	return sub.Drain, nil
 }
 

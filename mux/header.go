@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -13,6 +14,9 @@ const (
 	headerSize    = 40
 	maxAddress    = 255
 )
+
+// noDeadline is too far away for the header: in the year 2262.
+var noDeadline = time.Unix(0, math.MaxInt64)
 
 var headerMagic = [4]byte{'i', 'p', 'c', 'q'}
 
@@ -47,7 +51,7 @@ func (h header) append(b, payload []byte) []byte {
 	b = binary.LittleEndian.AppendUint64(b, h.id)
 	b = binary.LittleEndian.AppendUint64(b, h.token)
 	var deadline int64
-	if !h.deadline.IsZero() {
+	if !h.deadline.IsZero() && h.deadline.Before(noDeadline) {
 		deadline = h.deadline.UnixNano()
 	}
 	b = binary.LittleEndian.AppendUint64(b, uint64(deadline))

@@ -48,7 +48,7 @@ type Mux struct {
 	unclaimed int                        // how many of them want only what no other selects
 	wanted    map[mq.Selector]int        // how many of them are open, by their selector
 	leavers   map[*Subscription]struct{} // those that are draining or leaving
-	left      []*Subscription            // those that the end of the mux has ended
+	left      []*Subscription            // those that have ended and were not read, and all when the mux ends
 	orphans   []mq.Message
 
 	// Readers that run, also those that are to stop.
@@ -89,10 +89,12 @@ func (m *Mux) Subscribe(s mq.Selector, cfg *SubscribeConfig) (*Subscription, err
 	if c.Workers != 0 {
 		return nil, invalid("subscribe", "Workers = %d is for On; several goroutines may read from Messages", c.Workers)
 	}
-	return m.subscribe("subscribe", s, c)
+	return m.subscribe("subscribe", s, c, 0)
 }
 
-func (m *Mux) subscribe(op string, s mq.Selector, c SubscribeConfig) (*Subscription, error) {
+// subscribe begins a subscription. The caller is to start the given number of
+// goroutines that call functions of the user and then count down m.callbacks.
+func (m *Mux) subscribe(op string, s mq.Selector, c SubscribeConfig, callbacks int) (*Subscription, error) {
 	if _, err := m.queue.Select(s); err != nil {
 		return nil, err
 	}
@@ -107,6 +109,8 @@ func (m *Mux) subscribe(op string, s mq.Selector, c SubscribeConfig) (*Subscript
 	if m.closing {
 		return nil, m.closed(op)
 	}
+	m.callbacks.Add(callbacks) // under the lock: Shutdown waits for all that began before it
+	m.callbacks.Add(callbacks)
 	m.add(sub)
 	m.reconcile()
 	return sub, nil
@@ -188,7 +192,7 @@ func (m *Mux) awaitRead(ctx context.Context) error {
 }
 
 // buffered returns the number of messages in the channels of the subscriptions
-// that the end of the mux has ended.
+// that have ended.
 func (m *Mux) buffered() (n int) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -236,6 +240,6 @@ func (m *Mux) Unread() []mq.Message {
 		unread = append(unread, s.Unread()...)
 	}
 	unread = append(unread, m.orphans...)
-	m.left, m.orphans = nil, nil
+	m.orphans = nil
 	return unread
 }

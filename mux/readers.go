@@ -22,12 +22,15 @@ type selectorReader struct {
 	settled  bool // what it has in hand was offered to every subscription
 
 	targets []*Subscription // memory for deliver
-	waiting []delivery
+	waiting []*delivery
 }
 
+// A delivery is a message that a reader has for a subscription without room.
 type delivery struct {
-	to *Subscription
-	m  mq.Message
+	to      *Subscription
+	m       mq.Message
+	awaited bool // the reader waits for room, and not for another one's
+	unread  bool // it is with the unread: nothing to wait for
 }
 
 // reconcile stops the readers that are no longer wanted and starts those that
@@ -100,12 +103,12 @@ func (r *selectorReader) deliver(msg mq.Message) {
 			if i < len(r.targets)-1 {
 				m.Data = bytes.Clone(msg.Data) // each owns what it gets
 			}
-			v, last := s.offer(m)
+			v, late, last := s.offer(m)
 			if last {
 				r.mux.end(s, draining)
 			}
 			if v == wait {
-				r.waiting = append(r.waiting, delivery{s, m})
+				r.waiting = append(r.waiting, late)
 			}
 			taken = taken || v != refused
 		}
@@ -116,9 +119,10 @@ func (r *selectorReader) deliver(msg mq.Message) {
 	}
 	r.mux.settle(r, true)
 	for _, d := range r.waiting {
-		if d.to.await(d.m) {
+		if d.to.await(d) {
 			r.mux.end(d.to, draining)
 		}
+		r.mux.settle(r, true) // it may have ended meanwhile, and the next may keep r waiting
 	}
 	clear(r.waiting)
 	r.mux.settle(r, false)
@@ -137,7 +141,7 @@ func (m *Mux) targets(t int64, list []*Subscription) []*Subscription {
 	if m.unclaimed == 0 || len(list) == 1 {
 		return list
 	}
-	if claimed := slices.ContainsFunc(list, func(s *Subscription) bool { return !s.cfg.Unclaimed }); claimed {
+	if slices.ContainsFunc(list, (*Subscription).claims) {
 		list = slices.DeleteFunc(list, func(s *Subscription) bool { return s.cfg.Unclaimed })
 	}
 	return list
@@ -209,13 +213,17 @@ func (m *Mux) remove(s *Subscription) {
 func (m *Mux) end(s *Subscription, to state) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.advance(s, to)
+	// Readers first: so that nothing is taken for a subscription that may refuse
+	// it, and a subscription to one message gets no second.
+	m.unwant(s)
 	m.reconcile()
+	s.advance(to)
 	m.finishLeavers()
 }
 
-func (m *Mux) advance(s *Subscription, to state) {
-	if !s.advance(to) {
+// unwant makes the readers take nothing more for s, once reconcile is called.
+func (m *Mux) unwant(s *Subscription) {
+	if !s.isOpen() {
 		return
 	}
 	m.leavers[s] = struct{}{}
@@ -233,13 +241,16 @@ func (m *Mux) finish(to state, err error) {
 	}
 	for _, list := range m.byType {
 		for _, s := range list {
-			m.advance(s, to)
+			m.unwant(s)
 		}
 	}
 	for _, s := range m.wide {
-		m.advance(s, to)
+		m.unwant(s)
 	}
 	m.reconcile()
+	for s := range m.leavers {
+		s.advance(to)
+	}
 	m.finishLeavers()
 	m.mu.Unlock()
 	if err != nil {
@@ -260,6 +271,8 @@ func (m *Mux) finishLeavers() {
 		m.remove(s)
 		if m.closing {
 			m.left = append(m.left, s)
+		} else if len(s.messages) > 0 { // Shutdown waits for its reader
+			m.left = append(slices.DeleteFunc(m.left, (*Subscription).isRead), s)
 		}
 	}
 	if !m.closing || len(m.readers)+len(m.leavers) > 0 {

@@ -3,6 +3,7 @@ package mux
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -97,12 +98,12 @@ type Subscription struct {
 	leave    chan struct{} // closed when nobody may wait for room any more
 	done     chan struct{} // closed with messages
 
-	mu      sync.Mutex // taken after that of the mux
-	state   state
-	waiting bool // a reader waits for room
-	slow    bool
-	unread  []mq.Message
-	stats   SubscriptionStats
+	mu     sync.Mutex // taken after that of the mux
+	state  state
+	late   []*delivery // what readers have for it, as it has no room
+	slow   bool
+	unread []mq.Message
+	stats  SubscriptionStats
 }
 
 // The states of a subscription, in order.
@@ -185,23 +186,23 @@ const (
 	wait                    // it has no room; the reader is to call await
 )
 
-// offer gives m to the subscription without waiting. It also reports whether
-// m was the last one it wanted.
-func (s *Subscription) offer(m mq.Message) (v verdict, last bool) {
+// offer gives m to the subscription without waiting. If there is no room, it
+// returns what await needs. It also reports whether m was the last one wanted.
+func (s *Subscription) offer(m mq.Message) (v verdict, late *delivery, last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.state == ended || s.full():
-		return refused, false
+		return refused, nil, false
 	case s.state == leaving:
 		s.unread = append(s.unread, m)
-		return accepted, false
+		return accepted, nil, false
 	}
 	select {
 	case s.messages <- m:
 		s.slow = false
 		s.delivered(m)
-		return accepted, s.full()
+		return accepted, nil, s.full()
 	default:
 	}
 	if !s.slow {
@@ -213,7 +214,7 @@ func (s *Subscription) offer(m mq.Message) (v verdict, last bool) {
 	switch s.cfg.Overflow {
 	case DropNewest:
 		s.stats.Dropped++
-		return accepted, false
+		return accepted, nil, false
 	case DropOldest:
 		for {
 			select {
@@ -224,35 +225,42 @@ func (s *Subscription) offer(m mq.Message) (v verdict, last bool) {
 			select {
 			case s.messages <- m: // readers of the channel only make more room
 				s.delivered(m)
-				return accepted, s.full()
+				return accepted, nil, s.full()
 			default:
 			}
 		}
 	}
-	s.waiting = true
-	return wait, false
+	late = &delivery{to: s, m: m}
+	s.late = append(s.late, late)
+	return wait, late, false
 }
 
-// await waits until the channel has room for m, or the subscription ends.
-func (s *Subscription) await(m mq.Message) (last bool) {
+// await waits until the channel has room for d, or the subscription ends.
+func (s *Subscription) await(d *delivery) (last bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d.unread {
+		return false
+	}
+	d.awaited = true
+	s.mu.Unlock()
 	began := time.Now()
 	sent := true
 	select {
-	case s.messages <- m:
+	case s.messages <- d.m: // finish does not close it while d is late
 	case <-s.leave:
 		sent = false
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waiting = false
+	s.late = slices.DeleteFunc(s.late, func(other *delivery) bool { return other == d })
 	s.stats.Blocked += time.Since(began)
 	if sent {
-		s.delivered(m)
+		s.delivered(d.m)
 	}
 	if s.state == leaving {
 		s.keepUnread()
 		if !sent {
-			s.unread = append(s.unread, m)
+			s.unread = append(s.unread, d.m)
 		}
 	}
 	return s.full()
@@ -263,9 +271,31 @@ func (s *Subscription) delivered(m mq.Message) {
 	s.stats.Bytes += uint64(len(m.Data))
 }
 
-// full reports whether the subscription has got all the messages it wanted.
+// full reports whether the subscription has got all the messages it wanted, or
+// will get them from readers that wait.
 func (s *Subscription) full() bool {
-	return s.cfg.Limit > 0 && s.stats.Delivered >= uint64(s.cfg.Limit)
+	return s.cfg.Limit > 0 && s.stats.Delivered+uint64(len(s.late)) >= uint64(s.cfg.Limit)
+}
+
+// claims reports whether the subscription keeps what it wants from those to
+// unclaimed messages.
+func (s *Subscription) claims() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.cfg.Unclaimed && !s.full()
+}
+
+// isRead reports whether nothing is left of an ended subscription.
+func (s *Subscription) isRead() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.messages)+len(s.unread) == 0
+}
+
+func (s *Subscription) isOpen() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == open
 }
 
 // keepUnread moves what is in the channel to the unread.
@@ -283,28 +313,35 @@ func (s *Subscription) keepUnread() {
 	}
 }
 
-// advance brings the subscription to a later state and reports whether it was
-// open.
-func (s *Subscription) advance(to state) (wasOpen bool) {
+// advance brings the subscription to a later state.
+func (s *Subscription) advance(to state) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	wasOpen = s.state == open
 	if to <= s.state {
-		return wasOpen
+		return
 	}
 	s.state = to
-	if to == leaving {
-		close(s.leave)
-		s.keepUnread()
+	if to != leaving {
+		return
 	}
-	return wasOpen
+	close(s.leave)
+	s.keepUnread()
+	// A reader may wait for another subscription before it comes to this one.
+	s.late = slices.DeleteFunc(s.late, func(d *delivery) bool {
+		if d.awaited {
+			return false
+		}
+		d.unread = true
+		s.unread = append(s.unread, d.m)
+		return true
+	})
 }
 
-// finish closes the channel, unless a reader waits to put something into it.
+// finish closes the channel, unless a reader has something to put into it.
 func (s *Subscription) finish() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.waiting || s.state == ended {
+	if len(s.late) > 0 || s.state == ended {
 		return false
 	}
 	s.state = ended
