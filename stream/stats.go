@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -16,23 +17,43 @@ type Stats struct {
 
 type counters struct {
 	received, delivered, bytes atomic.Uint64
-	blocked                    atomic.Int64 // nanoseconds, of waits that are over
-	blockedSince               atomic.Int64 // when the wait of now began, in nanoseconds since 1970, or 0
+
+	mu           sync.Mutex
+	blocked      time.Duration // of the waits that are over
+	blockedSince time.Time     // when the wait of now began, or zero
+}
+
+func (c *counters) block() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.blockedSince = time.Now()
+}
+
+func (c *counters) unblock() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.blocked += time.Since(c.blockedSince)
+	c.blockedSince = time.Time{}
+}
+
+func (c *counters) blockedTime() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.blockedSince.IsZero() {
+		return c.blocked
+	}
+	return c.blocked + time.Since(c.blockedSince)
 }
 
 // Stats returns a snapshot of the stream's counters. Each is exact, but
 // messages may move while they are read one after the other.
 func (s *Stream) Stats() Stats {
 	c := &s.counters
-	st := Stats{
+	return Stats{
 		Delivered: c.delivered.Load(),
 		Received:  c.received.Load(),
 		Bytes:     c.bytes.Load(),
-		Blocked:   time.Duration(c.blocked.Load()),
+		Blocked:   c.blockedTime(),
 		Buffered:  len(s.messages),
 	}
-	if since := c.blockedSince.Load(); since != 0 {
-		st.Blocked += time.Since(time.Unix(0, since))
-	}
-	return st
 }

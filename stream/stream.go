@@ -124,7 +124,7 @@ func (s *Stream) Shutdown(ctx context.Context) error {
 			return errors.Join(ctx.Err(), s.Close())
 		}
 	}
-	return nil
+	return s.Close() // which tells if another Close was faster than the readers
 }
 
 // Close ends the stream at once: it takes no more messages and closes Messages.
@@ -132,8 +132,8 @@ func (s *Stream) Shutdown(ctx context.Context) error {
 // error matches [ErrUnread]. Close may be called more than once, also by the
 // goroutine that reads.
 func (s *Stream) Close() error {
-	s.closing.Do(func() { close(s.abort) })
 	s.reader.Stop()
+	s.closing.Do(func() { close(s.abort) })
 	<-s.reader.Done()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,8 +166,8 @@ func (s *Stream) deliver(m mq.Message) {
 		return
 	default:
 	}
-	began := time.Now()
-	s.counters.blockedSince.Store(began.UnixNano())
+	s.counters.block()
+	defer s.counters.unblock()
 	select {
 	case s.messages <- m:
 		s.counters.delivered.Add(1)
@@ -178,8 +178,6 @@ func (s *Stream) deliver(m mq.Message) {
 		s.unread = append(s.unread, m)
 		s.mu.Unlock()
 	}
-	s.counters.blockedSince.Store(0)
-	s.counters.blocked.Add(int64(time.Since(began)))
 }
 
 // keepUnread moves what is in the channel to the unread.
