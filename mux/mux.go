@@ -110,7 +110,6 @@ func (m *Mux) subscribe(op string, s mq.Selector, c SubscribeConfig, callbacks i
 		return nil, m.closed(op)
 	}
 	m.callbacks.Add(callbacks) // under the lock: Shutdown waits for all that began before it
-	m.callbacks.Add(callbacks)
 	m.add(sub)
 	m.reconcile()
 	return sub, nil
