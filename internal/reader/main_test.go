@@ -1,0 +1,9 @@
+package reader_test
+
+import (
+	"testing"
+
+	"ipcmq/internal/testutil"
+)
+
+func TestMain(m *testing.M) { testutil.Main(m, nil) }
