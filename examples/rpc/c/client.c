@@ -1,0 +1,152 @@
+/* Makes a request of each text, in turn, and prints the replies.
+ *
+ *   client QUEUE TYPE MILLISECONDS TEXT...
+ *
+ * QUEUE is the id of the queue, TYPE the type that the server handles. The
+ * status is 0 if there was a reply to each request, 1 if an error came or none
+ * before the deadline, and 2 if something failed here. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/random.h>
+#include <sys/time.h>
+
+#include "ipcmq.h"
+
+enum { SIZE = 65536 }; /* of the largest message here */
+
+static struct {
+	long type;
+	unsigned char data[SIZE];
+} message;
+
+static volatile sig_atomic_t inbox = -1;
+
+static void remove_inbox(void)
+{
+	if (inbox != -1)
+		msgctl(inbox, IPC_RMID, NULL);
+}
+
+static void stop(int signal)
+{
+	remove_inbox();
+	_Exit(128 + signal);
+}
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(2);
+}
+
+/* Does nothing: the signal itself ends a call that sleeps. */
+static void tick(int signal)
+{
+	(void)signal;
+}
+
+/* Has the timer send a signal every 10 milliseconds, or no more. The signals
+ * repeat since one that comes just before a call sleeps is lost. */
+static void set_timer(int on)
+{
+	struct itimerval t = {0};
+	t.it_interval.tv_usec = t.it_value.tv_usec = on ? 10000 : 0;
+	if (setitimer(ITIMER_REAL, &t, NULL) == -1)
+		die("setitimer");
+}
+
+/* Makes a private queue that nobody takes for anything but an inbox. */
+static void make_inbox(void)
+{
+	inbox = msgget(IPC_PRIVATE, 0600 | IPCMQ_INBOX_MARK);
+	if (inbox == -1)
+		die("msgget");
+	atexit(remove_inbox);
+	/* The kernel notes who received last. So the inbox names its owner, and can
+	 * be collected if that is killed. */
+	message.type = IPCMQ_REPLY_TYPE;
+	if (msgsnd(inbox, &message, 0, 0) == -1 || msgrcv(inbox, &message, SIZE, 0, 0) == -1)
+		die("the new inbox");
+}
+
+/* Sends a request and waits for its reply until the deadline. Returns 0, or 1
+ * if there was none or an error. */
+static int request(int queue, long type, const struct ipcmq_header *h, const char *text)
+{
+	struct ipcmq_header reply;
+	size_t length = strlen(text), start = ipcmq_encode(message.data, h);
+	if (length > SIZE - start) {
+		errno = EMSGSIZE;
+		die("request");
+	}
+	memcpy(message.data + start, text, length);
+	message.type = type;
+	while (msgsnd(queue, &message, start + length, 0) == -1) {
+		if (errno != EINTR)
+			die("msgsnd");
+		if (ipcmq_now() >= h->deadline)
+			goto late;
+	}
+	for (;;) {
+		ssize_t n = msgrcv(inbox, &message, SIZE, 0, 0);
+		if (n == -1 && errno != EINTR)
+			die("msgrcv");
+		if (n == -1) {
+			if (ipcmq_now() >= h->deadline)
+				goto late;
+			continue;
+		}
+		/* Whoever guesses the id of the inbox may write to it if its mode
+		 * allows, and replies to earlier requests come late: what does not
+		 * have our token and the id of this request is not for us. */
+		start = ipcmq_decode(message.data, (size_t)n, &reply);
+		if (start == 0 || reply.kind == IPCMQ_REQUEST || reply.token != h->token || reply.id != h->id)
+			continue;
+		if (reply.kind == IPCMQ_ERROR)
+			printf("error %u: ", reply.code);
+		fwrite(message.data + start, 1, (size_t)n - start, stdout);
+		putchar('\n');
+		return reply.kind == IPCMQ_ERROR;
+	}
+late:
+	puts("no reply in time");
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	int failed = 0;
+	char address[32];
+	struct ipcmq_header h = {.kind = IPCMQ_REQUEST};
+	int queue = argc < 4 ? -1 : (int)ipcmq_number(argv[1], 0, INT_MAX);
+	long type = argc < 4 ? -1 : ipcmq_number(argv[2], 1, LONG_MAX);
+	long patience = argc < 4 ? -1 : ipcmq_number(argv[3], 0, INT_MAX);
+	if (queue == -1 || type == -1 || patience == -1) {
+		fprintf(stderr, "usage: %s QUEUE TYPE MILLISECONDS TEXT...\n", argv[0]);
+		return 2;
+	}
+
+	struct sigaction ticks = {.sa_handler = tick}, stops = {.sa_handler = stop};
+	sigaction(SIGALRM, &ticks, NULL);
+	sigaction(SIGINT, &stops, NULL);
+	sigaction(SIGTERM, &stops, NULL);
+
+	make_inbox();
+	if (getrandom(&h.token, sizeof h.token, 0) != sizeof h.token)
+		die("getrandom");
+	h.address = (const unsigned char *)address;
+	h.address_size = (size_t)snprintf(address, sizeof address, "sysv:%d", (int)inbox);
+	set_timer(1);
+	for (int i = 4; i < argc; i++) {
+		h.id++;
+		h.deadline = ipcmq_now() + (int64_t)patience * 1000000;
+		failed |= request(queue, type, &h, argv[i]);
+	}
+	set_timer(0);
+	return failed;
+}

@@ -1,0 +1,110 @@
+/* The header of requests and replies, as the documentation of package
+ * ipcmq/mux specifies it. Numbers are little-endian on every machine. */
+#ifndef IPCMQ_H
+#define IPCMQ_H
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	IPCMQ_VERSION = 1,
+	IPCMQ_HEADER = 40,       /* bytes before the address */
+	IPCMQ_MAX_ADDRESS = 255,
+	IPCMQ_REPLY_TYPE = 1,    /* of the messages in an inbox */
+	IPCMQ_INBOX_MARK = 0111, /* the mode bits of an inbox */
+
+	/* kinds */
+	IPCMQ_REQUEST = 1,
+	IPCMQ_REPLY = 2,
+	IPCMQ_ERROR = 3,
+
+	/* codes of errors; from 1024 up they are the server's own */
+	IPCMQ_FAILED = 1,
+	IPCMQ_TOO_LARGE = 3,
+};
+
+struct ipcmq_header {
+	unsigned kind;
+	unsigned code;    /* of an error */
+	uint64_t id;      /* of the request, not 0 */
+	uint64_t token;   /* of the client's inbox */
+	int64_t deadline; /* nanoseconds since 1970, 0 for none */
+	size_t address_size;
+	const unsigned char *address; /* not terminated */
+};
+
+static inline void ipcmq_put(unsigned char *at, uint64_t value, int bytes)
+{
+	for (int i = 0; i < bytes; i++)
+		at[i] = (unsigned char)(value >> 8 * i);
+}
+
+static inline uint64_t ipcmq_get(const unsigned char *at, int bytes)
+{
+	uint64_t value = 0;
+	while (bytes--)
+		value = value << 8 | at[bytes];
+	return value;
+}
+
+/* Writes the header and the address to b, which has room for both, and returns
+ * how many bytes they take: where the payload begins. */
+static inline size_t ipcmq_encode(unsigned char *b, const struct ipcmq_header *h)
+{
+	memset(b, 0, IPCMQ_HEADER);
+	memcpy(b, "ipcq", 4);
+	b[4] = IPCMQ_VERSION;
+	b[5] = (unsigned char)h->kind;
+	ipcmq_put(b + 6, h->code, 2);
+	ipcmq_put(b + 8, h->id, 8);
+	ipcmq_put(b + 16, h->token, 8);
+	ipcmq_put(b + 24, (uint64_t)h->deadline, 8);
+	ipcmq_put(b + 32, h->address_size, 2);
+	if (h->address_size > 0)
+		memcpy(b + IPCMQ_HEADER, h->address, h->address_size);
+	return IPCMQ_HEADER + h->address_size;
+}
+
+/* Reads the header of a message of n bytes, of which none is trusted. Returns
+ * where the payload begins, or 0 if this is no request, reply or error of this
+ * version. */
+static inline size_t ipcmq_decode(const unsigned char *b, size_t n, struct ipcmq_header *h)
+{
+	if (n < IPCMQ_HEADER || memcmp(b, "ipcq", 4) != 0 || b[4] != IPCMQ_VERSION)
+		return 0;
+	h->kind = b[5];
+	if (h->kind < IPCMQ_REQUEST || h->kind > IPCMQ_ERROR)
+		return 0;
+	h->code = (unsigned)ipcmq_get(b + 6, 2);
+	h->id = ipcmq_get(b + 8, 8);
+	h->token = ipcmq_get(b + 16, 8);
+	h->deadline = (int64_t)ipcmq_get(b + 24, 8);
+	h->address_size = (size_t)ipcmq_get(b + 32, 2);
+	h->address = b + IPCMQ_HEADER;
+	if (h->address_size > IPCMQ_MAX_ADDRESS || h->address_size > n - IPCMQ_HEADER)
+		return 0;
+	return IPCMQ_HEADER + h->address_size;
+}
+
+/* Reads an argument between min and max. Returns -1 if it is something else. */
+static inline long ipcmq_number(const char *text, long min, long max)
+{
+	char *end;
+	errno = 0;
+	long n = strtol(text, &end, 10);
+	return errno != 0 || end == text || *end != 0 || n < min || n > max ? -1 : n;
+}
+
+/* Nanoseconds since 1970, as in deadlines. */
+static inline int64_t ipcmq_now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+#endif
