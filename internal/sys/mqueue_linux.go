@@ -64,6 +64,22 @@ func MqGetAttr(fd int) (MqAttr, Errno) {
 	return MqAttr{int64(a.maxmsg), int64(a.msgsize), int64(a.curmsgs)}, errno
 }
 
+// MqSetNonblock sets O_NONBLOCK with mq_setattr(3), which is mq_getsetattr(2).
+func MqSetNonblock(fd int) Errno {
+	a := mqAttr{flags: unix.O_NONBLOCK}
+	_, _, errno := syscall.Syscall(unix.SYS_MQ_GETSETATTR, uintptr(fd), uintptr(unsafe.Pointer(&a)), 0)
+	return errno
+}
+
+// Duplicate wraps fcntl(2), F_DUPFD_CLOEXEC.
+func Duplicate(fd int) (int, Errno) {
+	r, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return 0, err.(syscall.Errno)
+	}
+	return r, 0
+}
+
 // MqSend wraps mq_timedsend(2). It may block the thread, until d if that is not
 // nil.
 func MqSend(fd int, data []byte, priority uint32, d *Deadline) Errno {

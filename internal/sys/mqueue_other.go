@@ -23,3 +23,5 @@ func MqReceive(int, []byte, *Deadline) (int, uint32, Errno)    { return 0, 0, EN
 func TryMqReceive(int, []byte, *Deadline) (int, uint32, Errno) { return 0, 0, ENOSYS }
 func MqCanSleep() Errno                                        { return ENOSYS }
 func MqLimit() (soft, hard uint64, errno Errno)                { return 0, 0, ENOSYS }
+func MqSetNonblock(int) Errno                                  { return ENOSYS }
+func Duplicate(int) (int, Errno)                               { return 0, ENOSYS }

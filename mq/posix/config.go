@@ -103,17 +103,13 @@ func (cfg *Config) check(name string) (Config, error) {
 
 // flags returns the access mode of open(2).
 func (c *Config) flags() int {
-	flags := sys.MQ_NONBLOCK
-	if c.Blocking {
-		flags = 0
-	}
 	switch c.Access {
 	case mq.ReadOnly:
-		return flags | sys.MQ_RDONLY
+		return sys.MQ_RDONLY
 	case mq.WriteOnly:
-		return flags | sys.MQ_WRONLY
+		return sys.MQ_WRONLY
 	}
-	return flags | sys.MQ_RDWR
+	return sys.MQ_RDWR
 }
 
 // attr returns the sizes to create the queue with, or nil to leave both to the

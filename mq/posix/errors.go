@@ -26,8 +26,12 @@ func (q *Queue) fail(op string, kind error, errno sys.Errno, detail string) *mq.
 // errno makes an error of what a call on q answered.
 func (q *Queue) errno(op string, errno sys.Errno) error {
 	switch errno {
-	case sys.EBADF:
+	case sys.EBADF, sys.EINTR:
 		return q.fail(op, mq.ErrClosed, 0, "")
+	case sys.EMFILE:
+		return q.fail(op, nil, errno, "to wait takes another descriptor, and the process has none left (raise RLIMIT_NOFILE with ulimit -n, or set Config.Blocking)")
+	case sys.ENOSPC:
+		return q.fail(op, nil, errno, "the poller of the Go runtime takes no more descriptors (raise fs.epoll.max_user_watches, or set Config.Blocking)")
 	case sys.ENOMEM:
 		return q.fail(op, nil, errno, "the kernel has no memory for the message")
 	case sys.ENOSYS:

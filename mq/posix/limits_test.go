@@ -1,6 +1,7 @@
 package posix_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"ipcmq/internal/sys"
 	"ipcmq/internal/testutil"
@@ -190,10 +192,13 @@ func TestTooManyQueuesNamesTheLimit(t *testing.T) {
 func init() { roles["no descriptors"] = noDescriptors }
 
 // noDescriptors opens a queue when the process has no descriptor left, which the
-// kernel says with the same number as too many bytes.
+// kernel says with the same number as too many bytes, and waits for one.
 func noDescriptors() {
+	q, err := posix.Open(os.Args[1], nil)
+	if err != nil {
+		fail("%v", err)
+	}
 	var files []*os.File
-	var err error
 	for err == nil {
 		var f *os.File
 		if f, err = os.Open(os.DevNull); err == nil {
@@ -203,6 +208,22 @@ func noDescriptors() {
 	_, err = posix.Open(os.Args[1], nil)
 	if !errors.Is(err, syscall.EMFILE) || !strings.Contains(err.Error(), "RLIMIT_NOFILE") {
 		fail("with %d files open: %v", len(files), err)
+	}
+	_, err = q.Receive(context.Background())
+	if !errors.Is(err, syscall.EMFILE) || !strings.Contains(err.Error(), "RLIMIT_NOFILE") {
+		fail("waiting with %d files open: %v", len(files), err)
+	}
+	if err := q.TrySend(mq.Message{Data: []byte("kept")}); err != nil {
+		fail("%v", err)
+	}
+	files[0].Close()
+	if m, err := q.Receive(context.Background()); err != nil || string(m.Data) != "kept" {
+		fail("got %q, %v", m.Data, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	if _, err := q.Receive(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		fail("waiting with one descriptor: %v", err)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"ipcmq/internal/sys"
-	"ipcmq/mq"
 )
 
 // A poller waits in the Go runtime's poller, without a thread.
@@ -16,10 +15,19 @@ import (
 // deadline that belongs to the file. So whoever comes first takes the turn, and
 // with it the deadline, and the others wait on a channel for theirs: they are
 // served in order, and a message wakes only one of them.
+//
+// Every message that is sent or received wakes the pollers of all descriptors of
+// the queue that are registered, of its sender too. So one is registered, a
+// duplicate of the handle's, when a call has to wait for the first time.
 type poller struct {
+	fd        int // of the handle
+	closing   chan struct{}
+	transfers sync.Pool
+
+	mu            sync.Mutex
+	closed        bool
+	file          *os.File // the duplicate, nil until it is needed
 	reads, writes turn
-	closing       chan struct{}
-	transfers     sync.Pool
 }
 
 // A turn is the right to wait in one direction.
@@ -29,22 +37,41 @@ type turn struct {
 	setDeadline func(time.Time) error
 }
 
-func newPoller(file *os.File, name string) (*poller, error) {
+func newPoller(fd int) *poller {
+	p := &poller{fd: fd, closing: make(chan struct{})}
+	p.transfers.New = func() any { return newTransfer() }
+	p.reads.taken, p.writes.taken = make(chan struct{}, 1), make(chan struct{}, 1)
+	return p
+}
+
+// register makes the duplicate if there is none yet. It answers EINTR if the
+// queue is closed.
+func (p *poller) register() sys.Errno {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return sys.EINTR
+	}
+	if p.file != nil {
+		return 0
+	}
+	fd, errno := sys.Duplicate(p.fd)
+	if errno != 0 {
+		return errno
+	}
+	file := os.NewFile(uintptr(fd), "")
 	conn, err := file.SyscallConn()
 	if err == nil {
 		err = file.SetDeadline(time.Time{}) // fails if the runtime could not register the file
 	}
 	if err != nil {
-		return nil, &mq.Error{Op: "open", Queue: name, Err: err,
-			Detail: "the poller of the Go runtime takes no more descriptors (see fs.epoll.max_user_watches); Config.Blocking does without"}
+		file.Close()
+		return sys.ENOSPC
 	}
-	p := &poller{
-		reads:   turn{make(chan struct{}, 1), conn.Read, file.SetReadDeadline},
-		writes:  turn{make(chan struct{}, 1), conn.Write, file.SetWriteDeadline},
-		closing: make(chan struct{}),
-	}
-	p.transfers.New = func() any { return newTransfer() }
-	return p, nil
+	p.file = file
+	p.reads.wait, p.reads.setDeadline = conn.Read, file.SetReadDeadline
+	p.writes.wait, p.writes.setDeadline = conn.Write, file.SetWriteDeadline
+	return 0
 }
 
 // A transfer is one send or receive, kept for reuse together with its functions.
@@ -74,8 +101,8 @@ func (p *poller) send(ctx context.Context, data []byte, priority uint32) sys.Err
 	t := p.transfers.Get().(*transfer)
 	defer p.put(t)
 	t.data, t.priority = data, priority
-	if !p.writes.do(ctx, p.closing, t.send) {
-		return sys.EINTR
+	if errno := p.wait(ctx, &p.writes, t.send); errno != 0 {
+		return errno
 	}
 	return t.errno
 }
@@ -84,8 +111,8 @@ func (p *poller) receive(ctx context.Context, buf []byte) (n int, priority uint3
 	t := p.transfers.Get().(*transfer)
 	defer p.put(t)
 	t.data = buf
-	if !p.reads.do(ctx, p.closing, t.receive) {
-		return 0, 0, sys.EINTR
+	if errno := p.wait(ctx, &p.reads, t.receive); errno != 0 {
+		return 0, 0, errno
 	}
 	return t.n, t.priority, t.errno
 }
@@ -98,15 +125,19 @@ func (p *poller) put(t *transfer) {
 // longAgo is a deadline that has passed.
 var longAgo = time.Unix(1, 0)
 
-// do calls try, now and whenever the file has become ready, until it is done,
-// and reports whether it is; it is not if ctx has ended or the queue was closed.
-func (t *turn) do(ctx context.Context, closing <-chan struct{}, try func(fd uintptr) (done bool)) bool {
+// wait takes the turn and calls try, now and whenever the queue has become
+// ready, until it is done. It answers EINTR if ctx has ended or the queue was
+// closed before that.
+func (p *poller) wait(ctx context.Context, t *turn, try func(fd uintptr) (done bool)) sys.Errno {
+	if errno := p.register(); errno != 0 {
+		return errno
+	}
 	select {
 	case t.taken <- struct{}{}:
 	case <-ctx.Done():
-		return false
-	case <-closing:
-		return false
+		return sys.EINTR
+	case <-p.closing:
+		return sys.EINTR
 	}
 	defer func() { <-t.taken }()
 	if ctx.Done() != nil {
@@ -122,9 +153,19 @@ func (t *turn) do(ctx context.Context, closing <-chan struct{}, try func(fd uint
 			}
 		}()
 	}
-	return t.wait(try) == nil
+	if t.wait(try) != nil {
+		return sys.EINTR
+	}
+	return 0
 }
 
-// close wakes those that wait for their turn; closing the file wakes those that
-// have it.
-func (p *poller) close() { close(p.closing) }
+// close wakes those that have the turn, and those that wait for it.
+func (p *poller) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	close(p.closing)
+	if p.file != nil {
+		p.file.Close()
+	}
+}

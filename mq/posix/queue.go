@@ -25,7 +25,7 @@ type Queue struct {
 	maxMessages    int
 	maxMessageSize int
 
-	file   *os.File // owns the descriptor
+	file   *os.File // owns the descriptor, for the poller of the runtime it is none to poll
 	fd     int
 	now    *sys.Deadline // what ends a call that is to wait on no account; nil if O_NONBLOCK does
 	wait   waiter
@@ -124,16 +124,20 @@ func newQueue(name string, fd int, c Config) (*Queue, error) {
 		return nil, openError(name, errno, c)
 	}
 	q.maxMessages, q.maxMessageSize = int(attr.MaxMessages), int(attr.MaxMessageSize)
-	err := q.checkOwners(c.Owners)
-	if err == nil && c.Blocking {
-		q.now = new(sys.Deadline)
-		q.wait = &sleeper{fd: fd}
-	} else if err == nil {
-		q.wait, err = newPoller(file, name)
-	}
-	if err != nil {
+	if err := q.checkOwners(c.Owners); err != nil {
 		file.Close()
 		return nil, err
+	}
+	if c.Blocking {
+		q.now = new(sys.Deadline)
+		q.wait = &sleeper{fd: fd}
+	} else {
+		// Not from the start: os.NewFile would have registered it.
+		if errno := sys.MqSetNonblock(fd); errno != 0 {
+			file.Close()
+			return nil, openError(name, errno, c)
+		}
+		q.wait = newPoller(fd)
 	}
 	q.receiver = receiver{q: q}
 	q.buffers.New = func() any {
@@ -227,17 +231,24 @@ func (q *Queue) Capabilities() mq.Capabilities {
 	}
 }
 
-// SyscallConn returns access to the descriptor, for programs with a poller of
-// their own (it is readable while there are messages and writable while there is
-// room) and for calls that this package does not make. The descriptor has
-// O_NONBLOCK unless Config.Blocking is set; do not change that, and take it from
-// Control only. Read and Write of the result have to wait while a call of this
-// handle waits in that direction.
+// SyscallConn returns access to a descriptor of the queue, for programs with a
+// poller of their own (it is readable while there are messages and writable
+// while there is room) and for calls that this package does not make. It has
+// O_NONBLOCK, which is not to be changed, and its Read and Write have to wait
+// while a call of this handle waits in that direction. With Config.Blocking it
+// has not, and Read and Write fail where they would have to wait.
 func (q *Queue) SyscallConn() (syscall.RawConn, error) {
 	if err := q.usable("access descriptor", true); err != nil {
 		return nil, err
 	}
-	return q.file.SyscallConn()
+	file := q.file
+	if p, ok := q.wait.(*poller); ok {
+		if errno := p.register(); errno != 0 {
+			return nil, q.errno("access descriptor", errno)
+		}
+		file = p.file
+	}
+	return file.SyscallConn()
 }
 
 // usable returns an error if q was closed or lacks the access.
