@@ -83,10 +83,6 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.Err}
 }
 
-// isEmpty is errors.Is(err, ErrEmpty), quick for the polling loop.
-func isEmpty(err error) bool {
-	if e, ok := err.(*Error); ok && e.Kind == ErrEmpty {
-		return true
-	}
-	return errors.Is(err, ErrEmpty)
-}
+// Is reports whether target is Kind. Unwrap would tell, but with a slice for
+// each question, which loops that poll would feel.
+func (e *Error) Is(target error) bool { return e.Kind != nil && e.Kind == target }

@@ -2,6 +2,7 @@ package mq
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"time"
 )
@@ -27,26 +28,40 @@ type spinner struct {
 
 func (s *spinner) Receive(ctx context.Context) (Message, error) {
 	var m Message
-	if err := s.ReceiveInto(ctx, &m); err != nil {
-		return Message{}, err
+	err := s.poll(ctx, func() (err error) {
+		m, err = s.Receiver.TryReceive()
+		return err
+	})
+	if errors.Is(err, ErrEmpty) {
+		return s.Receiver.Receive(ctx)
 	}
-	return m, nil
+	return m, err
 }
 
 func (s *spinner) ReceiveInto(ctx context.Context, m *Message) error {
-	if ctx.Err() == nil {
-		start := time.Now()
-		for i := 1; ; i++ {
-			if err := s.Receiver.TryReceiveInto(m); !isEmpty(err) {
-				return err
+	err := s.poll(ctx, func() error { return s.Receiver.TryReceiveInto(m) })
+	if errors.Is(err, ErrEmpty) {
+		return s.Receiver.ReceiveInto(ctx, m)
+	}
+	return err
+}
+
+// poll calls try until it finds a message or fails. It returns ErrEmpty when
+// that has taken long enough or ctx has ended.
+func (s *spinner) poll(ctx context.Context, try func() error) error {
+	if ctx.Err() != nil {
+		return ErrEmpty
+	}
+	start := time.Now()
+	for i := 1; ; i++ {
+		if err := try(); !errors.Is(err, ErrEmpty) {
+			return err
+		}
+		if i%16 == 0 {
+			if time.Since(start) > s.d || ctx.Err() != nil {
+				return ErrEmpty
 			}
-			if i%16 == 0 {
-				if time.Since(start) > s.d || ctx.Err() != nil {
-					break
-				}
-				runtime.Gosched()
-			}
+			runtime.Gosched()
 		}
 	}
-	return s.Receiver.ReceiveInto(ctx, m)
 }

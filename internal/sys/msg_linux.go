@@ -12,42 +12,6 @@ const (
 	msgStatAny = 13
 )
 
-// Msgget wraps msgget(2).
-func Msgget(key uint32, flags int) (id int, errno Errno) {
-	r, errno := msgget(uintptr(key), uintptr(flags))
-	return int(r), errno
-}
-
-// Msgsnd wraps msgsnd(2): n bytes of text follow the type in buf. It may block
-// the thread.
-func Msgsnd(id int, buf []byte, n, flags int) Errno {
-	_ = buf[:TypeSize+n]
-	return msgsnd(false, uintptr(id), unsafe.Pointer(unsafe.SliceData(buf)), uintptr(n), uintptr(flags))
-}
-
-// TryMsgsnd is Msgsnd with IPC_NOWAIT. The scheduler is not told of it, which
-// saves time as long as the call takes no more than some microseconds.
-func TryMsgsnd(id int, buf []byte, n, flags int) Errno {
-	_ = buf[:TypeSize+n]
-	return msgsnd(true, uintptr(id), unsafe.Pointer(unsafe.SliceData(buf)), uintptr(n), uintptr(flags|IPC_NOWAIT))
-}
-
-// Msgrcv wraps msgrcv(2): up to n bytes of text are stored behind the type in
-// buf. It may block the thread.
-func Msgrcv(id int, buf []byte, n int, typ int64, flags int) (int, Errno) {
-	_ = buf[:TypeSize+n]
-	r, errno := msgrcv(false, uintptr(id), unsafe.Pointer(unsafe.SliceData(buf)), uintptr(n), uintptr(typ), uintptr(flags))
-	return int(r), errno
-}
-
-// TryMsgrcv is Msgrcv with IPC_NOWAIT; as for [TryMsgsnd], the scheduler is not
-// told of it.
-func TryMsgrcv(id int, buf []byte, n int, typ int64, flags int) (int, Errno) {
-	_ = buf[:TypeSize+n]
-	r, errno := msgrcv(true, uintptr(id), unsafe.Pointer(unsafe.SliceData(buf)), uintptr(n), uintptr(typ), uintptr(flags|IPC_NOWAIT))
-	return int(r), errno
-}
-
 // MsgStat wraps msgctl(2), IPC_STAT.
 func MsgStat(id int) (Msqid, Errno) {
 	var b msqidBuf

@@ -28,7 +28,7 @@ func (q *Queue) Peek(index int) (mq.Message, error) {
 	r := receiver{q: q, typ: int64(index), flags: sys.MSG_COPY}
 	for {
 		var m mq.Message
-		switch errno := r.take(&m, nil); errno {
+		switch errno := r.try(&m); errno {
 		case 0:
 			if limit := q.truncate; limit > 0 && len(m.Data) > limit {
 				// The kernel does not cut a copy.

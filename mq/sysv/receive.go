@@ -66,9 +66,9 @@ func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
 		return r.q.ended("receive", ctx)
 	}
 	for {
-		errno := r.take(m, nil)
+		errno := r.try(m)
 		if errno == sys.ENOMSG {
-			errno = r.take(m, ctx)
+			errno = r.wait(ctx, m)
 		}
 		switch {
 		case errno == 0:
@@ -99,7 +99,7 @@ func (r *receiver) TryReceiveInto(m *mq.Message) error {
 		return err
 	}
 	for {
-		switch errno := r.take(m, nil); errno {
+		switch errno := r.try(m); errno {
 		case 0:
 			return nil
 		case sys.ENOMSG:
@@ -111,46 +111,64 @@ func (r *receiver) TryReceiveInto(m *mq.Message) error {
 	}
 }
 
-// take makes one msgrcv and stores what it took in *m. It waits if ctx is not
-// nil. After E2BIG the message is still in the queue, and the next take makes
-// more room.
-func (r *receiver) take(m *mq.Message, ctx context.Context) sys.Errno {
-	room, flags := int(r.q.size.Load()), r.flags
-	cut := r.q.truncate > 0 && r.q.truncate < room && flags&sys.MSG_COPY == 0
-	if cut {
-		// One byte more, to know a message that was cut from one that fits.
-		room, flags = r.q.truncate+1, flags|sys.MSG_NOERROR
-	}
+// try makes one msgrcv that does not wait, and stores what it took in *m. After
+// E2BIG the message is still in the queue, and the next try makes more room.
+func (r *receiver) try(m *mq.Message) sys.Errno {
+	room, flags := r.room()
 	b := getBuffer(room)
 	defer putBuffer(b)
 	var n int
 	var errno sys.Errno
-	switch {
-	case ctx != nil:
-		errno = r.q.calls.Sleep(ctx, func(*sys.Deadline) (errno sys.Errno) {
-			n, errno = sys.Msgrcv(r.q.id, *b, room, r.typ, flags)
-			return errno
-		})
-	case room <= maxRaw:
+	if room <= maxRaw {
 		n, errno = sys.TryMsgrcv(r.q.id, *b, room, r.typ, flags)
-	default:
+	} else {
 		n, errno = sys.Msgrcv(r.q.id, *b, room, r.typ, flags|sys.IPC_NOWAIT)
 	}
+	r.store(m, *b, n, room, errno)
+	return errno
+}
+
+// wait is try with a msgrcv that waits. It answers EINTR if that was interrupted.
+func (r *receiver) wait(ctx context.Context, m *mq.Message) sys.Errno {
+	room, flags := r.room()
+	b := getBuffer(room)
+	defer putBuffer(b)
+	var n int
+	errno := r.q.calls.Sleep(ctx, func(*sys.Deadline) (errno sys.Errno) {
+		n, errno = sys.Msgrcv(r.q.id, *b, room, r.typ, flags)
+		return errno
+	})
+	r.store(m, *b, n, room, errno)
+	return errno
+}
+
+// room returns for how many bytes of payload to make room, and the flags.
+func (r *receiver) room() (room, flags int) {
+	room = int(r.q.size.Load())
+	if cut := r.q.truncate; cut > 0 && cut < room && r.flags&sys.MSG_COPY == 0 {
+		// One byte more, to know a message that was cut from one that fits.
+		return cut + 1, r.flags | sys.MSG_NOERROR
+	}
+	return room, r.flags
+}
+
+// store makes *m the message of n bytes that a call with some room has put into
+// b, or sees to more room if that was the trouble.
+func (r *receiver) store(m *mq.Message, b []byte, n, room int, errno sys.Errno) {
 	if errno != 0 {
 		if errno == sys.E2BIG {
 			r.q.grow(room)
 		}
-		return errno
+		return
 	}
-	m.Truncated = cut && n == room
+	m.Truncated = r.q.truncate > 0 && n == r.q.truncate+1
 	if m.Truncated {
 		n--
 	}
-	m.Type, m.Priority = sys.GetType(*b), 0
+	m.Type, m.Priority = sys.GetType(b), 0
 	if cap(m.Data) < n || m.Data == nil {
 		m.Data = make([]byte, n)
 	}
 	m.Data = m.Data[:n]
-	copy(m.Data, (*b)[sys.TypeSize:])
-	return 0
+	copy(m.Data, b[sys.TypeSize:])
 }

@@ -23,15 +23,15 @@ import (
 //
 // See msgsnd(2).
 func (q *Queue) Send(ctx context.Context, m mq.Message) error {
-	b, err := q.prepare(m)
-	if err != nil {
+	if err := q.sendable(m); err != nil {
 		return err
 	}
-	defer putBuffer(b)
 	if ctx.Err() != nil {
 		return q.ended("send", ctx)
 	}
-	n := len(m.Data)
+	var out outgoing
+	defer out.release()
+	b, n := out.fill(m), len(m.Data)
 	for {
 		errno := q.put(b, n)
 		if errno == sys.EAGAIN {
@@ -39,7 +39,7 @@ func (q *Queue) Send(ctx context.Context, m mq.Message) error {
 			if err := q.tooLarge(n, errno); err != nil {
 				return err
 			}
-			errno = q.calls.Sleep(ctx, func(*sys.Deadline) sys.Errno { return sys.Msgsnd(q.id, *b, n, 0) })
+			errno = q.calls.Sleep(ctx, func(*sys.Deadline) sys.Errno { return sys.Msgsnd(q.id, b, n, 0) })
 		}
 		switch {
 		case errno == 0:
@@ -57,11 +57,12 @@ func (q *Queue) Send(ctx context.Context, m mq.Message) error {
 //
 // See msgsnd(2), IPC_NOWAIT.
 func (q *Queue) TrySend(m mq.Message) error {
-	b, err := q.prepare(m)
-	if err != nil {
+	if err := q.sendable(m); err != nil {
 		return err
 	}
-	defer putBuffer(b)
+	var out outgoing
+	defer out.release()
+	b := out.fill(m)
 	switch errno := q.put(b, len(m.Data)); errno {
 	case 0:
 		return nil
@@ -75,31 +76,50 @@ func (q *Queue) TrySend(m mq.Message) error {
 	}
 }
 
-// prepare returns m as the kernel wants it.
-func (q *Queue) prepare(m mq.Message) (*[]byte, error) {
+// sendable returns an error if m can never be sent.
+func (q *Queue) sendable(m mq.Message) error {
 	if err := q.usable("send", q.access.CanSend()); err != nil {
-		return nil, err
+		return err
 	}
 	if m.Type < 1 || m.Type > sys.MaxType {
-		return nil, q.fail("send", mq.ErrInvalidType, 0, fmt.Sprintf("message type %d is not in 1 to %d", m.Type, sys.MaxType))
+		return q.fail("send", mq.ErrInvalidType, 0, fmt.Sprintf("message type %d is not in 1 to %d", m.Type, sys.MaxType))
 	}
 	if len(m.Data) > maxRaw { // before copying much in vain
-		if err := q.tooLarge(len(m.Data), 0); err != nil {
-			return nil, err
-		}
+		return q.tooLarge(len(m.Data), 0)
 	}
-	b := getBuffer(len(m.Data))
-	sys.PutType(*b, m.Type)
-	copy((*b)[sys.TypeSize:], m.Data)
-	return b, nil
+	return nil
+}
+
+// outgoing is a message as the kernel wants it: in one piece with its type,
+// which the caller's payload is not.
+type outgoing struct {
+	small  [sys.TypeSize + 256]byte // on the caller's stack, which is quicker than a pool
+	pooled *[]byte
+}
+
+func (o *outgoing) fill(m mq.Message) []byte {
+	b := o.small[:]
+	if len(m.Data) > len(b)-sys.TypeSize {
+		o.pooled = getBuffer(len(m.Data))
+		b = *o.pooled
+	}
+	sys.PutType(b, m.Type)
+	copy(b[sys.TypeSize:], m.Data)
+	return b
+}
+
+func (o *outgoing) release() {
+	if o.pooled != nil {
+		putBuffer(o.pooled)
+	}
 }
 
 // put makes one msgsnd that does not wait.
-func (q *Queue) put(b *[]byte, n int) sys.Errno {
+func (q *Queue) put(b []byte, n int) sys.Errno {
 	if n <= maxRaw {
-		return sys.TryMsgsnd(q.id, *b, n, 0)
+		return sys.TryMsgsnd(q.id, b, n, 0)
 	}
-	return sys.Msgsnd(q.id, *b, n, sys.IPC_NOWAIT)
+	return sys.Msgsnd(q.id, b, n, sys.IPC_NOWAIT)
 }
 
 // sendError tells the two causes of EINVAL apart: too much for kernel.msgmax,
