@@ -165,7 +165,7 @@ func TestTheTenthQueueOfTheDefaultSizeNamesTheLimit(t *testing.T) {
 func fillQueues() {
 	unprivileged()
 	_, err := posix.Open(newName(), &posix.Config{MaxMessages: 1, MaxMessageSize: 1})
-	if want := os.Args[1]; !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), want) {
+	if want := os.Args[1]; !errors.Is(err, sys.ENOSPC) || !strings.Contains(err.Error(), want) {
 		fail("got %v, want %q", err, want)
 	}
 }
