@@ -25,7 +25,7 @@ type Queue struct {
 	maxMessages    int
 	maxMessageSize int
 
-	file   *os.File // owns the descriptor, for the poller of the runtime it is none to poll
+	file   *os.File // owns the descriptor; the poller of the runtime does not know it
 	fd     int
 	now    *sys.Deadline // what ends a call that is to wait on no account; nil if O_NONBLOCK does
 	wait   waiter

@@ -1,0 +1,82 @@
+package posix_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"ipcmq/mq"
+	"ipcmq/mq/posix"
+	"ipcmq/mux"
+)
+
+func TestRequestsAreAnsweredThroughInboxes(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
+			requests := newQueue(t, &posix.Config{MaxMessages: 3, MaxMessageSize: 512, Blocking: mode.blocking})
+			server := newMux(t, open(t, requests.Name(), &posix.Config{Blocking: !mode.blocking}))
+			off, err := server.Handle(0, func(_ context.Context, request []byte) ([]byte, error) {
+				return append([]byte("you said "), request...), nil
+			}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer off()
+			errs := make(chan error)
+			const clients, each = 3, 20
+			for c := range clients {
+				client := newMux(t, open(t, requests.Name(), &posix.Config{Blocking: mode.blocking}))
+				go func() {
+					var err error
+					for i := 0; i < each && err == nil; i++ {
+						var reply []byte
+						reply, err = client.Request(t.Context(), 0, fmt.Appendf(nil, "%d %d", c, i))
+						if want := fmt.Sprintf("you said %d %d", c, i); err == nil && string(reply) != want {
+							err = fmt.Errorf("got %q, want %q", reply, want)
+						}
+					}
+					errs <- err
+				}()
+			}
+			for range clients {
+				if err := <-errs; err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+func newMux(t *testing.T, q mq.Queue) *mux.Mux {
+	t.Helper()
+	m, err := mux.New(q, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+func TestAMuxHasWhatPosixQueuesHave(t *testing.T) {
+	q := newQueue(t, nil)
+	m := newMux(t, q)
+	for _, s := range []mq.Selector{mq.Type(1), mq.UpTo(2), mq.Except(3)} {
+		_, err := m.Subscribe(s, nil)
+		wants(t, err, errors.ErrUnsupported, "priorities and no types")
+	}
+	for i, priority := range []uint32{1, 9, 5} {
+		if err := q.TrySend(mq.Message{Priority: priority, Data: fmt.Append(nil, i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sub, err := m.Subscribe(mq.Any(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []uint32{9, 5, 1} {
+		if got := <-sub.Messages(); got.Priority != want {
+			t.Errorf("got priority %d, want %d", got.Priority, want)
+		}
+	}
+}
