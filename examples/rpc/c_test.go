@@ -3,18 +3,24 @@ package main
 import (
 	"bytes"
 	"context"
+	"embed"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"ipcmq/internal/sys"
 	"ipcmq/internal/testutil"
 	"ipcmq/mq"
 	"ipcmq/mq/sysv"
@@ -23,15 +29,22 @@ import (
 
 const requests = 7 // the type of the requests between C and Go
 
-// compile returns a command that runs the program of c/name.c on q.
+//go:embed c
+var programs embed.FS
+
+// compile compiles c/name.c and returns a command that runs it on q.
 func compile(t *testing.T, name string, q *sysv.Queue, args ...string) *exec.Cmd {
 	t.Helper()
 	if _, err := exec.LookPath("cc"); err != nil {
 		testutil.Lacking(t, "a C compiler, cc")
 	}
-	program := filepath.Join(t.TempDir(), name)
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, programs); err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(dir, name)
 	cc := exec.Command("cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
-		"-o", program, filepath.Join("c", name+".c"))
+		"-o", program, filepath.Join(dir, "c", name+".c"))
 	if out, err := cc.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", cc, err, out)
 	}
@@ -190,6 +203,47 @@ func TestCClientTakesOnlyItsOwnReply(t *testing.T) {
 	}
 }
 
+func TestInboxOfACClientThatIsStoppedOrKilledGoes(t *testing.T) {
+	for _, c := range []struct {
+		signal    os.Signal
+		collected bool // by RemoveDeadInboxes; otherwise the client removes it
+	}{
+		{syscall.SIGTERM, false},
+		{syscall.SIGKILL, true},
+	} {
+		t.Run(c.signal.String(), func(t *testing.T) {
+			q := newQueue(t)
+			client := compile(t, "client", q, "20000", "hello")
+			if err := client.Start(); err != nil {
+				t.Fatal(err)
+			}
+			asked, err := q.Receive(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := binary.LittleEndian.Uint16(asked.Data[32:])
+			address := string(asked.Data[40 : 40+n])
+			if err := client.Process.Signal(c.signal); err != nil {
+				t.Fatal(err)
+			}
+			if err := client.Wait(); err == nil {
+				t.Error("the client has ended well")
+			}
+			removed, err := sysv.RemoveDeadInboxes()
+			if err != nil {
+				t.Fatal(err)
+			}
+			collected := slices.ContainsFunc(removed, func(id int) bool { return fmt.Sprint("sysv:", id) == address })
+			if collected != c.collected {
+				t.Errorf("%s is among the collected %v: %t", address, removed, collected)
+			}
+			if _, err := q.OpenInbox(address); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s is still there: %v", address, err)
+			}
+		})
+	}
+}
+
 // A cServer is the C server, running on a queue.
 type cServer struct {
 	*exec.Cmd
@@ -318,6 +372,20 @@ func TestCServerTrustsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { keyed.Remove(); keyed.Close() }()
+	// One with a key and the mode of an inbox, which this library does not make.
+	marked, errno := sys.Msgget(uint32(key)+1, sys.IPC_CREAT|sys.IPC_EXCL|0o711)
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	other, err := sysv.OpenID(marked, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { other.Remove(); other.Close() }()
+	id, err := strconv.Atoi(strings.TrimPrefix(inbox.Address(), "sysv:"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := startServer(t, q)
 
 	edit := func(at int, values ...byte) []byte {
@@ -354,7 +422,8 @@ func TestCServerTrustsNothing(t *testing.T) {
 		"", "sysv", "sysv:", "sysv:-1", "sysv: 1", "sysv:1 ", "sysv:0x1", "sysv:1\x00",
 		"SYSV" + inbox.Address()[4:], "posix:/hello", "sysv:2147483647", "sysv:2147483648",
 		"sysv:18446744073709551616", "sysv:" + strings.Repeat("9", 250),
-		gone.Address(), fmt.Sprint("sysv:", private.ID()), fmt.Sprint("sysv:", keyed.ID()), fmt.Sprint("sysv:", q.ID()),
+		fmt.Sprint("sysv:", int64(id)+1<<32), gone.Address(), fmt.Sprint("sysv:", private.ID()),
+		fmt.Sprint("sysv:", keyed.ID()), fmt.Sprint("sysv:", other.ID()), fmt.Sprint("sysv:", q.ID()),
 	} {
 		refused = append(refused, request(0, address, "hello"))
 	}
@@ -369,7 +438,7 @@ func TestCServerTrustsNothing(t *testing.T) {
 	expect(t, inbox, reply(2, 0, "HELLO"))
 	expect(t, inbox, reply(3, 1, "nothing to put in upper case"))
 
-	for _, victim := range []*sysv.Queue{private, keyed} {
+	for _, victim := range []*sysv.Queue{private, keyed, other} {
 		if m, err := victim.TryReceive(); !errors.Is(err, mq.ErrEmpty) {
 			t.Errorf("%v has %q, %v", victim, m.Data, err)
 		}

@@ -3,6 +3,9 @@
 // while a client calls, and a client is killed while it waits.
 //
 //	go run ./examples/rpc
+//
+// The directory c has a client and a server in C; the tests have them make calls
+// to Go, and answer those of Go.
 package main
 
 import (
