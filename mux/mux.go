@@ -45,10 +45,10 @@ type Mux struct {
 	// than one, in wide.
 	byType    map[int64][]*Subscription
 	wide      []*Subscription
-	unclaimed int                        // how many of them want only what no other selects
-	wanted    map[mq.Selector]int        // how many of them are open, by their selector
-	leavers   map[*Subscription]struct{} // those that are draining or leaving
-	left      []*Subscription            // those that have ended and were not read, and all when the mux ends
+	unclaimed int                                 // how many of them want only what no other selects
+	wanted    map[mq.Selector]int                 // how many of them are open, by their selector
+	leavers   map[*Subscription][]*selectorReader // those that are draining or leaving, and who may have something for them
+	left      []*Subscription                     // those that have ended and were not read, and all when the mux ends
 	orphans   []mq.Message
 
 	// Readers that run, also those that are to stop.
@@ -66,7 +66,7 @@ func New(q mq.Queue, cfg *Config) (*Mux, error) {
 		wanted:  make(map[mq.Selector]int),
 		readers: make(map[mq.Selector]*selectorReader),
 		byType:  make(map[int64][]*Subscription),
-		leavers: make(map[*Subscription]struct{}),
+		leavers: make(map[*Subscription][]*selectorReader),
 	}
 	if cfg != nil {
 		m.cfg = *cfg

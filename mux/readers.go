@@ -2,6 +2,7 @@ package mux
 
 import (
 	"bytes"
+	"iter"
 	"slices"
 
 	"ipcmq/internal/reader"
@@ -20,6 +21,7 @@ type selectorReader struct {
 	reader   *reader.Reader
 	stopping bool // it takes no more than perhaps one message
 	settled  bool // what it has in hand was offered to every subscription
+	over     bool // it has ended
 
 	targets []*Subscription // memory for deliver
 	waiting []*delivery
@@ -46,31 +48,46 @@ func (m *Mux) reconcile() {
 		}
 	}
 	for s := range want {
-		if m.readers[s] == nil && !m.stoppingOverlaps(s, false) {
+		if m.readers[s] == nil && !m.stoppingOverlaps(s) {
 			m.start(s)
 		}
 	}
 }
 
 // stoppingOverlaps reports whether a reader that is about to stop takes types
-// that s selects, and may yet deliver something: unsettled asks only for those
-// that have not offered what they have in hand.
-func (m *Mux) stoppingOverlaps(s mq.Selector, unsettled bool) bool {
-	is := func(r *selectorReader) bool {
-		return r != nil && r.stopping && !(unsettled && r.settled) && overlap(r.selector, s)
-	}
-	if m.stopping == 0 {
-		return false
-	}
-	if s.Kind() == mq.SelectType { // there may be thousands of these
-		return is(m.readers[s]) || slices.ContainsFunc(m.wideReaders, is)
-	}
-	for _, r := range m.readers {
-		if is(r) {
-			return true
-		}
+// that s selects.
+func (m *Mux) stoppingOverlaps(s mq.Selector) bool {
+	for range m.stoppingThat(s) {
+		return true
 	}
 	return false
+}
+
+// stoppingThat returns an iterator over the readers that are about to stop and
+// take types that s selects.
+func (m *Mux) stoppingThat(s mq.Selector) iter.Seq[*selectorReader] {
+	return func(yield func(*selectorReader) bool) {
+		if m.stopping == 0 {
+			return
+		}
+		if s.Kind() != mq.SelectType {
+			for _, r := range m.readers {
+				if r.stopping && overlap(r.selector, s) && !yield(r) {
+					return
+				}
+			}
+			return
+		}
+		// There may be thousands of these.
+		if r := m.readers[s]; r != nil && r.stopping && !yield(r) {
+			return
+		}
+		for _, r := range m.wideReaders {
+			if r.stopping && overlap(r.selector, s) && !yield(r) {
+				return
+			}
+		}
+	}
 }
 
 func (m *Mux) start(s mq.Selector) {
@@ -90,7 +107,7 @@ func (m *Mux) start(s mq.Selector) {
 // that have room, then to those that make the reader wait.
 func (r *selectorReader) deliver(msg mq.Message) {
 	for taken := false; !taken; {
-		r.targets = r.mux.targets(msg.Type, r.targets[:0])
+		r.targets = r.mux.targets(r, msg.Type, r.targets[:0])
 		if len(r.targets) == 0 {
 			// Cannot be, since readers run only while somebody wants all that
 			// they take; but if it were, the message must not be lost.
@@ -128,8 +145,8 @@ func (r *selectorReader) deliver(msg mq.Message) {
 	r.mux.settle(r, false)
 }
 
-// targets appends to list the subscriptions that select type t.
-func (m *Mux) targets(t int64, list []*Subscription) []*Subscription {
+// targets appends to list the subscriptions that get a message of type t from r.
+func (m *Mux) targets(r *selectorReader, t int64, list []*Subscription) []*Subscription {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	list = append(list, m.byType[t]...)
@@ -137,6 +154,12 @@ func (m *Mux) targets(t int64, list []*Subscription) []*Subscription {
 		if s.selector.Matches(t) {
 			list = append(list, s)
 		}
+	}
+	if len(m.leavers) > 0 {
+		list = slices.DeleteFunc(list, func(s *Subscription) bool {
+			last, leaves := m.leavers[s]
+			return leaves && !slices.Contains(last, r)
+		})
 	}
 	if m.unclaimed == 0 || len(list) == 1 {
 		return list
@@ -171,6 +194,7 @@ func (r *selectorReader) ended(err error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	r.over = true
 	delete(m.readers, r.selector)
 	m.wideReaders = slices.DeleteFunc(m.wideReaders, func(other *selectorReader) bool { return other == r })
 	if r.stopping {
@@ -213,23 +237,32 @@ func (m *Mux) remove(s *Subscription) {
 func (m *Mux) end(s *Subscription, to state) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	// Readers first: so that nothing is taken for a subscription that may refuse
-	// it, and a subscription to one message gets no second.
-	m.unwant(s)
-	m.reconcile()
-	s.advance(to)
-	m.finishLeavers()
+	m.leave(to, s)
 }
 
-// unwant makes the readers take nothing more for s, once reconcile is called.
-func (m *Mux) unwant(s *Subscription) {
-	if !s.isOpen() {
-		return
+// leave makes subscriptions want no more. Each still gets what is taken for it
+// alone: by readers that are to stop now, or were already. What other readers
+// take is for others as well.
+func (m *Mux) leave(to state, subs ...*Subscription) {
+	var leaving []*Subscription
+	for _, s := range subs {
+		if !s.isOpen() {
+			continue
+		}
+		leaving = append(leaving, s)
+		if m.wanted[s.selector]--; m.wanted[s.selector] == 0 {
+			delete(m.wanted, s.selector)
+		}
 	}
-	m.leavers[s] = struct{}{}
-	if m.wanted[s.selector]--; m.wanted[s.selector] == 0 {
-		delete(m.wanted, s.selector)
+	// Before advance, so that one that is to get one message gets no second.
+	m.reconcile()
+	for _, s := range leaving {
+		m.leavers[s] = slices.Collect(m.stoppingThat(s.selector))
 	}
+	for _, s := range subs {
+		s.advance(to)
+	}
+	m.finishLeavers()
 }
 
 // finish ends all subscriptions, and the mux with the last of them. The first
@@ -239,32 +272,25 @@ func (m *Mux) finish(to state, err error) {
 	if !m.closing {
 		m.closing, m.err = true, err
 	}
+	all := slices.Clone(m.wide)
 	for _, list := range m.byType {
-		for _, s := range list {
-			m.unwant(s)
-		}
+		all = append(all, list...)
 	}
-	for _, s := range m.wide {
-		m.unwant(s)
-	}
-	m.reconcile()
-	for s := range m.leavers {
-		s.advance(to)
-	}
-	m.finishLeavers()
+	m.leave(to, all...)
 	m.mu.Unlock()
 	if err != nil {
 		m.closeClient(m.closed("request"))
 	}
 }
 
+// mayDeliver reports whether r may have something for a subscription that leaves.
+func (r *selectorReader) mayDeliver() bool { return !r.over && !r.settled }
+
 // finishLeavers closes the subscriptions that no reader has anything for any
 // more, and the mux after the last one.
 func (m *Mux) finishLeavers() {
-	for s := range m.leavers {
-		// A reader that is about to stop may have a message that is for s alone.
-		// One that goes on runs because others want all that it takes.
-		if m.stoppingOverlaps(s.selector, true) || !s.finish() {
+	for s, last := range m.leavers {
+		if slices.ContainsFunc(last, (*selectorReader).mayDeliver) || !s.finish() {
 			continue
 		}
 		delete(m.leavers, s)

@@ -103,6 +103,7 @@ type Subscription struct {
 	late   []*delivery // what readers have for it, as it has no room
 	slow   bool
 	unread []mq.Message
+	kept   int // how many came to the unread without having been in the channel
 	stats  SubscriptionStats
 }
 
@@ -195,7 +196,7 @@ func (s *Subscription) offer(m mq.Message) (v verdict, late *delivery, last bool
 	case s.state == ended || s.full():
 		return refused, nil, false
 	case s.state == leaving:
-		s.unread = append(s.unread, m)
+		s.keep(m)
 		return accepted, nil, false
 	}
 	select {
@@ -260,7 +261,7 @@ func (s *Subscription) await(d *delivery) (last bool) {
 	if s.state == leaving {
 		s.keepUnread()
 		if !sent {
-			s.unread = append(s.unread, d.m)
+			s.keep(d.m)
 		}
 	}
 	return s.full()
@@ -274,7 +275,7 @@ func (s *Subscription) delivered(m mq.Message) {
 // full reports whether the subscription has got all the messages it wanted, or
 // will get them from readers that wait.
 func (s *Subscription) full() bool {
-	return s.cfg.Limit > 0 && s.stats.Delivered+uint64(len(s.late)) >= uint64(s.cfg.Limit)
+	return s.cfg.Limit > 0 && s.stats.Delivered+uint64(len(s.late)+s.kept) >= uint64(s.cfg.Limit)
 }
 
 // claims reports whether the subscription keeps what it wants from those to
@@ -296,6 +297,12 @@ func (s *Subscription) isOpen() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state == open
+}
+
+// keep adds a message that never was in the channel to the unread.
+func (s *Subscription) keep(m mq.Message) {
+	s.unread = append(s.unread, m)
+	s.kept++
 }
 
 // keepUnread moves what is in the channel to the unread.
@@ -332,7 +339,7 @@ func (s *Subscription) advance(to state) {
 			return false
 		}
 		d.unread = true
-		s.unread = append(s.unread, d.m)
+		s.keep(d.m)
 		return true
 	})
 }
