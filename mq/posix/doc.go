@@ -16,8 +16,8 @@
 //
 // A call that waits holds no thread: it waits in the poller of the Go runtime,
 // like a network connection, and thousands may wait. With Config.Blocking it
-// waits in the kernel, holding a thread, which takes half the time; a context or
-// Close that ends such a call sends its thread SIGURG, as package
+// waits in the kernel, holding a thread, and returns some microseconds sooner; a
+// context or Close that ends such a call sends its thread SIGURG, as package
 // ipcmq/mq/sysv does.
 //
 // Timeouts are those of contexts. They use the monotonic clock: setting the
@@ -50,10 +50,11 @@
 // its sender. Any local user may create a queue under a name that is free: see
 // Config.Owners.
 //
-// A message that arrives wakes, in every process that waits in a poller, one
-// goroutine for each handle; one of them gets the message. Processes that wait in
-// the kernel, as C programs do, are served before those. Where many wait for one
-// queue, share one handle, or use Config.Blocking.
+// A message that arrives wakes one goroutine of every handle that waits in a
+// poller, in all processes, and one of them gets it. Calls that wait in the
+// kernel, as those of C programs do, are served before these. Where many wait for
+// one queue, they should share a handle, or use Config.Blocking. A handle takes a
+// second descriptor when one of its calls waits in the poller for the first time.
 //
 // A call that finds a message, or room, does not stand in line behind the calls
 // of its own handle that wait.
