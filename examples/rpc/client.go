@@ -26,34 +26,17 @@ func calls(ctx context.Context, m *mux.Mux, name string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 
-	var mu sync.Mutex
-	by := make(map[string]int) // squares, by server
-	squared, atWork := 0, make(chan struct{})
+	t := &tally{by: make(map[string]int), atWork: make(chan struct{})}
 	var group sync.WaitGroup
 	for c := range callers {
 		group.Go(func() {
-			for n := c * numbers; n < (c+1)*numbers; n++ {
-				reply, _, err := call(ctx, m, square, strconv.Itoa(n))
-				if err != nil {
-					cancel(err)
-					return
-				}
-				result, server, _ := strings.Cut(reply, " by ")
-				if result != strconv.Itoa(n*n) {
-					cancel(fmt.Errorf("the square of %d is not %s", n, result))
-					return
-				}
-				mu.Lock()
-				by[server]++
-				if squared++; squared == warm {
-					close(atWork)
-				}
-				mu.Unlock()
+			if err := t.squares(ctx, m, c*numbers); err != nil {
+				cancel(err)
 			}
 		})
 	}
 	select {
-	case <-atWork:
+	case <-t.atWork:
 	case <-ctx.Done():
 	}
 	signed, attempts, err := call(ctx, m, sign, "contract")
@@ -67,7 +50,7 @@ func calls(ctx context.Context, m *mux.Mux, name string) error {
 
 	fmt.Printf("%s: %s, at attempt %d\n", name, signed, attempts)
 	fmt.Printf("%s: %d squares: %d by server 1, %d by server 2, %d by server 3\n",
-		name, callers*numbers, by["server 1"], by["server 2"], by["server 3"])
+		name, callers*numbers, t.by["server 1"], t.by["server 2"], t.by["server 3"])
 
 	// What a server answers with an error is not tried again.
 	_, _, err = call(ctx, m, square, "-1")
@@ -81,6 +64,39 @@ func calls(ctx context.Context, m *mux.Mux, name string) error {
 	st := m.Stats().Requests
 	fmt.Printf("%s: sent %d, answered %d, not answered in time %d\n", name, st.Sent, st.Answered, st.Sent-st.Answered)
 	return m.Shutdown(ctx)
+}
+
+// A tally counts what the callers have done.
+type tally struct {
+	mu     sync.Mutex
+	by     map[string]int // squares, by server
+	sum    int
+	atWork chan struct{} // closed when sum reaches warm
+}
+
+// squares asks for squares, one after the other, and checks them.
+func (t *tally) squares(ctx context.Context, m *mux.Mux, first int) error {
+	for n := first; n < first+numbers; n++ {
+		reply, _, err := call(ctx, m, square, strconv.Itoa(n))
+		if err != nil {
+			return err
+		}
+		result, server, _ := strings.Cut(reply, " by ")
+		if result != strconv.Itoa(n*n) {
+			return fmt.Errorf("the square of %d is not %s", n, result)
+		}
+		t.count(server)
+	}
+	return nil
+}
+
+func (t *tally) count(server string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.by[server]++
+	if t.sum++; t.sum == warm {
+		close(t.atWork)
+	}
 }
 
 // call makes a request, and makes it again each time its deadline passes. It may
