@@ -63,19 +63,21 @@ func newAccount(name string) *account {
 }
 
 // add notes a message that came behind the ones before.
-func (a *account) add(tb testing.TB, msg mq.Message) {
+func (a *account) add(msg mq.Message) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	m := number(msg)
-	if a.seen[m] {
-		tb.Errorf("%s: %+v came twice", a.name, m)
-	}
-	a.seen[m] = true
 	of := numbered{typ: m.typ, sender: m.sender}
-	if last, ok := a.last[of]; ok && last >= m.n {
-		tb.Errorf("%s: %+v came after %d", a.name, m, last)
+	last, ok := a.last[of]
+	twice := a.seen[m]
+	a.seen[m], a.last[of] = true, m.n
+	switch {
+	case twice:
+		return fmt.Errorf("%s: %+v came twice", a.name, m)
+	case ok && last >= m.n:
+		return fmt.Errorf("%s: %+v came after %d", a.name, m, last)
 	}
-	a.last[of] = m.n
+	return nil
 }
 
 // stress sends numbered messages while subscriptions with random selectors come
@@ -95,7 +97,9 @@ func stress(t *testing.T, q mq.Queue, audited bool) {
 		sub := subscribe(t, m, mq.Any(), &mux.SubscribeConfig{Buffer: 16})
 		audits.Go(func() {
 			for msg := range sub.Messages() {
-				auditor.add(t, msg)
+				if err := auditor.add(msg); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}
@@ -134,7 +138,10 @@ func stress(t *testing.T, q mq.Queue, audited bool) {
 		churning.Go(func() {
 			for ctx.Err() == nil {
 				n := subscriptions.Add(1)
-				churn(t, ctx, m, newAccount(fmt.Sprintf("subscription %d of %d", n, c)), types, find)
+				name := fmt.Sprintf("subscription %d of %d", n, c)
+				if err := churn(ctx, m, newAccount(name), types, rand.IntN(7), find); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}
@@ -201,77 +208,68 @@ func total[Row ~[7]uint32](sent []Row) (n int) {
 	return n
 }
 
-// churn makes one subscription, uses it for a while, and ends it in one of many
-// ways.
-func churn(t *testing.T, ctx context.Context, m *mux.Mux, got *account, types int64, find func(mq.Message)) {
+// The ways in which churn uses and ends a subscription.
+const (
+	byOnce = iota
+	byOn
+	byLimit
+	byDrain
+	// others: by Unsubscribe
+)
+
+// churn makes one subscription with a random selector, uses it for a while, and
+// ends it in the given way. It calls find with each message.
+func churn(ctx context.Context, m *mux.Mux, got *account, types int64, way int, find func(mq.Message)) error {
 	typ := rand.Int64N(types) + 1
 	selector := []mq.Selector{mq.Type(typ), mq.Type(typ), mq.UpTo(typ), mq.Except(typ), mq.Any()}[rand.IntN(5)]
 	cfg := &mux.SubscribeConfig{Buffer: 1 + rand.IntN(4), Unclaimed: rand.IntN(8) == 0}
+	var mu sync.Mutex
+	var faults []error
+	fault := func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil {
+			faults = append(faults, err)
+		}
+	}
 	took := func(msg mq.Message) {
 		if !selector.Matches(msg.Type) {
-			t.Errorf("%v got type %d", selector, msg.Type)
+			fault(fmt.Errorf("%v got type %d", selector, msg.Type))
 		}
-		got.add(t, msg)
+		fault(got.add(msg))
 		find(msg)
 	}
-	check := func(err error) {
-		if err != nil && !errors.Is(err, mux.ErrUnread) {
-			t.Error(err)
-		}
-	}
 	n := rand.IntN(30)
-	way := rand.IntN(6)
 	switch way {
-	case 0: // Once, sometimes given up
+	case byOnce:
 		ctx, cancel := context.WithTimeout(ctx, time.Duration(rand.IntN(2000))*time.Microsecond)
 		defer cancel()
 		msg, err := m.Once(ctx, selector)
-		switch {
-		case err == nil:
+		if err == nil {
 			took(msg)
-		case !errors.Is(err, context.DeadlineExceeded):
-			t.Error(err)
+		} else if ctx.Err() == nil {
+			fault(err)
 		}
-		return
-	case 1: // On, ended from within
-		over := make(chan struct{})
-		ready := make(chan struct{})
-		var off func()
-		calls := 0
-		var err error
-		off, err = m.On(selector, func(msg mq.Message) {
-			<-ready
-			took(msg)
-			if calls++; calls == n+1 {
-				off()
-				close(over)
-			}
-		}, cfg)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		close(ready)
-		select {
-		case <-over:
-		case <-time.After(time.Duration(rand.IntN(3000)) * time.Microsecond):
-			off()
-		}
-		return
-	case 2:
+		return errors.Join(faults...)
+	case byOn:
+		fault(churnOn(m, selector, cfg, n+1, took))
+		mu.Lock()
+		defer mu.Unlock()
+		return errors.Join(faults...)
+	case byLimit:
 		cfg.Limit = n + 1
 	}
 	sub, err := m.Subscribe(selector, cfg)
 	if err != nil {
-		t.Error(err)
-		return
+		return err
 	}
 	patience := time.After(time.Duration(rand.IntN(3000)) * time.Microsecond)
 	count, open, idle := 0, true, false
 	for open && !idle && count < n {
+		var msg mq.Message
 		select {
-		case msg, ok := <-sub.Messages():
-			if open = ok; ok {
+		case msg, open = <-sub.Messages():
+			if open {
 				took(msg)
 				count++
 			}
@@ -279,24 +277,53 @@ func churn(t *testing.T, ctx context.Context, m *mux.Mux, got *account, types in
 			idle = true
 		}
 	}
-	if way == 3 || way == 4 {
+	if way == byDrain {
 		sub.Drain()
 		for msg := range sub.Messages() {
 			took(msg)
 			count++
 		}
 	}
-	check(sub.Unsubscribe())
-	for msg := range sub.Messages() {
-		t.Errorf("%+v came after Unsubscribe", msg)
+	err = sub.Unsubscribe()
+	for range sub.Messages() {
+		fault(errors.New("a message came after Unsubscribe"))
 	}
-	for _, msg := range sub.Unread() {
+	unread := sub.Unread()
+	if errors.Is(err, mux.ErrUnread) != (len(unread) > 0) {
+		fault(fmt.Errorf("Unsubscribe: %w with %d unread", err, len(unread)))
+	}
+	for _, msg := range unread {
 		took(msg)
 		count++
 	}
 	if cfg.Limit > 0 && count > cfg.Limit {
-		t.Errorf("%d messages, and the limit is %d", count, cfg.Limit)
+		fault(fmt.Errorf("%d messages, and the limit is %d", count, cfg.Limit))
 	}
+	return errors.Join(faults...)
+}
+
+// churnOn calls took for about n messages, and ends itself from within.
+func churnOn(m *mux.Mux, selector mq.Selector, cfg *mux.SubscribeConfig, n int, took func(mq.Message)) error {
+	var off func()
+	ready, over, calls := make(chan struct{}), make(chan struct{}), 0
+	off, err := m.On(selector, func(msg mq.Message) {
+		<-ready
+		took(msg)
+		if calls++; calls == n {
+			off()
+			close(over)
+		}
+	}, cfg)
+	if err != nil {
+		return err
+	}
+	close(ready)
+	select {
+	case <-over:
+	case <-time.After(time.Duration(rand.IntN(3000)) * time.Microsecond):
+		off()
+	}
+	return nil
 }
 
 func TestNothingIsLostBesideSubscriptionsThatComeAndGo(t *testing.T) {

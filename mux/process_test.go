@@ -1,0 +1,476 @@
+package mux_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"ipcmq/internal/testutil"
+	"ipcmq/mq"
+	"ipcmq/mq/sysv"
+	"ipcmq/mux"
+)
+
+func init() {
+	roles["sender"] = sender
+	roles["receiver"] = receiver
+}
+
+// processTypes is the number of message types between the processes.
+const processTypes = 8
+
+// ownQueue opens the queue whose id is the first argument of a child process.
+func ownQueue() *sysv.Queue {
+	q, err := sysv.OpenID(argument(1), nil)
+	must(err)
+	return q
+}
+
+func argument(i int) int {
+	n, err := strconv.Atoi(os.Args[i])
+	must(err)
+	return n
+}
+
+// must ends a child process that has failed.
+func must(err error) {
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%v: %v\n", os.Args, err)
+		os.Exit(1)
+	}
+}
+
+// sender sends as many messages as its third argument says, of all types in
+// turn, as the sender whose number is the second.
+func sender() {
+	q, self, n := ownQueue(), uint32(argument(2)), argument(3)
+	for i := range n {
+		must(q.Send(context.Background(), numbered{int64(i%processTypes) + 1, self, uint32(i / processTypes)}.message()))
+	}
+}
+
+// receiver has subscriptions that come and go, and writes each message that it
+// gets to its standard output, at once; until SIGTERM, when it shuts down. With
+// "on" as second argument it uses callbacks too.
+func receiver() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	m, err := mux.New(ownQueue(), nil)
+	must(err)
+	fmt.Println("ready")
+	var mu sync.Mutex
+	seen := make(map[numbered]bool) // overlapping subscriptions get a message each
+	find := func(msg mq.Message) {
+		mu.Lock()
+		defer mu.Unlock()
+		key := number(msg)
+		if seen[key] {
+			return
+		}
+		seen[key] = true
+		_, err := os.Stdout.Write(append(binary.LittleEndian.AppendUint64(nil, uint64(key.typ)), msg.Data...))
+		must(err)
+	}
+	var churners sync.WaitGroup
+	for range processChurners {
+		churners.Go(func() {
+			for ctx.Err() == nil {
+				way := rand.IntN(7)
+				if way == byOn && os.Args[2] != "on" {
+					continue
+				}
+				must(churn(ctx, m, newAccount("receiver"), processTypes, way, find))
+			}
+		})
+	}
+	churners.Wait()
+	must(m.Shutdown(context.Background()))
+	if m.Orphans() != 0 {
+		must(fmt.Errorf("%d messages were taken for nobody", m.Orphans()))
+	}
+}
+
+// processChurners is the number of subscriptions that a receiver has at a time.
+const processChurners = 2
+
+// inHand is the most that a receiver without callbacks can have taken and not
+// written yet: four in the channel of each subscription, one that its goroutine
+// is about to write, and one with each reader, of which there is one a type.
+const inHand = processChurners*(4+1) + processTypes
+
+func start(tb testing.TB, role string, args ...string) (*exec.Cmd, *bufio.Reader) {
+	tb.Helper()
+	cmd := testutil.Command(tb, role, args...)
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		tb.Error(err) // not Fatal, for goroutines
+	}
+	return cmd, bufio.NewReader(out)
+}
+
+// startReady starts a process that says when it is ready for signals.
+func startReady(tb testing.TB, role string, args ...string) (*exec.Cmd, *bufio.Reader) {
+	tb.Helper()
+	cmd, out := start(tb, role, args...)
+	if line, err := out.ReadString('\n'); line != "ready\n" || err != nil {
+		tb.Errorf("%s said %q, %v", role, line, err)
+	}
+	return cmd, out
+}
+
+// exchange has three senders and three receivers, which are replaced again and
+// again after they got some messages: the signal ends them. It returns how many
+// were replaced and how many messages were lost. The last ones get SIGTERM.
+func exchange(t *testing.T, messages int, sig syscall.Signal, callbacks string) (replaced, lost int) {
+	const senders, receivers = 3, 3
+	q := newQueue(t, nil)
+	id := strconv.Itoa(q.ID())
+
+	var mu sync.Mutex
+	count := make(map[numbered]int)
+	replacements := 0
+
+	allSent := make(chan struct{})
+	var receiving sync.WaitGroup
+	for range receivers {
+		receiving.Go(func() {
+			for over := false; !over; {
+				cmd, out := startReady(t, "receiver", id, callbacks)
+				patience := 200 + rand.IntN(max(messages/100, 200))
+				ended := make(chan struct{})
+				enough := make(chan struct{})
+				go func() {
+					defer close(ended)
+					var record [16]byte
+					for n := 0; ; n++ {
+						if _, err := io.ReadFull(out, record[:]); err != nil {
+							if err != io.EOF {
+								t.Error(err)
+							}
+							return
+						}
+						key := numbered{int64(binary.LittleEndian.Uint64(record[:])),
+							binary.LittleEndian.Uint32(record[8:]), binary.LittleEndian.Uint32(record[12:])}
+						mu.Lock()
+						count[key]++
+						mu.Unlock()
+						if n == patience {
+							close(enough)
+						}
+					}
+				}()
+				last := sig
+				select {
+				case <-enough:
+					mu.Lock()
+					replacements++
+					mu.Unlock()
+				case <-allSent:
+					over, last = true, syscall.SIGTERM
+				case <-ended: // by itself: its status says why
+				}
+				cmd.Process.Signal(last)
+				<-ended
+				err := cmd.Wait()
+				if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); last == syscall.SIGKILL && ok && status.Signal() == last {
+					err = nil
+				}
+				if err != nil {
+					t.Errorf("a receiver has ended with %v", err)
+					return
+				}
+			}
+		})
+	}
+
+	var sending sync.WaitGroup
+	perSender := messages / senders
+	for s := range senders {
+		sending.Go(func() {
+			cmd, _ := start(t, "sender", id, strconv.Itoa(s), strconv.Itoa(perSender))
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("a sender has ended with %v", err)
+			}
+		})
+	}
+	sending.Wait()
+	close(allSent)
+	receiving.Wait()
+
+	left := 0
+	for {
+		m, err := q.TryReceive()
+		if errors.Is(err, mq.ErrEmpty) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		count[number(m)]++
+		left++
+	}
+	doubled := 0
+	for s := range uint32(senders) {
+		for i := range perSender {
+			switch n := count[numbered{int64(i%processTypes) + 1, s, uint32(i / processTypes)}]; {
+			case n == 0:
+				lost++
+			case n > 1:
+				doubled++
+			}
+		}
+	}
+	t.Logf("%d messages of %d types from %d senders to %d receivers, which %v ended and others replaced %d times: %d lost, %d doubled; %d were left in the queue",
+		senders*perSender, processTypes, senders, receivers, sig, replacements, lost, doubled, left)
+	if doubled > 0 {
+		t.Errorf("%d messages came twice", doubled)
+	}
+	if len(count)+lost != senders*perSender {
+		t.Errorf("%d messages came and %d did not, of %d", len(count), lost, senders*perSender)
+	}
+	return replacements, lost
+}
+
+// TestReceiversThatShutDownOnSIGTERMLoseNothing is run with a million messages
+// by IPCMQ_MESSAGES=1000000.
+func TestReceiversThatShutDownOnSIGTERMLoseNothing(t *testing.T) {
+	replaced, lost := exchange(t, fromEnv(t, "IPCMQ_MESSAGES", 30_000), syscall.SIGTERM, "on")
+	if lost > 0 || replaced == 0 {
+		t.Errorf("%d lost, %d replaced", lost, replaced)
+	}
+}
+
+func TestReceiversThatAreKilledLoseWhatTheyHadInHand(t *testing.T) {
+	replaced, lost := exchange(t, fromEnv(t, "IPCMQ_MESSAGES", 30_000), syscall.SIGKILL, "no callbacks")
+	if lost > replaced*inHand || replaced == 0 {
+		t.Errorf("%d lost by %d receivers; each can have had %d in hand", lost, replaced, inHand)
+	}
+	if replaced > 0 {
+		t.Logf("%.1f lost by each that was killed, of at most %d", float64(lost)/float64(replaced), inHand)
+	}
+}
+
+func init() {
+	roles["server"] = server
+	roles["client"] = client
+}
+
+// requestType is the type of the requests between processes, patience is how
+// long their clients wait.
+const (
+	requestType = 7
+	patience    = time.Second
+)
+
+// server answers requests with themselves and its pid, until SIGTERM.
+func server() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	m, err := mux.New(ownQueue(), nil)
+	must(err)
+	_, err = m.Handle(requestType, func(_ context.Context, request []byte) ([]byte, error) {
+		return fmt.Appendf(nil, "%s %d", request, os.Getpid()), nil
+	}, &mux.HandleConfig{Concurrency: 4})
+	must(err)
+	fmt.Println("ready")
+	<-ctx.Done()
+	must(m.Shutdown(context.Background()))
+}
+
+// client makes as many requests as its second argument says, four at a time,
+// and writes a line for each: how long it took and the reply or the error. It
+// fails if one got the reply of another, or an error that is not that of its
+// deadline, or either too late.
+func client() {
+	q, n := ownQueue(), argument(2)
+	m, err := mux.New(q, nil)
+	must(err)
+	var next sync.Mutex
+	i := 0
+	var callers sync.WaitGroup
+	for range 4 {
+		callers.Go(func() {
+			for {
+				next.Lock()
+				request := fmt.Sprintf("%d-%d", os.Getpid(), i)
+				i++
+				over := i > n
+				next.Unlock()
+				if over {
+					return
+				}
+				ctx, cancel := context.WithTimeout(context.Background(), patience)
+				began := time.Now()
+				reply, err := m.Request(ctx, requestType, []byte(request))
+				took := time.Since(began)
+				cancel()
+				result := "answered"
+				switch {
+				case errors.Is(err, context.DeadlineExceeded):
+					result = "expired"
+				case err != nil:
+					must(err)
+				default:
+					var to string
+					var by int
+					if _, err := fmt.Sscanf(string(reply), "%s %d", &to, &by); err != nil || to != request {
+						must(fmt.Errorf("%s got %q", request, reply))
+					}
+					result += " " + strconv.Itoa(by)
+				}
+				if took > patience+time.Second { // the second is for a busy machine
+					must(fmt.Errorf("%s took %v", request, took))
+				}
+				os.Stdout.WriteString(took.String() + " " + result + "\n")
+			}
+		})
+	}
+	callers.Wait()
+	must(m.Shutdown(context.Background()))
+}
+
+// A serverProcess is a server that can be killed and replaced.
+type serverProcess struct {
+	tb  testing.TB
+	id  string
+	cmd *exec.Cmd
+}
+
+func (s *serverProcess) start() {
+	s.cmd, _ = startReady(s.tb, "server", s.id)
+}
+
+func (s *serverProcess) kill() {
+	s.cmd.Process.Kill()
+	s.cmd.Wait()
+}
+
+func (s *serverProcess) stop() {
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	if err := s.cmd.Wait(); err != nil {
+		s.tb.Errorf("a server has ended with %v", err)
+	}
+}
+
+// inboxes returns how many inboxes there are in the namespace of the test.
+func inboxes(tb testing.TB) (n int) {
+	tb.Helper()
+	testutil.NeedNamespace(tb)
+	for s, err := range sysv.Queues() {
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if s.Key == sysv.Private && s.Mode&0o111 != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// TestRequestsSurviveKilledClientsAndServers kills every tenth client, and a
+// server of ten with each. IPCMQ_REQUESTS=100000 is the long run.
+func TestRequestsSurviveKilledClientsAndServers(t *testing.T) {
+	testutil.NeedNamespace(t)
+	const servers, atOnce = 3, 4
+	requests := fromEnv(t, "IPCMQ_REQUESTS", 2000)
+	clients := max(20, requests/1000)
+	q := newQueue(t, nil)
+	id := strconv.Itoa(q.ID())
+	pool := make([]*serverProcess, servers)
+	for i := range pool {
+		pool[i] = &serverProcess{tb: t, id: id}
+		pool[i].start()
+	}
+	var mu sync.Mutex
+	answered, expired, killedClients, killedServers := 0, 0, 0, 0
+	var slowest time.Duration
+	by := make(map[int]int)
+
+	limit := make(chan struct{}, atOnce)
+	var running sync.WaitGroup
+	for c := range clients {
+		limit <- struct{}{}
+		running.Go(func() {
+			defer func() { <-limit }()
+			n := requests / clients
+			cmd, out := start(t, "client", id, strconv.Itoa(n))
+			victim := c%10 == 5
+			killAt := rand.IntN(n)
+			lines := 0
+			for ; ; lines++ {
+				if victim && lines == killAt {
+					cmd.Process.Kill()
+					mu.Lock()
+					s := pool[rand.IntN(servers)]
+					s.kill()
+					s.start()
+					killedClients++
+					killedServers++
+					mu.Unlock()
+				}
+				line, err := out.ReadString('\n')
+				if err != nil {
+					break
+				}
+				var took, result string
+				var server int
+				fmt.Sscan(line, &took, &result, &server)
+				d, err := time.ParseDuration(took)
+				if err != nil {
+					t.Errorf("a client said %q", line)
+				}
+				mu.Lock()
+				switch result {
+				case "answered":
+					answered++
+					by[server]++
+					slowest = max(slowest, d)
+				case "expired":
+					expired++
+				default:
+					t.Errorf("a client said %q", line)
+				}
+				mu.Unlock()
+			}
+			err := cmd.Wait()
+			if !victim && (err != nil || lines != n) {
+				t.Errorf("a client has ended with %v after %d of %d requests", err, lines, n)
+			}
+		})
+	}
+	running.Wait()
+	for _, s := range pool {
+		s.stop()
+	}
+	left := inboxes(t)
+	removed, err := sysv.RemoveDeadInboxes()
+	if err != nil {
+		t.Error(err)
+	}
+	if left != len(removed) || left > killedClients {
+		t.Errorf("%d inboxes of %d killed clients are left, %d were removed", left, killedClients, len(removed))
+	}
+	if n := inboxes(t); n != 0 {
+		t.Errorf("%d inboxes are left", n)
+	}
+	if killedClients == 0 || answered == 0 || len(by) < servers {
+		t.Errorf("%d clients killed, %d answered by %d servers", killedClients, answered, len(by))
+	}
+	t.Logf("%d requests of %d clients (%d killed) to %d servers (%d more killed and replaced): %d answered, the slowest after %v, by %d servers; %d expired; %d inboxes were left and removed",
+		requests, clients, killedClients, servers, killedServers, answered, slowest, len(by), expired, len(removed))
+}
