@@ -52,7 +52,7 @@
 // requests, which would deadlock when requests fill it: each client has a
 // private queue, its inbox, made by its first request and removed by
 // [Mux.Close]. That of a client that was killed is removed by
-// sysv.RemoveDeadInboxes.
+// sysv.RemoveDeadInboxes or posix.RemoveDeadInboxes, in any process.
 //
 // A server that is killed loses the requests that it had taken; their clients
 // see their contexts end. So give every request a deadline.
@@ -81,11 +81,14 @@
 // The address of a System V inbox is "sysv:" and the decimal id of the queue.
 // An inbox is a private queue (key 0) whose mode has the three execute bits
 // (0111) besides those that let servers write; servers refuse any other queue. A
-// request has the type that its server handles; a reply has type 1. A server
+// request has the type that its server handles; a reply has type 1. A client
+// sends its new inbox an empty message and receives it, so that the kernel notes
+// the inbox's owner and sysv.RemoveDeadInboxes can tell when that is dead. The
+// address of a POSIX inbox is "posix:" and its name. A server
 // does not handle a request whose deadline has passed, sends one reply or error
 // for each other one, copying id and token, and does not wait for long if the
 // inbox is full. A client ignores messages in its inbox whose token or id it
-// does not know.
+// does not know. The directory examples/rpc/c has a client and a server in C.
 //
 // # Caveats
 //

@@ -147,6 +147,9 @@ func (s *server) serve(msg mq.Message) {
 	if err == nil && h.kind != kindRequest {
 		err = fmt.Errorf("%w: kind %d", errHeader, h.kind)
 	}
+	if err == nil && h.id == 0 {
+		err = fmt.Errorf("%w: id 0", errHeader)
+	}
 	if err != nil {
 		count.malformed.Add(1)
 		s.discarded(msg, fmt.Errorf("%w: %w", ErrNotRequest, err))

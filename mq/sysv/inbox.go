@@ -60,8 +60,8 @@ func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	}
 	digits, ok := strings.CutPrefix(address, inboxScheme)
 	id, err := strconv.ParseInt(digits, 10, 32)
-	if !ok || err != nil || id < 0 {
-		return refuse(mq.ErrNotInbox, "the address is not sysv: and the id of a queue")
+	if !ok || err != nil || digits != strconv.FormatInt(id, 10) || id < 0 { // the one way to write it
+		return refuse(mq.ErrNotInbox, "the address is not sysv: and the decimal id of a queue")
 	}
 	ds, errno := sys.MsgStat(int(id))
 	if errno == sys.EACCES { // an inbox need not be readable to those who reply
