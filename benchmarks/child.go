@@ -124,6 +124,9 @@ func (s *sender) put(ctx context.Context, i int) error {
 }
 
 func (j job) ping(ctx context.Context, l layer, there, back mq.Queue) (report, error) {
+	if l.ping != nil {
+		return l.ping(ctx, j, there)
+	}
 	s := j.sender(l, there)
 	if err := s.put(ctx, 0); err != nil {
 		return report{}, err
@@ -132,6 +135,9 @@ func (j job) ping(ctx context.Context, l layer, there, back mq.Queue) (report, e
 }
 
 func (j job) echo(ctx context.Context, l layer, there, back mq.Queue) (report, error) {
+	if l.echo != nil {
+		return l.echo(ctx, j, there)
+	}
 	return j.take(ctx, l, there, j.sender(l, back), 0)
 }
 

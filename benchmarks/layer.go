@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ipcmq/mq"
+	"ipcmq/mux"
 	"ipcmq/stream"
 )
 
@@ -16,21 +17,29 @@ type layer struct {
 	// false. They are handle's only during the call.
 	receive func(ctx context.Context, q mq.Queue, handle func(data []byte) bool) error
 
+	// ping and echo, if not nil, are those roles with calls of their own.
+	ping, echo func(ctx context.Context, j job, q mq.Queue) (report, error)
+
+	// header is the bytes that a message has besides the payload, at most.
+	header int
+
 	// sender returns what sends to q; it is q itself if nil.
 	sender func(q mq.Queue) mqSender
 }
 
 // The names of the layers.
 const (
-	raw         = "raw"      // system calls, nothing around them
-	rawSpin     = "raw+spin" // the same, polling
-	receiveInto = "ReceiveInto"
-	receive     = "Receive"
-	all         = "All"
-	intoSpin    = "ReceiveInto+spin" // of mq.Spin
-	channel     = "channel"          // of a stream
-	channelSpin = "channel+spin"
-	sendOnly    = "Send" // for processes that receive nothing
+	raw          = "raw"      // system calls, nothing around them
+	rawSpin      = "raw+spin" // the same, polling
+	receiveInto  = "ReceiveInto"
+	receive      = "Receive"
+	all          = "All"
+	intoSpin     = "ReceiveInto+spin" // of mq.Spin
+	channel      = "channel"          // of a stream
+	channelSpin  = "channel+spin"
+	subscription = "subscription" // of a mux, to all types
+	request      = "Request"      // of a mux, and Handle
+	sendOnly     = "Send"         // for processes that receive nothing
 )
 
 // spinTime is how long the layers that spin do so before they sleep: longer
@@ -45,6 +54,8 @@ var layers = []layer{
 	{name: intoSpin, receive: loopSpinning},
 	{name: channel, receive: rangeChannel},
 	{name: channelSpin, receive: rangeChannelSpinning},
+	{name: subscription, receive: rangeSubscription},
+	{name: request, ping: requests, echo: handle, header: 512},
 	{name: sendOnly},
 }
 
@@ -111,4 +122,21 @@ func rangeStream(q mq.Queue, cfg *stream.Config, handle func(data []byte) bool) 
 		}
 	}
 	return s.Err()
+}
+
+func rangeSubscription(_ context.Context, q mq.Queue, handle func(data []byte) bool) error {
+	m, err := mux.New(q, nil)
+	if err != nil {
+		return err
+	}
+	s, err := m.Subscribe(mq.Any(), nil)
+	if err != nil {
+		return err
+	}
+	for msg := range s.Messages() {
+		if !handle(msg.Data) {
+			return m.Close()
+		}
+	}
+	return m.Err()
 }

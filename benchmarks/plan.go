@@ -34,10 +34,14 @@ func newPlan(pattern string, size int) (plan, error) {
 func (p *plan) add(b backend, want *regexp.Regexp, size int) {
 	for _, s := range shapes {
 		for _, layer := range s.layers {
-			if _, ok := b.layerNamed(layer); !ok {
+			l, ok := b.layerNamed(layer)
+			if !ok {
 				continue // not every backend has raw calls
 			}
 			for _, n := range sizes {
+				if n+l.header > maxSize {
+					continue
+				}
 				r := row{b, s, layer, n}
 				if (size == 0 || n == size) && want.MatchString(r.name()) {
 					p.rows = append(p.rows, r)

@@ -51,7 +51,7 @@ var shapes = []shape{
 		name: "one-way", title: "one way between two processes", count: 200_000,
 		c:      side{{role: take, inC: true}, {role: send, inC: true}},
 		ours:   side{{role: take}, {role: send}},
-		layers: []string{raw, receiveInto, receive, all, intoSpin, channel, channelSpin},
+		layers: []string{raw, receiveInto, receive, all, intoSpin, channel, channelSpin, subscription},
 	},
 	{
 		name: "from-c", title: "one way, the sender being the C program on both sides", count: 200_000,
@@ -69,7 +69,7 @@ var shapes = []shape{
 		name: "round-trip", title: "round trip between two processes; C sleeps while it waits", count: 20_000,
 		c:      side{{role: ping, inC: true}, {role: echo, inC: true}},
 		ours:   side{{role: ping}, {role: echo}},
-		layers: []string{raw, receiveInto, receive, all, channel, intoSpin, channelSpin},
+		layers: []string{raw, receiveInto, receive, all, channel, subscription, request, intoSpin, channelSpin},
 	},
 	{
 		name: "spinning", title: "round trip between two processes; C polls while it waits", count: 100_000,
