@@ -52,7 +52,7 @@ type promise struct {
 	check func(*fixture)
 }
 
-var promises = slices.Concat(messagePromises, waitPromises, closePromises)
+var promises = slices.Concat(messagePromises, waitPromises, closePromises, exchangePromises)
 
 // A fixture is what one subtest works with.
 type fixture struct {
