@@ -78,13 +78,14 @@
 //	    40    n  address of the inbox, in requests; replies have none
 //	  40+n       payload; for an error, its text in UTF-8
 //
-// The address of a System V inbox is "sysv:" and the decimal id of the queue.
-// An inbox is a private queue (key 0) whose mode has the three execute bits
-// (0111) besides those that let servers write; servers refuse any other queue. A
-// request has the type that its server handles; a reply has type 1. A client
-// sends its new inbox an empty message and receives it, so that the kernel notes
-// the inbox's owner and sysv.RemoveDeadInboxes can tell when that is dead. The
-// address of a POSIX inbox is "posix:" and its name. A server
+// The address of a System V inbox is "sysv:" and the decimal id of the queue, that
+// of a POSIX inbox "posix:" and its name. A System V inbox is a private queue (key
+// 0) whose mode has the three execute bits (0111) besides those that let servers
+// write; servers refuse any other queue. Its client has sent it an empty message
+// and received that, so that the kernel notes whose it is and
+// sysv.RemoveDeadInboxes can tell when the owner is dead.
+//
+// A request has the type that its server handles; a reply has type 1. A server
 // does not handle a request whose deadline has passed, sends one reply or error
 // for each other one, copying id and token, and does not wait for long if the
 // inbox is full. A client ignores messages in its inbox whose token or id it
