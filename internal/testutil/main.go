@@ -103,7 +103,11 @@ func leftQueues() error {
 	if os.Getenv(envNamespace) != "private" {
 		return nil
 	}
-	return errors.Join(left(sysv.Queues()), left(posix.Queues()))
+	err := left(sysv.Queues())
+	if os.Getenv(envMount) != "" { // or they would be those of another namespace
+		err = errors.Join(err, left(posix.Queues()))
+	}
+	return err
 }
 
 func left[Stat any](queues iter.Seq2[Stat, error]) error {
