@@ -1,0 +1,125 @@
+// Package cli is the command line of ipcmq. Each command has a file of its own.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// grace is how long a command that a signal has canceled may take to end by
+// itself.
+const grace = 10 * time.Second
+
+// Main runs the command with args, which exclude its name, and returns the exit
+// status. SIGINT and SIGTERM cancel it.
+func Main(args []string) int {
+	// With a handler, writing to a closed pipe fails instead of killing the
+	// process, and unlike an ignored signal it is not passed on to children.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, func() {
+		time.AfterFunc(grace, func() { os.Exit(statusFailed) }) // it hangs in something that cannot be canceled
+	})
+
+	root := newRoot()
+	running := false
+	for _, c := range root.Commands() {
+		prepare(c, &running)
+	}
+	root.SetArgs(protectNegatives(root, args))
+	err := root.ExecuteContext(ctx)
+	if err != nil && !running {
+		err = usageError{err} // cobra's own errors are about the command line
+	}
+	return report(os.Stderr, err)
+}
+
+// prepare makes c note that it runs, and see its arguments as they were given.
+func prepare(c *cobra.Command, running *bool) {
+	run := c.RunE
+	if run == nil {
+		return
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		*running = true
+		for i := range args {
+			args[i] = unprotect(args[i])
+		}
+		return run(c, args)
+	}
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ipcmq",
+		Short: "See, send, receive, watch and diagnose kernel message queues",
+		Long: `ipcmq works with the message queues of the kernel, System V and POSIX ones.
+
+An address names a queue:
+  42, 0x2a, -42    the key of a System V queue
+  id:7             the id of a System V queue, as ls and ipcs show it
+  ftok:PATH,A      the key that ftok(3) makes of a file and a character or number
+  /jobs            the name of a POSIX queue
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 nothing there in time (no
+message, or no room).`,
+		Example: `  ipcmq create 42
+  ipcmq send 42 "hello"
+  ipcmq recv 42
+  ipcmq top`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.AddGroup(
+		&cobra.Group{ID: "queues", Title: "Queues:"},
+		&cobra.Group{ID: "messages", Title: "Messages:"},
+		&cobra.Group{ID: "system", Title: "The system:"})
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			c.Flags().SortFlags = false
+			c.DisableFlagsInUseLine = true
+		}
+		root.AddCommand(commands...)
+	}
+	add("queues", lsCommand(), statCommand(), createCommand(), setCommand(), rmCommand())
+	add("messages", sendCommand(), recvCommand(), peekCommand(), requestCommand(), serveCommand(), drainCommand(), loadCommand())
+	add("system", topCommand(), limitsCommand(), doctorCommand(), benchCommand())
+	root.AddCommand(versionCommand(), benchPeerCommand())
+	return root
+}
+
+// oneOf is a flag whose values are listed.
+type oneOf struct {
+	value  string
+	values []string
+}
+
+func (o *oneOf) String() string { return o.value }
+func (o *oneOf) Type() string   { return "string" }
+func (o *oneOf) Set(s string) error {
+	for _, v := range o.values {
+		if s == v {
+			o.value = s
+			return nil
+		}
+	}
+	return fmt.Errorf("it is one of %v", o.values)
+}
+
+// choice adds a flag that takes one of values.
+func choice(c *cobra.Command, name, value, usage string, values ...string) *oneOf {
+	o := &oneOf{value, values}
+	c.Flags().Var(o, name, usage)
+	// The flag exists, so this cannot fail.
+	_ = c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	return o
+}

@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"ipcmq/mq/posix"
+	"ipcmq/mq/sysv"
+)
+
+func createCommand() *cobra.Command {
+	mode := modeFlag(0o600)
+	capacity := byteFlag(0)
+	messages, size := 0, byteFlag(0)
+	exclusive := false
+	c := &cobra.Command{
+		Use:   "create ADDR [flags]",
+		Short: "Create a queue, if there is none",
+		Long: `Create makes a queue and says how to address it. If there is one already it stays
+as it is; with --exclusive that is an error.
+
+Sizes may be given as 65536, 64K or 1M.`,
+		Example: `  ipcmq create 42
+  ipcmq create 0x2a --mode 0660 --capacity 1M
+  ipcmq create /jobs --max-messages 10 --max-message-size 4K --exclusive
+  ipcmq create ftok:/etc/app.conf,A`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	c.Flags().Var(&mode, "mode", "permissions; for POSIX queues those in the umask are left out")
+	c.Flags().Var(&capacity, "capacity", "bytes of payload that it can hold (System V; default: kernel.msgmnb)")
+	c.Flags().IntVar(&messages, "max-messages", 0, "messages that it can hold (POSIX; default: fs.mqueue.msg_default)")
+	c.Flags().Var(&size, "max-message-size", "bytes of its largest message (POSIX; default: fs.mqueue.msgsize_default)")
+	c.Flags().BoolVar(&exclusive, "exclusive", false, "fail if the queue exists")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		a, err := parseAddress(args[0])
+		if err != nil {
+			return err
+		}
+		switch {
+		case a.byID:
+			return usagef("%v: the kernel chooses the ids; create a queue with a key or a name", a)
+		case a.posix() && capacity != 0:
+			return usagef("a POSIX queue has --max-messages and --max-message-size, not --capacity")
+		case !a.posix() && (messages != 0 || size != 0):
+			return usagef("a System V queue has a --capacity, not --max-messages and --max-message-size")
+		}
+		if a.posix() {
+			q, err := posix.Open(a.name, &posix.Config{Mode: fs.FileMode(mode), Exclusive: exclusive, MaxMessages: messages, MaxMessageSize: int(size)})
+			if err != nil {
+				return err
+			}
+			defer q.Close()
+			return say("%s %s", madeOrFound(q.Created()), a)
+		}
+		q, err := sysv.Open(a.key, &sysv.Config{Mode: fs.FileMode(mode), Exclusive: exclusive, Capacity: int(capacity)})
+		if err != nil {
+			return err
+		}
+		defer q.Close()
+		return say("%s %s id:%d", madeOrFound(q.Created()), a, q.ID())
+	}
+	return c
+}
+
+func madeOrFound(created bool) string {
+	if created {
+		return "created"
+	}
+	return "exists"
+}
+
+// modeFlag is permissions in octal.
+type modeFlag fs.FileMode
+
+func (m *modeFlag) Type() string   { return "octal" }
+func (m *modeFlag) String() string { return fmt.Sprintf("%04o", uint32(*m)) }
+func (m *modeFlag) Set(s string) error {
+	n, err := strconv.ParseUint(s, 8, 32)
+	if err != nil || n == 0 || n&^0o666 != 0 {
+		return fmt.Errorf("it is octal, read and write for owner, group and others, such as 0660")
+	}
+	*m = modeFlag(n)
+	return nil
+}
+
+// byteFlag is a number of bytes.
+type byteFlag int64
+
+func (b *byteFlag) Type() string { return "bytes" }
+func (b *byteFlag) String() string {
+	if *b == 0 {
+		return ""
+	}
+	return strconv.FormatInt(int64(*b), 10)
+}
+
+func (b *byteFlag) Set(s string) error {
+	digits, shift := s, 0
+	if n := len(s); n > 1 {
+		switch s[n-1] {
+		case 'k', 'K':
+			digits, shift = s[:n-1], 10
+		case 'm', 'M':
+			digits, shift = s[:n-1], 20
+		case 'g', 'G':
+			digits, shift = s[:n-1], 30
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 1 || n > math.MaxInt32>>shift {
+		return fmt.Errorf("it is a number of bytes from 1 to 2147483647, such as 65536, 64K or 1M")
+	}
+	*b = byteFlag(n << shift)
+	return nil
+}

@@ -1,0 +1,269 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ipcmq/mq/posix"
+	"ipcmq/mq/sysv"
+)
+
+func doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Find what commonly goes wrong on this host, and what to do",
+		Long: `Doctor looks for what commonly goes wrong with message queues on a host: limits that
+are too small for the queues there are, queues that are removed at logout
+(RemoveIPC of systemd), a mqueue file system that is not mounted, full queues that
+nobody reads, private queues whose last users are gone, other IPC namespaces.
+
+The status is 1 if something is wrong. What is only worth knowing is a note.`,
+		Example: `  ipcmq doctor`,
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			wrong := 0
+			for _, f := range diagnose() {
+				if f.level == wrongLevel {
+					wrong++
+				}
+				line := fmt.Sprintf("%-5s  %s\n", f.level, f.text)
+				if f.remedy != "" {
+					line += "       -> " + f.remedy + "\n"
+				}
+				if _, err := os.Stdout.WriteString(line); err != nil {
+					return err
+				}
+			}
+			if wrong > 0 {
+				return fmt.Errorf("%s to look at", plural(wrong, "problem"))
+			}
+			return nil
+		},
+	}
+}
+
+// Levels of findings.
+const (
+	okLevel    = "ok"
+	noteLevel  = "note"
+	wrongLevel = "WRONG"
+)
+
+// A finding is what a check has found.
+type finding struct {
+	level  string
+	text   string
+	remedy string // what to do; empty if nothing is to be done
+}
+
+func ok(format string, args ...any) finding {
+	return finding{level: okLevel, text: fmt.Sprintf(format, args...)}
+}
+
+func note(remedy, format string, args ...any) finding {
+	return finding{noteLevel, fmt.Sprintf(format, args...), remedy}
+}
+
+func wrong(remedy, format string, args ...any) finding {
+	return finding{wrongLevel, fmt.Sprintf(format, args...), remedy}
+}
+
+func diagnose() (findings []finding) {
+	rows, problems := listQueues()
+	wait(rows)
+	for _, err := range problems {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			findings = append(findings, wrong("do what it says; it also makes ipcmq ls, top and limits show POSIX queues", "%s", explain(err)))
+		case errors.Is(err, errors.ErrUnsupported):
+			findings = append(findings, note("", "%s", explain(err)))
+		default:
+			findings = append(findings, wrong("", "%s", explain(err)))
+		}
+	}
+	if len(problems) == 0 {
+		findings = append(findings, ok("System V and POSIX queues can be listed: %s", plural(len(rows), "queue")))
+	}
+	findings = append(findings, checkSysvLimits(rows)...)
+	findings = append(findings, checkPosixLimits()...)
+	findings = append(findings, checkFull(rows, time.Now())...)
+	findings = append(findings, checkPrivate(rows)...)
+	findings = append(findings, checkRemoveIPC(os.DirFS("/"), os.Geteuid()))
+	return append(findings, checkNamespaces(os.DirFS("/proc"))...)
+}
+
+// much is the part of a limit from which on it is called too small.
+const much = 0.8
+
+func checkSysvLimits(rows []row) (findings []finding) {
+	l, err := sysv.SystemLimits()
+	if err != nil {
+		return []finding{note("", "System V limits: %s", explain(err))}
+	}
+	u, err := sysv.SystemUsage()
+	if err != nil {
+		return []finding{note("", "System V limits: %s", explain(err))}
+	}
+	if float64(u.Queues) >= much*float64(l.MaxQueues) {
+		findings = append(findings, wrong(sysctl("kernel.msgmni", l.MaxQueues)+", or ipcmq rm --mine --empty",
+			"%d of %d System V queues are used (kernel.msgmni)", u.Queues, l.MaxQueues))
+	}
+	if l.MaxMessage > l.DefaultCapacity {
+		findings = append(findings, wrong(fmt.Sprintf("sysctl -w kernel.msgmnb=%d", 4*l.MaxMessage),
+			"a message may have %d bytes (kernel.msgmax), and a new queue holds only %d (kernel.msgmnb)", l.MaxMessage, l.DefaultCapacity))
+	}
+	for _, r := range rows {
+		if r.Kind != "sysv" || r.Capacity < 0 {
+			continue
+		}
+		switch {
+		case r.Capacity < int64(min(l.MaxMessage, l.DefaultCapacity)):
+			findings = append(findings, wrong(fmt.Sprintf("ipcmq set %s --capacity %d", r.Address, l.DefaultCapacity),
+				"%s has a capacity of %d bytes: a message of up to %d (kernel.msgmax) can never be sent to it", r.Address, r.Capacity, l.MaxMessage))
+		case r.Capacity > int64(l.DefaultCapacity):
+			findings = append(findings, note(fmt.Sprintf("sysctl -w kernel.msgmnb=%d, if its owner is to change it or make it again", r.Capacity),
+				"%s has a capacity of %d bytes, above kernel.msgmnb = %d", r.Address, r.Capacity, l.DefaultCapacity))
+		}
+	}
+	if len(findings) == 0 {
+		findings = append(findings, ok("the System V limits suffice: %d of %d queues, messages of up to %d bytes", u.Queues, l.MaxQueues, l.MaxMessage))
+	}
+	return findings
+}
+
+func checkPosixLimits() (findings []finding) {
+	l, err := posix.SystemLimits()
+	if err != nil {
+		return []finding{note("", "POSIX limits: %s", explain(err))}
+	}
+	u, err := posixUsage()
+	if err != nil {
+		return nil // it was told that they cannot be listed
+	}
+	if float64(u.queues) >= much*float64(l.MaxQueues) {
+		findings = append(findings, wrong(sysctl("fs.mqueue.queues_max", l.MaxQueues)+", or ipcmq rm --mine --empty",
+			"%d of %d POSIX queues are used (fs.mqueue.queues_max)", u.queues, l.MaxQueues))
+	}
+	if l.UserBytes >= 0 && float64(u.bytes) >= much*float64(l.UserBytes) {
+		findings = append(findings, wrong(fmt.Sprintf("prlimit --pid $$ --msgqueue=%d, LimitMSGQUEUE= of a systemd unit, or smaller queues", 2*l.UserBytes),
+			"the POSIX queues of this user take %d of %d bytes (RLIMIT_MSGQUEUE)", u.bytes, l.UserBytes))
+	}
+	if len(findings) == 0 {
+		findings = append(findings, ok("the POSIX limits suffice: %d of %d queues", u.queues, l.MaxQueues))
+	}
+	return findings
+}
+
+// unreadAfter is how long a full queue may go unread.
+const unreadAfter = 10 * time.Second
+
+// checkFull finds queues that are full and that nobody reads.
+func checkFull(rows []row, now time.Time) (findings []finding) {
+	for _, r := range rows {
+		if r.fill() < 0.95 {
+			continue
+		}
+		if r.LastReceive != nil && now.Sub(*r.LastReceive) < unreadAfter || r.Kind == "posix" && now.Sub(r.Changed) < unreadAfter {
+			continue
+		}
+		senders := 0
+		for _, w := range r.Waiting {
+			if !w.Receives {
+				senders++
+			}
+		}
+		text := fmt.Sprintf("%s is full (%s) and nobody reads it", r.Address, plural(int(r.Messages), "message"))
+		if r.LastReceiver != nil {
+			text += fmt.Sprintf(": last %s, %s ago", r.LastReceiver, since(now, r.LastReceive))
+		}
+		if senders > 0 {
+			text += fmt.Sprintf("; %s for room", plural(senders, "sender waiting"))
+		}
+		findings = append(findings, wrong(fmt.Sprintf("start its reader, or look (ipcmq stat %s), save and empty it: ipcmq drain %s --to FILE", r.Address, r.Address), "%s", text))
+	}
+	if len(findings) == 0 {
+		findings = append(findings, ok("no queue is full and unread"))
+	}
+	return findings
+}
+
+// checkPrivate finds private queues that nobody can be using: others reach them
+// only through those who have used them.
+func checkPrivate(rows []row) (findings []finding) {
+	for _, r := range rows {
+		if r.Kind != "sysv" || r.Key != sysv.Private.String() || len(r.Waiting) > 0 {
+			continue
+		}
+		gone := 0
+		for _, p := range []*process{r.LastSender, r.LastReceiver} {
+			if p != nil && (p.PID == 0 || p.Command != "") {
+				gone = -2 // one may live, here or in another pid namespace
+			} else if p != nil {
+				gone++
+			}
+		}
+		if gone > 0 {
+			findings = append(findings, wrong("ipcmq rm "+r.Address, "%s is private and its last users are gone: sender %s, receiver %s, %s",
+				r.Address, nameOf(r.LastSender), nameOf(r.LastReceiver), plural(int(r.Messages), "message")))
+		}
+	}
+	if len(findings) == 0 {
+		findings = append(findings, ok("no private queue was left behind"))
+	}
+	return findings
+}
+
+// firstUserID is the first id of ordinary users, whose queues systemd removes.
+const firstUserID = 1000
+
+func checkRemoveIPC(root fs.FS, uid int) finding {
+	if _, err := fs.Stat(root, "run/systemd/system"); err != nil {
+		return ok("systemd does not run here: queues stay at logout")
+	}
+	on, where := removeIPC(root)
+	switch {
+	case !on:
+		return ok("queues stay at logout: RemoveIPC=no (%s)", where)
+	case uid < firstUserID:
+		return note("set RemoveIPC=no in logind.conf(5) if ordinary users own queues that must stay",
+			"systemd removes the queues of ordinary users when they log out (%s), not those of this user, %d", where, uid)
+	}
+	return wrong("RemoveIPC=no in a file in /etc/systemd/logind.conf.d, or run the programs as a system user, or loginctl enable-linger",
+		"systemd removes the queues of this user, %d, at the last logout (%s)", uid, where)
+}
+
+func checkNamespaces(proc fs.FS) (findings []finding) {
+	mine, err := fs.ReadLink(proc, "self/ns/ipc")
+	if err != nil {
+		return []finding{note("", "the IPC namespace is not known: %v", err)}
+	}
+	if mine != initialNamespace {
+		findings = append(findings, note("docker run --ipc=host or --ipc=container:NAME, or nsenter --ipc --target PID ipcmq ls",
+			"this is an IPC namespace of its own, %s, as containers have it: queues of the host are others", mine))
+	}
+	others := map[string]string{}
+	processes, _ := fs.ReadDir(proc, ".")
+	for _, p := range processes {
+		if _, err := strconv.Atoi(p.Name()); err != nil {
+			continue
+		}
+		namespace, err := fs.ReadLink(proc, p.Name()+"/ns/ipc")
+		if err != nil || namespace == mine || others[namespace] != "" {
+			continue
+		}
+		comm, _ := fs.ReadFile(proc, p.Name()+"/comm")
+		others[namespace] = p.Name()
+		findings = append(findings, note(fmt.Sprintf("nsenter --ipc --target %s ipcmq ls", p.Name()),
+			"process %s (%s) is in another IPC namespace, %s: its queues are not seen from here", p.Name(), trimmed(comm), namespace))
+	}
+	if len(findings) == 0 {
+		findings = append(findings, ok("all processes that this user sees share the IPC namespace of the host"))
+	}
+	return findings
+}

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"ipcmq/mq"
+)
+
+func drainCommand() *cobra.Command {
+	to := ""
+	c := &cobra.Command{
+		Use:   "drain ADDR --to FILE",
+		Short: "Move all messages of a queue into a file",
+		Long: `Drain takes the messages that wait in a queue and writes them to a new file, with
+their types or priorities, until the queue is empty. Load puts them back.
+
+Each message is written before the next is taken, so if drain is killed one
+message at most is lost, and the file lacks its end: load --incomplete takes it
+all the same. SIGINT and SIGTERM stop the taking and complete the file. If a
+write fails, the message in hand goes back into the queue. The file is on the disk
+when drain has ended with status 0; a crash of the system before that can lose
+what was not yet there, as it loses queues.
+
+` + fileHelp,
+		Example: `  ipcmq drain 42 --to messages.jsonl
+  ipcmq load 43 --from messages.jsonl`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeAddress,
+	}
+	c.Flags().StringVar(&to, "to", "", "the file to write, which must not exist")
+	_ = c.MarkFlagRequired("to")
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		a, err := parseAddress(args[0])
+		if err != nil {
+			return err
+		}
+		q, err := a.open(mq.ReadOnly, false)
+		if err != nil {
+			return err
+		}
+		defer q.Close()
+		file, err := createMessageFile(to, a.String())
+		if err != nil {
+			return err
+		}
+		bar := startProgress(nil, "messages drained")
+		for c.Context().Err() == nil {
+			var m mq.Message
+			if m, err = q.TryReceive(); err != nil {
+				break
+			}
+			if err = file.add(m); err != nil {
+				err = fmt.Errorf("%w; %s", err, putBack(q, m))
+				break
+			}
+			bar.add(1, 0)
+		}
+		bar.finish()
+		if errors.Is(err, mq.ErrEmpty) {
+			err = nil
+		}
+		if e := file.close(); e != nil && err == nil {
+			err = e
+		}
+		if err == nil && c.Context().Err() != nil {
+			err = errors.New("interrupted: the file is complete, and the rest is in the queue")
+		}
+		fmt.Fprintf(os.Stderr, "%s in %s\n", plural(file.count, "message"), to)
+		return err
+	}
+	return c
+}

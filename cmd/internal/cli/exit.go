@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"ipcmq/mq"
+)
+
+// Exit statuses.
+const (
+	statusDone    = 0
+	statusFailed  = 1
+	statusUsage   = 2
+	statusNothing = 3 // no message, or no room, in time
+)
+
+// A usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// failed is an error that has been told to the user already.
+var failed = errors.New("failed")
+
+// status returns the exit status for err.
+func status(err error) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return statusDone
+	case errors.As(err, &usage), errors.Is(err, mq.ErrInvalidType), errors.Is(err, mq.ErrInvalidPriority),
+		errors.Is(err, mq.ErrInvalidConfig):
+		return statusUsage
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, mq.ErrEmpty), errors.Is(err, mq.ErrFull):
+		return statusNothing
+	}
+	return statusFailed
+}
+
+// report writes err as one line and returns the exit status.
+func report(w io.Writer, err error) int {
+	s := status(err)
+	if err == nil || err == failed {
+		return s
+	}
+	text := strings.ReplaceAll(strings.TrimSpace(explain(err)), "\n", "; ")
+	var usage usageError
+	if errors.As(err, &usage) && !strings.Contains(text, "--help") {
+		text += " (see ipcmq --help)"
+	}
+	fmt.Fprintf(w, "ipcmq: %s\n", text)
+	return s
+}
+
+// explain returns the text of err in the words of the command line.
+func explain(err error) string {
+	var e *mq.Error
+	if !errors.As(err, &e) {
+		if errors.Is(err, context.Canceled) {
+			return strings.Replace(err.Error(), context.Canceled.Error(), "interrupted", 1)
+		}
+		return err.Error()
+	}
+	about := e.Op
+	if e.Queue != "" {
+		about += " " + e.Queue
+	}
+	reason := ""
+	switch {
+	case errors.Is(e, context.Canceled):
+		reason = "interrupted"
+	case errors.Is(e, context.DeadlineExceeded) && e.Op == "send":
+		reason = "there was no room in time"
+	case errors.Is(e, context.DeadlineExceeded):
+		reason = "nothing came in time"
+	case errors.Is(e, mq.ErrEmpty) && e.Op == "receive":
+		reason = "there is no message"
+	case errors.Is(e, mq.ErrFull):
+		reason = "the queue is full"
+	case errors.Is(e, fs.ErrNotExist) && e.Op == "open":
+		reason = "there is no such queue (ipcmq ls lists those there are, ipcmq create makes one)"
+	case errors.Is(e, fs.ErrExist) && e.Op == "open":
+		reason = "the queue exists already"
+	}
+	text := strings.TrimPrefix(e.Error(), "mq: ")
+	if reason != "" {
+		text = about + ": " + reason
+	}
+	text = strings.NewReplacer(
+		"raise it with Set;", "raise it with ipcmq set ADDR --capacity BYTES;",
+		"set Capacity to", "set --capacity to",
+	).Replace(text)
+	return strings.Replace(err.Error(), e.Error(), text, 1)
+}

@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"ipcmq/mq"
+)
+
+const formatHelp = `Formats:
+  text   the bytes and a newline; on a terminal, control characters are escaped
+  hex    two digits a byte, and a newline
+  json   an object a line: type or priority, size, and data in base64
+  raw    the bytes and nothing else`
+
+// A format writes messages.
+type format struct {
+	*oneOf
+	withType bool
+	terminal bool // control characters are to be escaped
+	types    bool // messages have types, not priorities
+}
+
+// formatFlags adds the flags that choose a format.
+func formatFlags(c *cobra.Command) *format {
+	f := &format{oneOf: choice(c, "format", "text", "text, hex, json or raw", "text", "hex", "json", "raw")}
+	c.Flags().BoolVar(&f.withType, "with-type", false, "put the type (POSIX: the priority) and a tab before each message")
+	return f
+}
+
+// begin checks the flags and prepares for the messages of q.
+func (f *format) begin(q mq.Queue, terminal bool) error {
+	if f.withType && f.value == "raw" {
+		return usagef("--with-type and --format raw exclude each other; --format json has the type")
+	}
+	f.terminal, f.types = terminal, hasTypes(q)
+	return nil
+}
+
+// jsonMessage is a message in JSON: in the output of recv and in the files of
+// drain.
+type jsonMessage struct {
+	Type     int64   `json:"type,omitempty"`
+	Priority *uint32 `json:"priority,omitempty"`
+	Size     int     `json:"size"`
+	Data     string  `json:"data"`
+}
+
+func newJSONMessage(m mq.Message) jsonMessage {
+	j := jsonMessage{Type: m.Type, Size: len(m.Data), Data: base64.StdEncoding.EncodeToString(m.Data)}
+	if m.Type == 0 {
+		j.Priority = &m.Priority
+	}
+	return j
+}
+
+// append appends m as it is to be written.
+func (f *format) append(b []byte, m mq.Message) []byte {
+	if f.withType && f.value != "json" {
+		if f.types {
+			b = strconv.AppendInt(b, m.Type, 10)
+		} else {
+			b = strconv.AppendUint(b, uint64(m.Priority), 10)
+		}
+		b = append(b, '\t')
+	}
+	switch f.value {
+	case "raw":
+		return append(b, m.Data...)
+	case "hex":
+		b = hex.AppendEncode(b, m.Data)
+	case "json":
+		line, err := json.Marshal(newJSONMessage(m))
+		if err != nil {
+			panic(err) // it holds numbers and a string
+		}
+		b = append(b, line...)
+	default:
+		if f.terminal {
+			b = appendVisible(b, m.Data)
+		} else {
+			b = append(b, m.Data...)
+		}
+	}
+	return append(b, '\n')
+}
+
+// appendVisible appends text so that it cannot command a terminal.
+func appendVisible(b, text []byte) []byte {
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			b = fmt.Appendf(b, `\x%02x`, text[0])
+		case r == '\n' || r == '\t' || unicode.IsPrint(r):
+			b = append(b, text[:n]...)
+		case r < 0x80:
+			b = fmt.Appendf(b, `\x%02x`, r)
+		default:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		}
+		text = text[n:]
+	}
+	return b
+}

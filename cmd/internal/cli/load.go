@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"ipcmq/mq"
+)
+
+func loadCommand() *cobra.Command {
+	from := ""
+	var create, incomplete bool
+	skip := 0
+	c := &cobra.Command{
+		Use:   "load ADDR --from FILE [flags]",
+		Short: "Put the messages of a file into a queue",
+		Long: `Load sends the messages of a file that drain has written, in their order, with
+their types or priorities. Before it sends anything it reads the whole file, and
+refuses it if a line is wrong or a message does not fit into the queue.
+
+While there is no room load waits; --timeout is for each message. If a message
+cannot be sent, load says how many were; --skip leaves those out the next time.
+
+` + fileHelp,
+		Example: `  ipcmq load 42 --from messages.jsonl
+  ipcmq load /jobs --from messages.jsonl --create --timeout 5s`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeAddress,
+	}
+	c.Flags().StringVar(&from, "from", "", "the file to read")
+	_ = c.MarkFlagRequired("from")
+	p := patienceFlags(c, "for room")
+	c.Flags().IntVar(&skip, "skip", 0, "leave out so many messages")
+	c.Flags().BoolVar(&incomplete, "incomplete", false, "load a file that lacks its end, as far as it goes")
+	c.Flags().BoolVar(&create, "create", false, "create the queue, with mode 0600, if there is none")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if skip < 0 {
+			return usagef("--skip %d: it is 0 or more", skip)
+		}
+		f, err := os.Open(from)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		// What is wrong with the file is found before a queue is created.
+		if _, err := readMessages(f, incomplete, func(int, mq.Message, int) error { return nil }); err != nil {
+			return fmt.Errorf("%s: %w (nothing was sent)", from, err)
+		}
+		q, err := openArg(args[0], mq.WriteOnly, create)
+		if err != nil {
+			return err
+		}
+		defer q.Close()
+		return load(c.Context(), q, f, from, incomplete, skip, p)
+	}
+	return c
+}
+
+func load(ctx context.Context, q mq.Queue, f *os.File, name string, incomplete bool, skip int, p *patience) error {
+	can := q.Capabilities()
+	total, err := rereadMessages(f, incomplete, func(n int, m mq.Message, _ int) error {
+		switch {
+		case n <= skip:
+		case can.MaxType > 0 && m.Type == 0:
+			return fmt.Errorf("message %d has a priority and no type: it is of a POSIX queue", n)
+		case can.MaxType == 0 && m.Type != 0:
+			return fmt.Errorf("message %d has a type and no priority: it is of a System V queue", n)
+		case m.Type < 0 || m.Type > can.MaxType:
+			return fmt.Errorf("message %d has the type %d, which is outside 1 to %d", n, m.Type, can.MaxType)
+		case m.Priority > can.MaxPriority:
+			return fmt.Errorf("message %d has the priority %d, and the highest is %d", n, m.Priority, can.MaxPriority)
+		case len(m.Data) > can.MaxPayload:
+			return fmt.Errorf("message %d has %d bytes and the queue takes up to %d (see ipcmq limits, ipcmq stat)", n, len(m.Data), can.MaxPayload)
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w (nothing was sent)", name, err)
+	}
+	bar := startProgress(f, "messages loaded")
+	defer bar.finish()
+	sent := 0
+	_, err = rereadMessages(f, incomplete, func(n int, m mq.Message, size int) error {
+		if n > skip {
+			if err := p.send(ctx, q, m); err != nil {
+				return err
+			}
+			sent++
+		}
+		bar.add(1, size)
+		return nil
+	})
+	bar.finish()
+	if err != nil {
+		return fmt.Errorf("%s: message %d of %d: %w (%d were sent; --skip %d loads the rest)", name, skip+sent+1, total, err, sent, skip+sent)
+	}
+	fmt.Fprintf(os.Stderr, "%s loaded from %s\n", plural(sent, "message"), name)
+	return nil
+}
+
+// rereadMessages reads the file from its beginning.
+func rereadMessages(f *os.File, incomplete bool, each func(int, mq.Message, int) error) (int, error) {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return 0, err
+	}
+	return readMessages(f, incomplete, each)
+}

@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func lsCommand() *cobra.Command {
+	asJSON := false
+	c := &cobra.Command{
+		Use:   "ls [flags]",
+		Short: "List all queues, System V and POSIX",
+		Long: `Ls lists every queue of the IPC namespace: how to address it, id, owner, mode,
+messages, bytes used of its capacity (POSIX: messages of the most it can hold),
+the processes that sent and received last, and how long ago they did.
+
+A private queue, one without a key, is addressed by its id. POSIX queues do not
+tell who used them, and need a mounted mqueue file system to be listed.`,
+		Example: `  ipcmq ls
+  ipcmq ls --json | jq '.[] | select(.messages > 100)'`,
+		Args: cobra.NoArgs,
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "write an array of objects; -1 is what the kernel does not tell")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		rows, problems := listQueues()
+		for _, err := range problems {
+			fmt.Fprintf(os.Stderr, "ipcmq: %s\n", explain(err))
+		}
+		if asJSON {
+			if rows == nil {
+				rows = []row{}
+			}
+			return writeJSON(rows)
+		}
+		_, err := os.Stdout.WriteString(listing(rows, time.Now()))
+		return err
+	}
+	return c
+}
+
+func writeJSON(v any) error {
+	e := json.NewEncoder(os.Stdout)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// listing is rows as a table.
+func listing(rows []row, now time.Time) string {
+	lines := [][]string{{"QUEUE", "ID", "OWNER", "MODE", "MESSAGES", "USED", "CAPACITY", "FULL", "LAST SENDER", "LAST RECEIVER", "SENT", "RECEIVED", "CHANGED"}}
+	for _, r := range rows {
+		id, used, capacity := "-", known(r.Bytes), known(r.Capacity)
+		if r.ID != nil {
+			id = strconv.Itoa(*r.ID)
+		}
+		if r.Kind == "posix" {
+			capacity = "-"
+			if r.MaxMessages > 0 {
+				capacity = fmt.Sprintf("%dx%d", r.MaxMessages, r.MaxMessageSize)
+			}
+		}
+		lines = append(lines, []string{r.Address, id, r.Owner, r.Mode, known(r.Messages), used, capacity, percent(r.fill()),
+			nameOf(r.LastSender), nameOf(r.LastReceiver), since(now, r.LastSend), since(now, r.LastReceive), age(now, r.Changed)})
+	}
+	return table(lines, 1, 4, 5, 6, 7, 10, 11, 12)
+}
+
+func known(n int64) string {
+	if n < 0 {
+		return "-"
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+func percent(f float64) string {
+	if f < 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f%%", 100*f)
+}
+
+func nameOf(p *process) string {
+	if p == nil {
+		return "-"
+	}
+	return p.String()
+}
+
+func since(now time.Time, t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return age(now, *t)
+}

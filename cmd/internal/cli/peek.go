@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"ipcmq/mq"
+	"ipcmq/mq/sysv"
+)
+
+func peekCommand() *cobra.Command {
+	var count int
+	c := &cobra.Command{
+		Use:   "peek ADDR [flags]",
+		Short: "Look at waiting messages without taking them",
+		Long: `Peek writes the messages that wait in a System V queue, the oldest first, and
+leaves them there. Messages that others take meanwhile may be missing. POSIX
+queues cannot be looked at.
+
+` + formatHelp,
+		Example: `  ipcmq peek 42
+  ipcmq peek id:7 -n 3 --format json`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeAddress,
+	}
+	c.Flags().IntVarP(&count, "count", "n", 0, "how many messages (default: all)")
+	f := formatFlags(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if count < 0 || count == 0 && c.Flags().Changed("count") {
+			return usagef("-n %d: it is 1 or more", count)
+		}
+		q, err := openArg(args[0], mq.ReadOnly, false)
+		if err != nil {
+			return err
+		}
+		defer q.Close()
+		s, ok := q.(*sysv.Queue)
+		if !ok {
+			return &mq.Error{Op: "peek", Queue: args[0], Kind: errors.ErrUnsupported,
+				Detail: "the kernel shows messages of System V queues only; of a POSIX queue they can be taken: ipcmq recv"}
+		}
+		if err := f.begin(q, isTerminal(os.Stdout)); err != nil {
+			return err
+		}
+		var line []byte
+		for i := 0; count == 0 || i < count; i++ {
+			if err := interrupted(c.Context()); err != nil {
+				return err
+			}
+			m, err := s.Peek(i)
+			if errors.Is(err, mq.ErrEmpty) && i > 0 {
+				return nil
+			}
+			if errors.Is(err, mq.ErrEmpty) {
+				return &mq.Error{Op: "peek", Queue: s.String(), Kind: mq.ErrEmpty, Detail: "there is no message"}
+			}
+			if err != nil {
+				return err
+			}
+			line = f.append(line[:0], m)
+			if _, err := os.Stdout.Write(line); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return c
+}

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ipcmq/mq"
+	"ipcmq/mux"
+)
+
+func requestCommand() *cobra.Command {
+	var create bool
+	var timeout time.Duration
+	c := &cobra.Command{
+		Use:   "request ADDR TYPE [MESSAGE] [flags]",
+		Short: "Send a request and write the reply",
+		Long: `Request sends MESSAGE, or without it what it reads from standard input, as a
+request of TYPE (on POSIX queues TYPE is 0), and writes the reply as it is. A
+server is ipcmq serve, or any program that speaks the protocol of package
+ipcmq/mux. It may start later: the request waits in the queue.
+
+An error that the server answers goes to standard error, and the status is 1. The
+status 3 does not tell whether the request was handled.`,
+		Example: `  ipcmq request 42 7 "what time is it?"
+  ipcmq request /rpc 0 < question.json`,
+		Args:              cobra.RangeArgs(2, 3),
+		ValidArgsFunction: completeAddress,
+	}
+	c.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "wait so long for the reply")
+	c.Flags().BoolVar(&create, "create", false, "create the queue, with mode 0600, if there is none")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if timeout <= 0 {
+			return usagef("--timeout %v: it is more than nothing", timeout)
+		}
+		t, err := parseType(args[1])
+		if err != nil {
+			return err
+		}
+		q, err := openArg(args[0], mq.WriteOnly, create)
+		if err != nil {
+			return err
+		}
+		defer q.Close()
+		if err := checkType(q, t); err != nil {
+			return err
+		}
+		var data []byte
+		if len(args) == 3 {
+			data = []byte(args[2])
+		} else if data, err = io.ReadAll(interruptible(c.Context(), os.Stdin)); err != nil {
+			return fmt.Errorf("read standard input: %w", err)
+		}
+		m, err := mux.New(q, nil)
+		if err != nil {
+			return err
+		}
+		defer m.Close()
+		ctx, cancel := context.WithTimeout(c.Context(), timeout)
+		defer cancel()
+		reply, err := m.Request(ctx, t, data)
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stdout.Write(reply); err != nil {
+			return fmt.Errorf("write standard output: %w; the reply of %d bytes is lost", err, len(reply))
+		}
+		return nil
+	}
+	return c
+}
+
+func parseType(s string) (int64, error) {
+	t, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || t < 0 {
+		return 0, usagef("type %q: it is a number, 1 or more for System V queues and 0 for POSIX ones", s)
+	}
+	return t, nil
+}
+
+// checkType returns nil if requests of type t can travel in q.
+func checkType(q mq.Queue, t int64) error {
+	switch types := hasTypes(q); {
+	case types && t == 0:
+		return usagef("type 0: requests in a System V queue have a type of 1 or more")
+	case !types && t != 0:
+		return usagef("type %d: messages of POSIX queues have no type; use 0", t)
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ipcmq/mq"
+	"ipcmq/mq/posix"
+)
+
+func rmCommand() *cobra.Command {
+	var mine, empty, yes bool
+	c := &cobra.Command{
+		Use:   "rm ADDR... | --mine --empty [flags]",
+		Short: "Remove queues with what is in them",
+		Long: `Rm removes the queues named, with their messages: calls that wait at a System V
+queue fail, and a POSIX queue lives on for those that have it open.
+
+Without an address it lists the queues that --mine and --empty select, both
+together if both are given, and asks before it removes them. Where nobody can
+be asked, because standard input is no terminal, it wants --yes.`,
+		Example: `  ipcmq rm 42 id:7 /jobs
+  ipcmq rm --mine --empty`,
+		ValidArgsFunction: completeAddresses,
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0 && !mine && !empty:
+				return usagef("name the queues to remove, or select them with --mine and --empty")
+			case len(args) > 0 && (mine || empty):
+				return usagef("addresses exclude --mine and --empty")
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&mine, "mine", false, "queues that this user owns")
+	c.Flags().BoolVar(&empty, "empty", false, "queues without messages")
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return removeAll(args)
+		}
+		return removeSelected(c.Context(), mine, empty, yes)
+	}
+	return c
+}
+
+// removeAll removes what it can of the queues, after all addresses were
+// understood.
+func removeAll(args []string) error {
+	for _, arg := range args {
+		if _, err := parseAddress(arg); err != nil {
+			return err
+		}
+	}
+	var result error
+	for _, arg := range args {
+		if err := remove(arg); err != nil {
+			report(os.Stderr, err)
+			result = failed
+		}
+	}
+	return result
+}
+
+func remove(arg string) error {
+	a, err := parseAddress(arg)
+	if err != nil {
+		return err
+	}
+	if a.posix() {
+		return posix.Unlink(a.name)
+	}
+	q, err := openWeakly(a)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	return q.Remove()
+}
+
+func removeSelected(ctx context.Context, mine, empty, yes bool) error {
+	all, problems := listQueues()
+	for _, err := range problems {
+		fmt.Fprintf(os.Stderr, "ipcmq: %s\n", explain(err))
+	}
+	var rows []row
+	for _, r := range all {
+		if (!mine || int(r.UID) == os.Geteuid()) && (!empty || r.Messages == 0) {
+			rows = append(rows, r)
+		}
+	}
+	if len(rows) == 0 {
+		return say("no such queues")
+	}
+	if _, err := os.Stdout.WriteString(listing(rows, time.Now())); err != nil {
+		return err
+	}
+	if !yes {
+		if !isTerminal(os.Stdin) {
+			return usagef("nothing was removed: standard input is no terminal to ask at; --yes removes these queues")
+		}
+		ok, err := confirm(ctx, fmt.Sprintf("Remove %s? [y/N] ", plural(len(rows), "queue")))
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return say("nothing was removed")
+		}
+	}
+	removed, kept := 0, error(nil)
+	for _, r := range rows {
+		switch err := removeRow(r, empty); {
+		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, mq.ErrRemoved): // others were faster
+		case err != nil:
+			report(os.Stderr, err)
+			kept = failed
+		default:
+			removed++
+		}
+	}
+	if err := say("removed %s", plural(removed, "queue")); err != nil {
+		return err
+	}
+	return kept
+}
+
+// removeRow removes the queue that was listed, not another one that has got its
+// key since, and not one that is no longer empty if it was to be.
+func removeRow(r row, empty bool) error {
+	address := r.Address
+	if r.ID != nil {
+		address = fmt.Sprintf("id:%d", *r.ID)
+	}
+	if empty {
+		now, err := describe(address)
+		if err != nil {
+			return err
+		}
+		if now.Messages > 0 {
+			return fmt.Errorf("%s: kept, it has messages now", r.Address)
+		}
+	}
+	return remove(address)
+}
+
+// confirm asks a question on the terminal. Only a yes is one.
+func confirm(ctx context.Context, question string) (bool, error) {
+	fmt.Fprint(os.Stdout, question)
+	line, err := bufio.NewReader(interruptible(ctx, os.Stdin)).ReadString('\n')
+	if err != nil && err != io.EOF {
+		fmt.Fprintln(os.Stdout)
+		return false, err
+	}
+	answer := strings.ToLower(strings.TrimSpace(line))
+	return answer == "y" || answer == "yes", nil
+}
+
+// plural writes "1 queue" or "2 queues".
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return amount(n) + " " + what + "s"
+}

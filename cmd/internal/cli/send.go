@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"ipcmq/mq"
+)
+
+func sendCommand() *cobra.Command {
+	var kind kindFlags
+	var create bool
+	c := &cobra.Command{
+		Use:   "send ADDR [MESSAGE] [flags]",
+		Short: "Put a message, or a stream of lines, into a queue",
+		Long: `Send puts MESSAGE into a queue, or what it reads from standard input: all of it
+as one message (--stdin whole), or each line as a message without its newline
+(--stdin lines), for as many lines as come. If a line cannot be sent, send says
+which and why; those before it are in the queue and those after it are not.
+
+While there is no room send waits; --timeout is for each message.`,
+		Example: `  ipcmq send 42 "hello"
+  ipcmq send /jobs --priority 9 "at once"
+  ipcmq send 0x2a --type 7 --stdin whole < picture.png
+  tail -f app.log | ipcmq send 42 --create --stdin lines`,
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: completeAddress,
+	}
+	kind.add(c)
+	p := patienceFlags(c, "for room")
+	c.Flags().BoolVar(&create, "create", false, "create the queue, with mode 0600, if there is none")
+	stdin := choice(c, "stdin", "", "read standard input: whole, as one message, or lines, each as a message", "whole", "lines")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if (len(args) == 2) == (stdin.value != "") {
+			return usagef("give either MESSAGE or --stdin whole or --stdin lines")
+		}
+		q, err := openArg(args[0], mq.WriteOnly, create)
+		if err != nil {
+			return err
+		}
+		defer q.Close()
+		m, err := kind.message(c, q)
+		if err != nil {
+			return err
+		}
+		ctx := c.Context()
+		switch stdin.value {
+		case "lines":
+			return sendLines(ctx, q, m, p, interruptible(ctx, os.Stdin))
+		case "whole":
+			if m.Data, err = io.ReadAll(interruptible(ctx, os.Stdin)); err != nil {
+				return fmt.Errorf("read standard input: %w", err)
+			}
+		default:
+			m.Data = []byte(args[1])
+		}
+		return p.send(ctx, q, m)
+	}
+	return c
+}
+
+// kindFlags are the type or the priority of messages to send.
+type kindFlags struct {
+	typ      int64
+	priority uint32
+}
+
+func (k *kindFlags) add(c *cobra.Command) {
+	c.Flags().Int64Var(&k.typ, "type", 1, "type of the message, 1 or more (System V)")
+	c.Flags().Uint32Var(&k.priority, "priority", 0, "priority of the message, 0 to 32767, the highest is received first (POSIX)")
+	c.MarkFlagsMutuallyExclusive("type", "priority")
+}
+
+// message returns an empty message for q.
+func (k *kindFlags) message(c *cobra.Command, q mq.Queue) (mq.Message, error) {
+	switch types := hasTypes(q); {
+	case types && c.Flags().Changed("priority"):
+		return mq.Message{}, usagef("messages of System V queues have no priority; they have a --type")
+	case !types && c.Flags().Changed("type"):
+		return mq.Message{}, usagef("messages of POSIX queues have no type; they have a --priority")
+	case types:
+		return mq.Message{Type: k.typ}, nil
+	}
+	return mq.Message{Priority: k.priority}, nil
+}
+
+// longestLine bounds what is kept of a line that no queue would take.
+const longestLine = 64 << 20
+
+// sendLines sends each line that it reads, until the first that fails.
+func sendLines(ctx context.Context, q mq.Queue, m mq.Message, p *patience, in io.Reader) error {
+	lines := bufio.NewReaderSize(in, 64<<10)
+	bar := startProgress(os.Stdin, "lines sent")
+	defer bar.finish()
+	for n := 1; ; n++ {
+		var err error
+		m.Data, err = readLine(lines, m.Data[:0])
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			err = p.send(ctx, q, m)
+		}
+		if err != nil {
+			bar.finish()
+			return fmt.Errorf("line %d: %w (%s)", n, err, sentBefore(n-1, "line"))
+		}
+		bar.add(1, len(m.Data)+1)
+	}
+}
+
+// sentBefore says how far a series was sent.
+func sentBefore(n int, what string) string {
+	switch n {
+	case 0:
+		return "nothing was sent"
+	case 1:
+		return "the " + what + " before it was sent, nothing after it"
+	}
+	return fmt.Sprintf("the %d %ss before it were sent, nothing after it", n, what)
+}
+
+// readLine appends the next line without its newline to b. It returns io.EOF
+// if there is none.
+func readLine(r *bufio.Reader, b []byte) ([]byte, error) {
+	begun := false
+	for {
+		part, err := r.ReadSlice('\n')
+		begun = begun || len(part) > 0
+		b = append(b, part...)
+		switch {
+		case err == nil:
+			return b[:len(b)-1], nil
+		case errors.Is(err, bufio.ErrBufferFull) && len(b) > longestLine:
+			return b, fmt.Errorf("it is longer than %d bytes", longestLine)
+		case errors.Is(err, bufio.ErrBufferFull):
+		case err == io.EOF && begun:
+			return b, nil
+		case err == io.EOF:
+			return b, err
+		default:
+			return b, fmt.Errorf("read standard input: %w", err)
+		}
+	}
+}
+
+// interruptible returns what in reads until ctx ends; a read that hangs then
+// fails. It reads ahead.
+func interruptible(ctx context.Context, in io.Reader) io.Reader {
+	r, w := io.Pipe()
+	context.AfterFunc(ctx, func() { r.CloseWithError(ctx.Err()) })
+	go func() {
+		_, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{in}, make([]byte, 64<<10))
+		w.CloseWithError(err)
+	}()
+	return r
+}

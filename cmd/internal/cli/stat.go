@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ipcmq/mq"
+	"ipcmq/mq/posix"
+	"ipcmq/mq/sysv"
+)
+
+func statCommand() *cobra.Command {
+	asJSON := false
+	c := &cobra.Command{
+		Use:   "stat ADDR [flags]",
+		Short: "Show all that the kernel knows of a queue",
+		Long: `Stat shows all that the kernel knows of a queue, and which processes wait at it
+(those that this user may trace, and that do not wait in a poller).`,
+		Example: `  ipcmq stat 42
+  ipcmq stat /jobs --json`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeAddress,
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "write an object; -1 is what the kernel does not tell")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		d, err := describe(args[0])
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return writeJSON(d)
+		}
+		_, err = os.Stdout.WriteString(d.String())
+		return err
+	}
+	return c
+}
+
+// A description is a row and what only stat shows.
+type description struct {
+	row
+	CreatorUID *uint32 `json:"creator_uid,omitempty"` // System V
+	CreatorGID *uint32 `json:"creator_gid,omitempty"`
+	Seq        *uint32 `json:"seq,omitempty"`
+}
+
+func describe(arg string) (description, error) {
+	a, err := parseAddress(arg)
+	if err != nil {
+		return description{}, err
+	}
+	if a.posix() {
+		return describePosix(a)
+	}
+	q, err := a.open(mq.ReadOnly, false)
+	if err != nil {
+		return description{}, err
+	}
+	defer q.Close()
+	s, err := q.(*sysv.Queue).Stat()
+	if err != nil {
+		return description{}, err
+	}
+	rows := []row{sysvRow(s)}
+	wait(rows)
+	return description{row: rows[0], CreatorUID: &s.CUID, CreatorGID: &s.CGID, Seq: &s.Seq}, nil
+}
+
+func describePosix(a address) (description, error) {
+	q, err := a.open(mq.ReadOnly, false)
+	if err != nil {
+		return description{}, err
+	}
+	defer q.Close()
+	for s, err := range posix.Queues() {
+		if err != nil {
+			return description{}, err
+		}
+		if s.Name == a.name {
+			rows := []row{posixRow(s)}
+			wait(rows)
+			return description{row: rows[0]}, nil
+		}
+	}
+	return description{}, fmt.Errorf("%v was opened but is not in the mounted mqueue file system: that shows another IPC namespace", a)
+}
+
+func (d description) String() string {
+	var lines [][]string
+	add := func(name, format string, args ...any) {
+		lines = append(lines, []string{name, fmt.Sprintf(format, args...)})
+	}
+	now := time.Now()
+	add("address", "%s", d.Address)
+	if d.Kind == "sysv" {
+		add("kind", "System V")
+		add("key", "%s", d.Key)
+		add("id", "%d (use %d of its place in the table)", *d.ID, *d.Seq)
+	} else {
+		add("kind", "POSIX")
+	}
+	add("owner", "%s (%d:%d)", d.Owner, d.UID, d.GID)
+	if d.CreatorUID != nil {
+		add("creator", "%s (%d:%d)", userName(*d.CreatorUID), *d.CreatorUID, *d.CreatorGID)
+	}
+	add("mode", "%s", d.Mode)
+	if d.Kind == "sysv" {
+		add("messages", "%s", known(d.Messages))
+		add("bytes", "%s of %s (%s)", known(d.Bytes), known(d.Capacity), percent(d.fill()))
+	} else {
+		add("messages", "%s of %d (%s)", known(d.Messages), d.MaxMessages, percent(d.fill()))
+		add("bytes", "%s", known(d.Bytes))
+		add("largest message", "%d bytes", d.MaxMessageSize)
+	}
+	if d.Kind == "sysv" {
+		add("last sender", "%s", usedBy(d.LastSender, d.LastSend, now))
+		add("last receiver", "%s", usedBy(d.LastReceiver, d.LastReceive, now))
+		add("changed", "%s ago, %s", age(now, d.Changed), d.Changed.Format(time.RFC3339))
+	} else {
+		add("last used", "%s ago, %s", age(now, d.Changed), d.Changed.Format(time.RFC3339))
+		notify := "-"
+		if d.NotifyPID != 0 {
+			notify = userAt(d.NotifyPID, now).String()
+		}
+		add("to be notified", "%s", notify)
+	}
+	if len(d.Waiting) == 0 {
+		add("waiting", "-")
+	}
+	for _, w := range d.Waiting {
+		add("waiting", "%s", w)
+	}
+	return table(lines)
+}
+
+func usedBy(p *process, at *time.Time, now time.Time) string {
+	if p == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%s, %s ago, %s", p, age(now, *at), at.Format(time.RFC3339))
+}
+
+func (w waiter) String() string {
+	what := "waits for room"
+	if w.Receives {
+		what = "waits for a message"
+	}
+	return strconv.Itoa(w.PID) + " " + w.Command + " " + what
+}
