@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -164,7 +165,7 @@ func init() {
 			var in mq.Inbox
 			if in, err = q.NewInbox(); err == nil {
 				fmt.Println(in.(*sysv.Inbox).ID())
-				select {}
+				io.Copy(io.Discard, os.Stdin)
 			}
 		}
 		fmt.Fprintln(os.Stderr, err)
@@ -176,7 +177,7 @@ func init() {
 		if err == nil {
 			if _, err = q.TryReceive(); err == nil {
 				fmt.Println(id)
-				select {}
+				io.Copy(io.Discard, os.Stdin)
 			}
 		}
 		fmt.Fprintln(os.Stderr, err)
@@ -190,6 +191,9 @@ func startWith(t *testing.T, role string, q *sysv.Queue) (cmd *exec.Cmd, id int)
 	cmd = testutil.Command(t, role, strconv.Itoa(q.ID()))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cmd.StdinPipe(); err != nil { // what it waits for
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
