@@ -3,6 +3,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -34,9 +35,12 @@ func Main(args []string) int {
 		prepare(c, &running)
 	}
 	root.SetArgs(protectNegatives(root, args))
-	err := root.ExecuteContext(ctx)
+	c, err := root.ExecuteContextC(ctx)
 	if err != nil && !running {
 		err = usageError{err} // cobra's own errors are about the command line
+	}
+	if status(err) == statusUsage {
+		err = fmt.Errorf("%w (see %s --help)", err, c.CommandPath())
 	}
 	return report(os.Stderr, err)
 }
@@ -45,7 +49,17 @@ func Main(args []string) int {
 func prepare(c *cobra.Command, running *bool) {
 	run := c.RunE
 	if run == nil {
-		return
+		return // completion
+	}
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			err := check(c, args)
+			var usage usageError
+			if err != nil && !errors.As(err, &usage) {
+				err = usagef("usage: %s", c.UseLine())
+			}
+			return err
+		}
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		*running = true

@@ -253,6 +253,9 @@ func checkNamespaces(proc fs.FS) (findings []finding) {
 		if _, err := strconv.Atoi(p.Name()); err != nil {
 			continue
 		}
+		if line, err := fs.ReadFile(proc, p.Name()+"/cmdline"); err != nil || len(line) == 0 {
+			continue // a thread of the kernel
+		}
 		namespace, err := fs.ReadLink(proc, p.Name()+"/ns/ipc")
 		if err != nil || namespace == mine || others[namespace] != "" {
 			continue

@@ -51,10 +51,6 @@ func report(w io.Writer, err error) int {
 		return s
 	}
 	text := strings.ReplaceAll(strings.TrimSpace(explain(err)), "\n", "; ")
-	var usage usageError
-	if errors.As(err, &usage) && !strings.Contains(text, "--help") {
-		text += " (see ipcmq --help)"
-	}
 	fmt.Fprintf(w, "ipcmq: %s\n", text)
 	return s
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 
@@ -41,7 +42,26 @@ fs.mqueue hold for queues that are created later.`,
 	}
 }
 
-func sysctl(name string, now int) string { return fmt.Sprintf("sysctl -w %s=%d", name, 2*now) }
+// The most that the kernel takes for some limits.
+var mostOf = map[string]int{
+	"kernel.msgmni":             32768, // 16777216 if the system was booted with ipcmni_extend
+	"fs.mqueue.msg_default":     65536,
+	"fs.mqueue.msg_max":         65536,
+	"fs.mqueue.msgsize_default": 16 << 20,
+	"fs.mqueue.msgsize_max":     16 << 20,
+}
+
+// sysctl returns the command that doubles a limit, as far as that goes.
+func sysctl(name string, now int) string {
+	most, ok := mostOf[name]
+	if !ok {
+		most = math.MaxInt32
+	}
+	if now >= most {
+		return fmt.Sprintf("it is at the kernel's own limit, %d", most)
+	}
+	return fmt.Sprintf("sysctl -w %s=%d", name, min(2*now, most))
+}
 
 func sysvLimits() ([][]string, error) {
 	l, err := sysv.SystemLimits()

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -9,9 +10,6 @@ import (
 	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
 )
-
-// samples is how often a meter looks at the queues in an interval.
-const samples = 50
 
 // historyLength is how many intervals a meter remembers.
 const historyLength = 120
@@ -22,6 +20,12 @@ type gauge struct {
 	in, out float64   // messages a second: at least so many
 	net     float64   // messages a second, in less out: exact
 	history []float64 // fill, the newest last
+}
+
+// full reports whether nothing more fits: it is full, or someone waits for room.
+func (g gauge) full() bool {
+	_, senders := g.waiting()
+	return g.fill() >= 0.995 || senders > 0
 }
 
 // fillsIn returns when the queue will be full at this pace; 0 if never.
@@ -38,88 +42,164 @@ func (g gauge) fillsIn() time.Duration {
 // often: what it sees of the flow is the least that there was.
 type meter struct {
 	interval time.Duration
-	depth    map[string]int64 // by id or name, as seen last
-	ins      map[string]int64 // rises and falls of the depth in this interval
-	outs     map[string]int64
-	before   map[string]int64 // depth at the end of the interval before
-	history  map[string][]float64
+	probes   map[string]*probe // by id or name
+}
+
+// A probe watches one queue.
+type probe struct {
+	messages func() (int64, error)
+	close    func() error
+
+	depth   int64 // as seen last
+	before  int64 // at the end of the interval before
+	in, out int64 // rises and falls of the depth in this interval
+	history []float64
+
+	sent, received time.Time // last, to the second; System V
 }
 
 func newMeter(interval time.Duration) *meter {
-	return &meter{interval: interval, depth: depths(), before: depths(), history: map[string][]float64{}}
+	m := &meter{interval: interval, probes: map[string]*probe{}}
+	m.refresh()
+	return m
 }
 
-// depths returns how many messages wait in each queue.
-func depths() map[string]int64 {
-	d := map[string]int64{}
+// close gives up the queues that the meter has open.
+func (m *meter) close() {
+	for _, p := range m.probes {
+		p.close()
+	}
+}
+
+// refresh begins to watch new queues, and closes those that are gone: the kernel
+// keeps a POSIX queue for as long as someone has it open.
+func (m *meter) refresh() {
+	there := map[string]bool{}
+	add := func(key string, open func() (*probe, error)) {
+		there[key] = true
+		if m.probes[key] != nil {
+			return
+		}
+		if p, err := open(); err == nil {
+			p.depth, _ = p.messages()
+			p.before = p.depth
+			m.probes[key] = p
+		}
+	}
 	for s, err := range sysv.Queues() {
 		if err != nil {
 			break
 		}
-		d[strconv.Itoa(s.ID)] = s.Messages
+		add(strconv.Itoa(s.ID), func() (*probe, error) {
+			q, err := sysv.OpenID(s.ID, &sysv.Config{Access: mq.ReadOnly})
+			if err != nil {
+				return nil, err
+			}
+			return &probe{close: q.Close, messages: func() (int64, error) {
+				s, err := q.Stat()
+				return s.Messages, err
+			}}, nil
+		})
 	}
 	for s, err := range posix.Queues() {
 		if err != nil {
 			break
 		}
-		q, err := posix.Open(s.Name, &posix.Config{Access: mq.ReadOnly, OpenOnly: true, Blocking: true})
-		if err != nil {
-			continue
-		}
-		if a, err := q.Attr(); err == nil {
-			d[s.Name] = int64(a.Messages)
-		}
-		q.Close()
+		add(s.Name, func() (*probe, error) {
+			q, err := posix.Open(s.Name, &posix.Config{Access: mq.ReadOnly, OpenOnly: true, Blocking: true})
+			if err != nil {
+				return nil, err
+			}
+			return &probe{close: q.Close, messages: func() (int64, error) {
+				a, err := q.Attr()
+				return int64(a.Messages), err
+			}}, nil
+		})
 	}
-	return d
+	for key, p := range m.probes {
+		if !there[key] {
+			p.close()
+			delete(m.probes, key)
+		}
+	}
 }
 
-// measure watches for an interval and returns what it saw.
+// A meter looks every millisecond, or less often if that took too much of a
+// processor.
+const (
+	lookEvery = time.Millisecond
+	lookPart  = 20 // at most one part in so many
+)
+
+// measure watches for an interval and returns what it saw, and what could not
+// be listed.
 func (m *meter) measure(ctx context.Context) ([]gauge, []error) {
+	m.refresh()
 	begun := time.Now()
-	m.ins, m.outs = map[string]int64{}, map[string]int64{}
-	pause := m.interval / samples
-	for time.Since(begun) < m.interval {
+	for _, p := range m.probes {
+		p.in, p.out = 0, 0
+	}
+	for {
 		looked := time.Now()
 		m.look()
-		cost := time.Since(looked)
+		left := m.interval - time.Since(begun)
+		if left <= 0 {
+			break
+		}
 		select {
 		case <-ctx.Done():
 			return nil, nil
-		case <-time.After(min(max(pause, 4*cost), m.interval-time.Since(begun))):
+		case <-time.After(min(max(lookEvery, lookPart*time.Since(looked)), left)):
 		}
 	}
-	m.look()
+	took := time.Since(begun).Seconds()
 	rows, problems := listQueues()
 	wait(rows)
-	took := time.Since(begun).Seconds()
 	gauges := make([]gauge, len(rows))
-	history := make(map[string][]float64, len(rows)) // forgets queues that are gone
 	for i, r := range rows {
+		gauges[i].row = r
 		key := r.Address
 		if r.ID != nil {
 			key = strconv.Itoa(*r.ID)
 		}
-		past := append(m.history[key], r.fill())
-		history[key] = past[max(0, len(past)-historyLength):]
-		gauges[i] = gauge{row: r, in: float64(m.ins[key]) / took, out: float64(m.outs[key]) / took, history: history[key]}
-		if before, ok := m.before[key]; ok {
-			gauges[i].net = float64(m.depth[key]-before) / took
+		p := m.probes[key]
+		if p == nil {
+			continue // it is new, or this user may not look into it
 		}
+		p.noticeUse(r)
+		p.history = append(p.history, r.fill())
+		p.history = p.history[max(0, len(p.history)-historyLength):]
+		gauges[i].in, gauges[i].out, gauges[i].net = float64(p.in)/took, float64(p.out)/took, float64(p.depth-p.before)/took
+		gauges[i].history = slices.Clone(p.history)
+		p.before = p.depth
 	}
-	m.history, m.before = history, m.depth
 	return gauges, problems
 }
 
-func (m *meter) look() {
-	now := depths()
-	for key, n := range now {
-		switch d := n - m.depth[key]; {
-		case d > 0:
-			m.ins[key] += d
-		case d < 0:
-			m.outs[key] -= d
+// noticeUse counts one message where the depth showed none and the times of the
+// queue tell that there was one.
+func (p *probe) noticeUse(r row) {
+	notice := func(n *int64, before *time.Time, now *time.Time) {
+		if now == nil {
+			return
 		}
+		if *n == 0 && !before.IsZero() && now.After(*before) {
+			*n = 1
+		}
+		*before = *now
 	}
-	m.depth = now
+	notice(&p.in, &p.sent, r.LastSend)
+	notice(&p.out, &p.received, r.LastReceive)
+}
+
+func (m *meter) look() {
+	for _, p := range m.probes {
+		n, err := p.messages()
+		if err != nil {
+			continue // it was removed
+		}
+		p.in += max(n-p.depth, 0)
+		p.out += max(p.depth-n, 0)
+		p.depth = n
+	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -64,6 +65,10 @@ status 3 does not tell whether the request was handled.`,
 		ctx, cancel := context.WithTimeout(c.Context(), timeout)
 		defer cancel()
 		reply, err := m.Request(ctx, t, data)
+		var remote *mux.RemoteError
+		if errors.As(err, &remote) {
+			return fmt.Errorf("the server answered with an error, %v: %s", remote.Code, remote.Text)
+		}
 		if err != nil {
 			return err
 		}

@@ -99,7 +99,7 @@ func (d description) String() string {
 	if d.Kind == "sysv" {
 		add("kind", "System V")
 		add("key", "%s", d.Key)
-		add("id", "%d (use %d of its place in the table)", *d.ID, *d.Seq)
+		add("id", "%d, sequence %d", *d.ID, *d.Seq)
 	} else {
 		add("kind", "POSIX")
 	}

@@ -25,9 +25,9 @@ it will be full at this pace. Keys: q quits, s sorts by fill or by name, the
 arrows scroll. Where standard output is no terminal it writes a line for each
 queue and interval.
 
-The kernel does not count messages. Top looks 50 times in an interval and adds
-up what it sees coming and going: the rates are at least what is shown, and
-their difference is exact. Who waits is seen of processes that this user may
+The kernel does not count messages. Top looks at each queue a thousand times a
+second and adds up what it sees coming and going: the rates are at least what is
+shown, and their difference is exact. Who waits is seen of processes that this user may
 trace, and that do not wait in a poller.`,
 		Example: `  ipcmq top
   ipcmq top --interval 5s >> queues.log
@@ -44,6 +44,7 @@ trace, and that do not wait in a poller.`,
 			return usagef("-n %d: it is 1 or more", times)
 		}
 		m := newMeter(interval)
+		defer m.close()
 		if !isTerminal(os.Stdout) || !isTerminal(os.Stdin) {
 			return topPlain(c.Context(), m, times)
 		}
@@ -210,7 +211,7 @@ func (s *screen) View() string {
 	filling := 0
 	for _, g := range s.gauges {
 		counts[g.Kind]++
-		if g.fillsIn() > 0 || g.fill() >= 1 {
+		if g.fillsIn() > 0 || g.full() {
 			filling++
 		}
 	}
@@ -222,7 +223,7 @@ func (s *screen) View() string {
 	title := bold.Render("ipcmq top") + faint.Render(fmt.Sprintf("  %s  every %v  %d System V, %d POSIX queues, by %s",
 		s.at.Format(time.TimeOnly), s.meter.interval, counts["sysv"], counts["posix"], order))
 	if filling > 0 {
-		title += "  " + lipgloss.NewStyle().Bold(true).Foreground(red).Render(fmt.Sprintf("%d filling or full", filling))
+		title += "  " + lipgloss.NewStyle().Bold(true).Foreground(red).Render(fmt.Sprintf("%d full or filling", filling))
 	}
 	b.WriteString(title + "\n\n")
 
@@ -239,7 +240,7 @@ func (s *screen) View() string {
 	for _, err := range s.problems[:min(len(s.problems), 2)] {
 		b.WriteString(faint.Render(cut(explain(err), s.width)) + "\n")
 	}
-	foot := "q quit  s sort  rates: at least"
+	foot := "q quit  s sort"
 	if hidden := len(gauges) - (last - s.first); hidden > 0 {
 		foot += fmt.Sprintf("  ↑↓ %s more", plural(hidden, "queue"))
 	}
@@ -273,7 +274,7 @@ func newLayout(width int, gauges []gauge) layout {
 }
 
 func (l layout) head() string {
-	return fmt.Sprintf("  %s %s %5s%9s%9s%9s %-11s%s %s", pad("QUEUE", l.name), pad("", l.bar), "FULL", "MESSAGES", "IN/S", "OUT/S", " TREND",
+	return fmt.Sprintf("  %s %s %5s%9s%9s%9s %-11s%s %s", pad("QUEUE", l.name), pad("", l.bar), "FULL", "MESSAGES", "≥ IN/S", "≥ OUT/S", " TREND",
 		pad("HISTORY", l.history), pad("WAITING", l.waiting))
 }
 
@@ -282,7 +283,7 @@ func (l layout) line(g gauge) string {
 	color := lipgloss.NewStyle().Foreground(fillColor(fill))
 	name, mark, trend := lipgloss.NewStyle(), " ", " ="
 	switch d := g.fillsIn(); {
-	case fill >= 1:
+	case g.full():
 		mark, trend = "!", " FULL"
 	case d > 0:
 		mark, trend = "▲", " ▲ in "+shortly(d)
