@@ -126,7 +126,7 @@ func TestMessagesComeInOrder(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %+v", b.name, cfg), func(t *testing.T) {
 				q := b.open(t)
 				s := newStream(t, q, cfg)
-				if s.Messages() != s.Messages() {
+				if first, second := s.Messages(), s.Messages(); first != second {
 					t.Error("Messages returns different channels")
 				}
 				const n = 2000
