@@ -178,7 +178,7 @@ func (b *bench) run(ctx context.Context) ([]string, error) {
 	defer func() {
 		// What it has not counted yet comes before this.
 		end, stop := context.WithTimeout(context.Background(), 2*time.Second)
-		_ = b.q.Send(end, b.message(benchEnd))
+		_ = b.q.Send(end, mq.Message{Type: 1, Data: []byte{benchEnd}})
 		select {
 		case <-ended:
 		case <-end.Done():

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -247,23 +247,29 @@ func checkNamespaces(proc fs.FS) (findings []finding) {
 		findings = append(findings, note("docker run --ipc=host or --ipc=container:NAME, or nsenter --ipc --target PID ipcmq ls",
 			"this is an IPC namespace of its own, %s, as containers have it: queues of the host are others", mine))
 	}
-	others := map[string]string{}
+	var others []string // a process of each other namespace
+	seen := map[string]bool{mine: true}
+	first := ""
 	processes, _ := fs.ReadDir(proc, ".")
 	for _, p := range processes {
-		if _, err := strconv.Atoi(p.Name()); err != nil {
-			continue
-		}
 		if line, err := fs.ReadFile(proc, p.Name()+"/cmdline"); err != nil || len(line) == 0 {
-			continue // a thread of the kernel
+			continue // no process, or a thread of the kernel
 		}
 		namespace, err := fs.ReadLink(proc, p.Name()+"/ns/ipc")
-		if err != nil || namespace == mine || others[namespace] != "" {
+		if err != nil || seen[namespace] {
 			continue
 		}
-		comm, _ := fs.ReadFile(proc, p.Name()+"/comm")
-		others[namespace] = p.Name()
-		findings = append(findings, note(fmt.Sprintf("nsenter --ipc --target %s ipcmq ls", p.Name()),
-			"process %s (%s) is in another IPC namespace, %s: its queues are not seen from here", p.Name(), trimmed(comm), namespace))
+		seen[namespace] = true
+		comm, _ := fs.ReadFile(proc, p.Name()+"/comm") // it may have ended
+		if others = append(others, p.Name()+" "+trimmed(comm)); first == "" {
+			first = p.Name()
+		}
+	}
+	if n := len(others); n > 0 {
+		others = others[:min(n, 3)]
+		findings = append(findings, note(fmt.Sprintf("nsenter --ipc --target %s ipcmq ls", first),
+			"processes run in %s, whose queues are not seen from here: %s%s", plural(n, "other IPC namespace"),
+			strings.Join(others, ", "), map[bool]string{true: " ..."}[n > len(others)]))
 	}
 	if len(findings) == 0 {
 		findings = append(findings, ok("all processes that this user sees share the IPC namespace of the host"))

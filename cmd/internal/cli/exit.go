@@ -92,6 +92,7 @@ func explain(err error) string {
 	text = strings.NewReplacer(
 		"raise it with Set;", "raise it with ipcmq set ADDR --capacity BYTES;",
 		"set Capacity to", "set --capacity to",
+		"see Config.MaxMessageSize", "see ipcmq create --max-message-size",
 	).Replace(text)
 	return strings.Replace(err.Error(), e.Error(), text, 1)
 }

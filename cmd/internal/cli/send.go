@@ -154,7 +154,7 @@ func readLine(r *bufio.Reader, b []byte) ([]byte, error) {
 // fails. It reads ahead.
 func interruptible(ctx context.Context, in io.Reader) io.Reader {
 	r, w := io.Pipe()
-	context.AfterFunc(ctx, func() { r.CloseWithError(ctx.Err()) })
+	context.AfterFunc(ctx, func() { w.CloseWithError(ctx.Err()) })
 	go func() {
 		_, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{in}, make([]byte, 64<<10))
 		w.CloseWithError(err)

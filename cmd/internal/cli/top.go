@@ -78,9 +78,8 @@ func topPlain(ctx context.Context, m *meter, times int) error {
 			if d := g.fillsIn(); d > 0 {
 				fmt.Fprintf(&b, " full_in=%s", shortly(d))
 			}
-			if receive, send := g.waiting(); receive+send > 0 {
-				fmt.Fprintf(&b, " receivers_waiting=%d senders_waiting=%d", receive, send)
-			}
+			receive, send := g.waiting()
+			fmt.Fprintf(&b, " receivers_waiting=%d senders_waiting=%d", receive, send)
 			b.WriteByte('\n')
 		}
 		if _, err := os.Stdout.WriteString(b.String()); err != nil {
@@ -305,7 +304,7 @@ func (l layout) line(g gauge) string {
 	word := strings.TrimSpace(trend)
 	trend = " " + trendStyle.Render(word) + strings.Repeat(" ", max(0, 10-len([]rune(word))))
 	return trendStyle.UnsetReverse().Render(mark) + " " + name.Render(pad(g.Address, l.name)) + " " + bar(fill, l.bar, color) + " " +
-		color.Render(fmt.Sprintf("%5s", percent(fill))) + fmt.Sprintf("%9s", known(g.Messages)) +
+		color.Render(fmt.Sprintf("%5s", percent(fill))) + fmt.Sprintf("%9s", briefly(float64(g.Messages))) +
 		fmt.Sprintf("%9s%9s ", rate(g.in), rate(g.out)) + trend +
 		color.Render(pad(sparkline(g.history, l.history), l.history)) + " " + cut(whoWaits(g.row), l.waiting)
 }
@@ -317,7 +316,23 @@ func rate(r float64) string {
 	case r < 10:
 		return fmt.Sprintf("%.1f", r)
 	}
-	return amount(int64(r))
+	return briefly(r)
+}
+
+// briefly writes a number in at most 7 characters.
+func briefly(n float64) string {
+	switch {
+	case n < 0:
+		return "-"
+	case n < 1e6:
+		return amount(int64(n))
+	}
+	for _, unit := range []string{"M", "G", "T"} {
+		if n /= 1000; n < 1e6 {
+			return fmt.Sprintf("%.1f%s", n/1000, unit)
+		}
+	}
+	return ">999T"
 }
 
 // whoWaits says who waits at a queue: the first by name.

@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"context"
+	"io/fs"
+	"time"
+
+	"ipcmq/mq"
+)
+
+// What tests outside of the package use.
+var (
+	RemoveIPC      = removeIPC
+	AppendVisible  = appendVisible
+	Amount         = amount[int64]
+	Age            = age
+	Sparkline      = sparkline
+	Briefly        = briefly
+	ReadMessages   = readMessages
+	NewMessageFile = createMessageFile
+)
+
+func (w *messageFile) Add(m mq.Message) error { return w.add(m) }
+func (w *messageFile) Close() error           { return w.close() }
+
+// Selector reads a selector.
+func Selector(text string) (mq.Selector, string, error) {
+	var s selector
+	err := s.Set(text)
+	return s.Selector, s.String(), err
+}
+
+// Namespaces returns the texts of the findings.
+func Namespaces(proc fs.FS) (texts []string) {
+	for _, f := range checkNamespaces(proc) {
+		texts = append(texts, f.level+" "+f.text)
+	}
+	return texts
+}
+
+func CheckRemoveIPC(root fs.FS, uid int) string {
+	f := checkRemoveIPC(root, uid)
+	return f.level + " " + f.text
+}
+
+// A Gauge is a queue for View.
+type Gauge struct {
+	Address                 string
+	Messages, Capacity      int64
+	In, Out, Net            float64
+	History                 []float64
+	Receivers, BlockedSends int
+}
+
+// View returns what top shows of gauges on a screen of that size.
+func View(width, height int, bySize bool, gauges ...Gauge) string {
+	s := &screen{ctx: context.Background(), meter: &meter{interval: time.Second}, at: time.Unix(1, 0), width: width, height: height, bySize: bySize}
+	for _, g := range gauges {
+		r := row{Address: g.Address, Kind: "sysv", Messages: g.Messages, Bytes: g.Messages, Capacity: g.Capacity}
+		for i := range g.Receivers + g.BlockedSends {
+			r.Waiting = append(r.Waiting, waiter{process{100 + i, "perl"}, i < g.Receivers})
+		}
+		s.gauges = append(s.gauges, gauge{row: r, in: g.In, out: g.Out, net: g.Net, history: g.History})
+	}
+	return s.View()
+}

@@ -1,0 +1,60 @@
+package cli_test
+
+import (
+	"testing"
+	"time"
+
+	"ipcmq/cmd/internal/cli"
+	"ipcmq/mq"
+)
+
+func TestSelectorsAreReadAndWritten(t *testing.T) {
+	for text, want := range map[string]mq.Selector{
+		"0": mq.Any(), "7": mq.Type(7), "-7": mq.UpTo(7), "!7": mq.Except(7), "9223372036854775807": mq.Type(1<<63 - 1),
+	} {
+		got, again, err := cli.Selector(text)
+		if err != nil || got != want || again != text {
+			t.Errorf("%s: %v, %q, %v", text, got, again, err)
+		}
+	}
+	for _, text := range []string{"", "x", "!", "!0", "!-1", "-9223372036854775808", "9223372036854775808", "1.5", "--7"} {
+		if got, _, err := cli.Selector(text); err == nil {
+			t.Errorf("%q is read as %v", text, got)
+		}
+	}
+}
+
+func TestTextCannotCommandATerminal(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain äöü\n\ttext": "plain äöü\n\ttext",
+		"\x1b[31mred":       `\x1b[31mred`,
+		"bell\a\r\b":        `bell\x07\x0d\x08`,
+		"bad\xff\xc3":       `bad\xff\xc3`,
+		"c1\u009b":          `c1\u009b`,
+		"override\u202e":    `override\u202e`,
+		"":                  "",
+	} {
+		if got := string(cli.AppendVisible(nil, []byte(text))); got != want {
+			t.Errorf("%q: %q instead of %q", text, got, want)
+		}
+	}
+}
+
+func TestAmountsAndAges(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1000: "-1,000", -12: "-12"} {
+		if got := cli.Amount(n); got != want {
+			t.Errorf("%d: %q", n, got)
+		}
+	}
+	now := time.Unix(1e9, 0)
+	for d, want := range map[time.Duration]string{
+		0: "0s", -time.Hour: "0s", 59 * time.Second: "59s", time.Minute: "1m", time.Hour: "1h", 47 * time.Hour: "47h", 48 * time.Hour: "2d",
+	} {
+		if got := cli.Age(now, now.Add(-d)); got != want {
+			t.Errorf("%v: %q", d, got)
+		}
+	}
+	if got := cli.Age(now, time.Time{}); got != "-" {
+		t.Errorf("never: %q", got)
+	}
+}
