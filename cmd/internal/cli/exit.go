@@ -26,8 +26,8 @@ func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// failed is an error that has been told to the user already.
-var failed = errors.New("failed")
+// errTold is an error that has been told to the user already.
+var errTold = errors.New("failed")
 
 // status returns the exit status for err.
 func status(err error) int {
@@ -47,7 +47,7 @@ func status(err error) int {
 // report writes err as one line and returns the exit status.
 func report(w io.Writer, err error) int {
 	s := status(err)
-	if err == nil || err == failed {
+	if err == nil || err == errTold {
 		return s
 	}
 	text := strings.ReplaceAll(strings.TrimSpace(explain(err)), "\n", "; ")

@@ -34,7 +34,7 @@ fs.mqueue hold for queues that are created later.`,
 			for _, err := range []error{err1, err2} {
 				if err != nil {
 					report(os.Stderr, err)
-					result = failed
+					result = errTold
 				}
 			}
 			return result

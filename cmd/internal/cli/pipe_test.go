@@ -23,6 +23,7 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(bin(t), "ipcmq"), args...)
 	cmd.Args[0] = "ipcmq"
 	cmd.Stderr = os.Stderr
+	cmd.Env = append(os.Environ(), "GORACE="+quickExit)
 	t.Cleanup(func() {
 		if cmd.Process != nil && cmd.ProcessState == nil {
 			cmd.Process.Kill()

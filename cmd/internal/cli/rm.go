@@ -65,7 +65,7 @@ func removeAll(args []string) error {
 	for _, arg := range args {
 		if err := remove(arg); err != nil {
 			report(os.Stderr, err)
-			result = failed
+			result = errTold
 		}
 	}
 	return result
@@ -122,7 +122,7 @@ func removeSelected(ctx context.Context, mine, empty, yes bool) error {
 		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, mq.ErrRemoved): // others were faster
 		case err != nil:
 			report(os.Stderr, err)
-			kept = failed
+			kept = errTold
 		default:
 			removed++
 		}

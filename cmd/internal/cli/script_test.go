@@ -58,6 +58,9 @@ func TestExchange(t *testing.T) {
 
 var scripts atomic.Int64
 
+// The race detector would have each process wait for a second before it ends.
+const quickExit = "atexit_sleep_ms=10"
+
 // runScripts runs a file, or the files of a directory in testdata.
 func runScripts(t *testing.T, what string) {
 	path := bin(t) + string(os.PathListSeparator) + os.Getenv("PATH")
@@ -72,6 +75,7 @@ func runScripts(t *testing.T, what string) {
 			e.Setenv("NAME", names[0])
 			e.Setenv("NAME2", names[1])
 			e.Setenv("TZ", "UTC")
+			e.Setenv("GORACE", quickExit)
 			// Those that a script leaves behind when it fails.
 			e.Defer(func() { removeQueues(keys, names) })
 			return nil
@@ -231,7 +235,7 @@ func unread(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := exec.Command(filepath.Join(path, args[1]), args[2:]...)
 	cmd.Args[0] = args[1]
 	var stderr strings.Builder
-	cmd.Stdout, cmd.Stderr, cmd.Env = w, &stderr, os.Environ()
+	cmd.Stdout, cmd.Stderr, cmd.Env = w, &stderr, append(os.Environ(), "GORACE="+quickExit)
 	ts.Check(cmd.Start())
 	w.Close()
 	var out []byte
