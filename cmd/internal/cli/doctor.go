@@ -79,12 +79,11 @@ func diagnose() (findings []finding) {
 	wait(rows)
 	for _, err := range problems {
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			findings = append(findings, wrong("do what it says; it also makes ipcmq ls, top and limits show POSIX queues", "%s", explain(err)))
 		case errors.Is(err, errors.ErrUnsupported):
 			findings = append(findings, note("", "%s", explain(err)))
 		default:
-			findings = append(findings, wrong("", "%s", explain(err)))
+			text, remedy := splitRemedy(explain(err))
+			findings = append(findings, wrong(remedy, "%s", text))
 		}
 	}
 	if len(problems) == 0 {
@@ -96,6 +95,14 @@ func diagnose() (findings []finding) {
 	findings = append(findings, checkPrivate(rows)...)
 	findings = append(findings, checkRemoveIPC(os.DirFS("/"), os.Geteuid()))
 	return append(findings, checkNamespaces(os.DirFS("/proc"))...)
+}
+
+// splitRemedy takes apart "what is wrong (what to do)".
+func splitRemedy(text string) (what, remedy string) {
+	if i := strings.LastIndex(text, " ("); i > 0 && strings.HasSuffix(text, ")") {
+		return text[:i], text[i+2 : len(text)-1]
+	}
+	return text, ""
 }
 
 // much is the part of a limit from which on it is called too small.

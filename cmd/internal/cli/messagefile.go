@@ -14,9 +14,11 @@ import (
 
 const fileHelp = `The file is JSON lines, for people and programs to read:
   {"ipcmq":"messages","version":1,"queue":"0x0000002a"}
-  {"type":7,"size":5,"data":"aGVsbG8="}                  data is in base64; POSIX
-  {"priority":9,"size":5,"data":"d29ybGQ="}              messages have a priority
-  {"end":2}                                              how many there are`
+  {"type":7,"size":5,"data":"aGVsbG8="}
+  {"type":1,"size":5,"data":"d29ybGQ="}
+  {"end":2}
+The data is in base64, messages of POSIX queues have a priority instead of a
+type, and the last line says how many messages there are.`
 
 const fileVersion = 1
 

@@ -79,7 +79,7 @@ func remove(arg string) error {
 	if a.posix() {
 		return posix.Unlink(a.name)
 	}
-	q, err := openWeakly(a)
+	q, err := openSysv(a)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"os/user"
 	"strconv"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ipcmq/mq"
+	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
 )
 
@@ -19,35 +22,38 @@ func setCommand() *cobra.Command {
 	owner := ""
 	c := &cobra.Command{
 		Use:   "set ADDR [flags]",
-		Short: "Change mode, owner or capacity of a System V queue",
-		Long: `Set changes a System V queue. It needs the rights of its owner or creator, and a
-capacity above kernel.msgmnb those of root. A capacity below what waits in the
-queue loses nothing: senders wait until there is room again.
+		Short: "Change mode, owner or capacity of a queue",
+		Long: `Set changes a queue. It needs the rights of its owner or, System V, its creator; a
+capacity above kernel.msgmnb needs those of root. A capacity below what waits in
+the queue loses nothing: senders wait until there is room again.
 
-The sizes of a POSIX queue are fixed when it is created. Its mode and owner are
-those of its file: chmod and chown /dev/mqueue/NAME.`,
+The sizes of a POSIX queue are fixed when it is created.`,
 		Example: `  ipcmq set 42 --capacity 1M
-  ipcmq set 0x2a --mode 0660 --owner www-data:www-data`,
+  ipcmq set 0x2a --mode 0660 --owner www-data:www-data
+  ipcmq set /jobs --mode 0660`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeAddress,
 	}
 	c.Flags().Var(&mode, "mode", "permissions")
 	c.Flags().StringVar(&owner, "owner", "", "USER, USER:GROUP or :GROUP, by name or number")
-	c.Flags().Var(&capacity, "capacity", "bytes of payload that it can hold, such as 65536, 64K or 1M")
+	c.Flags().Var(&capacity, "capacity", "bytes of payload that it can hold, such as 65536, 64K or 1M (System V)")
 	c.MarkFlagsOneRequired("mode", "owner", "capacity")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		a, err := parseAddress(args[0])
 		if err != nil {
 			return err
 		}
-		if a.posix() {
-			return usagef("the sizes of a POSIX queue are fixed when it is created; its mode and owner are those of its file: chmod, chown /dev/mqueue%s", a)
+		if a.posix() && capacity != 0 {
+			return usagef("the sizes of a POSIX queue are fixed when it is created")
 		}
 		uid, gid, err := parseOwner(owner)
 		if err != nil {
 			return err
 		}
-		q, err := openWeakly(a)
+		if a.posix() {
+			return setPosix(a, fs.FileMode(mode), int(uid), int(gid))
+		}
+		q, err := openSysv(a)
 		if err != nil {
 			return err
 		}
@@ -70,15 +76,51 @@ those of its file: chmod and chown /dev/mqueue/NAME.`,
 	return c
 }
 
-// openWeakly opens a System V queue whatever its mode lets this user do: an
-// owner may change and remove what he may not read.
-func openWeakly(a address) (*sysv.Queue, error) {
+// setPosix changes the file that a POSIX queue is; a mode of 0 and ids of -1
+// stay.
+func setPosix(a address, mode fs.FileMode, uid, gid int) error {
+	q, err := openAnyhow(a)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	conn, err := q.(*posix.Queue).SyscallConn()
+	if err != nil {
+		return err
+	}
+	var result error
+	err = conn.Control(func(fd uintptr) {
+		file := fmt.Sprintf("/proc/self/fd/%d", fd)
+		if mode != 0 {
+			result = os.Chmod(file, mode)
+		}
+		if result == nil && (uid >= 0 || gid >= 0) {
+			result = os.Chown(file, uid, gid)
+		}
+	})
+	if err := errors.Join(err, result); err != nil {
+		return fmt.Errorf("set %v: %w", a, err)
+	}
+	return nil
+}
+
+// openAnyhow opens a queue whatever its mode lets this user do: an owner may
+// change and remove what he may not read.
+func openAnyhow(a address) (mq.Exchange, error) {
 	q, err := a.open(mq.ReadOnly, false)
 	if err != nil {
-		var other error
-		if q, other = a.open(mq.WriteOnly, false); other != nil {
-			return nil, err
+		if q, other := a.open(mq.WriteOnly, false); other == nil {
+			return q, nil
 		}
+	}
+	return q, err
+}
+
+// openSysv is openAnyhow for a System V queue.
+func openSysv(a address) (*sysv.Queue, error) {
+	q, err := openAnyhow(a)
+	if err != nil {
+		return nil, err
 	}
 	return q.(*sysv.Queue), nil
 }
