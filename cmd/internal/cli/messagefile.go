@@ -62,12 +62,12 @@ func (w *messageFile) line(v any) error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.f.Write(append(b, '\n')); err != nil {
+	b = append(b, '\n')
+	if _, err := w.f.WriteAt(b, w.good); err != nil {
 		return errors.Join(err, w.f.Truncate(w.good))
 	}
-	w.good += int64(len(b)) + 1
-	_, err = w.f.Seek(w.good, io.SeekStart)
-	return err
+	w.good += int64(len(b))
+	return nil
 }
 
 func (w *messageFile) add(m mq.Message) error {
