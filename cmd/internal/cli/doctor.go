@@ -216,7 +216,7 @@ func checkPrivate(rows []row) (findings []finding) {
 			}
 		}
 		if gone > 0 {
-			findings = append(findings, wrong("ipcmq rm "+r.Address, "%s is private and its last users are gone: sender %s, receiver %s, %s",
+			findings = append(findings, wrong("if the program that made it has ended too: ipcmq rm "+r.Address, "%s is private and its last users are gone: sender %s, receiver %s, %s",
 				r.Address, nameOf(r.LastSender), nameOf(r.LastReceiver), plural(int(r.Messages), "message")))
 		}
 	}

@@ -1,0 +1,52 @@
+package cli_test
+
+import (
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// The command does with the public packages what any program can do.
+func TestCommandUsesPublicPackagesOnly(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range f.Imports {
+			path, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(path, "ipcmq/internal/") || path == "unsafe" || strings.HasPrefix(path, "golang.org/x/sys/") {
+				t.Errorf("%s imports %s", name, path)
+			}
+		}
+	}
+}
+
+// Each command has a help with examples.
+func TestEachCommandHasExamples(t *testing.T) {
+	for _, name := range []string{"ls", "stat", "create", "set", "rm", "send", "recv", "peek", "request", "serve", "drain", "load",
+		"top", "limits", "doctor", "bench", "version"} {
+		out, err := command(t, name, "--help").Output()
+		if err != nil || !strings.Contains(string(out), "Examples:\n  ") || !strings.Contains(string(out), "ipcmq "+name) {
+			t.Errorf("%s: %v, %s", name, err, out)
+		}
+		for line := range strings.Lines(string(out)) {
+			if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 110 {
+				t.Errorf("%s: a line of %d characters: %s", name, n, line)
+			}
+		}
+	}
+}
