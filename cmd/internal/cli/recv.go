@@ -87,7 +87,7 @@ func receive(ctx context.Context, r mq.Receiver, p *patience, out *output, count
 			}
 			return err
 		}
-		if err := out.write(m); err != nil {
+		if err := out.write(&m); err != nil {
 			return err
 		}
 	}
@@ -107,14 +107,17 @@ type output struct {
 }
 
 // write writes m. If that fails, m is put back or reported.
-func (o *output) write(m mq.Message) error {
-	o.hold(&m)
-	o.buf = o.format.append(o.buf[:0], m)
+func (o *output) write(m *mq.Message) error {
+	o.hold(m)
+	o.buf = o.format.append(o.buf[:0], *m)
 	_, err := o.file.Write(o.buf)
-	if held := o.hold(nil); err != nil && held != nil {
-		return fmt.Errorf("write standard output: %w; %s", err, putBack(o.queue, m))
+	if o.hold(nil) == nil {
+		select {} // giveUpSoon puts it back, and ends the process
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("write standard output: %w; %s", err, putBack(o.queue, *m))
+	}
+	return nil
 }
 
 func (o *output) hold(m *mq.Message) (before *mq.Message) {
