@@ -77,9 +77,17 @@ func tooManyQueues() string {
 	if err != nil {
 		return "the system has no room for another queue"
 	}
-	return fmt.Sprintf("there are %d queues and kernel.msgmni = %d (remove those that nobody uses, see ipcs -q, or sysctl -w kernel.msgmni=%d)",
-		usage.Queues, limits.MaxQueues, 2*limits.MaxQueues)
+	raise := fmt.Sprintf("sysctl -w kernel.msgmni=%d", min(2*limits.MaxQueues, mostQueues))
+	if limits.MaxQueues >= mostQueues {
+		raise = "boot with ipcmni_extend, since this is the most without"
+	}
+	return fmt.Sprintf("there are %d queues and kernel.msgmni = %d (remove those that nobody uses, see ipcs -q, or %s)",
+		usage.Queues, limits.MaxQueues, raise)
 }
+
+// mostQueues is the highest value that kernel.msgmni takes (IPCMNI of the
+// kernel), unless it was booted with ipcmni_extend.
+const mostQueues = 32768
 
 // tooLarge returns the error for n bytes of payload, by which limit they exceed
 // now, or nil if they can fit.
