@@ -190,9 +190,12 @@ func everyCall(t *testing.T) {
 	if errno != 0 || limits.Max < 1 || limits.Mnb < 1 || limits.Mni < 1 {
 		t.Errorf("MsgLimits: %+v, %v", limits, errno)
 	}
-	if index, used, errno := sys.MsgUsage(); errno != 0 || used.Pool < 1 || index < 0 || used.Map != 0 || used.Tql != 0 {
-		t.Errorf("MsgUsage: %d, %+v, %v", index, used, errno)
-	}
+	t.Run("usage", func(t *testing.T) {
+		testutil.NeedNamespace(t) // where there is no other queue
+		if index, used, errno := sys.MsgUsage(); errno != 0 || used.Pool < 1 || index < 0 || used.Map != 0 || used.Tql != 0 {
+			t.Errorf("MsgUsage: %d, %+v, %v", index, used, errno)
+		}
+	})
 
 	if errno := sys.MsgRemove(id); errno != 0 {
 		t.Fatal(errno)
