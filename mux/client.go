@@ -22,8 +22,8 @@ const (
 
 // Request sends data as a request of type t and returns the reply. Any server
 // that handles t on this queue may answer, in this process or another one. The
-// reply belongs to the caller. Requests of a queue without types, such as a
-// POSIX queue, have type 0.
+// reply belongs to the caller. Queues without types, such as POSIX queues, ignore
+// t.
 //
 // The deadline of ctx travels with the request: no server begins to handle it
 // later. Without a deadline, Request waits for ever for a server that was killed

@@ -28,14 +28,15 @@
 // all readers by one; so does a pair that selects everything together, such as
 // mq.Except(5) and mq.UpTo(5). Each type is taken by one reader at a time and
 // keeps its order, also while subscriptions come and go. Subscriptions to single
-// types that nothing wider covers have a reader each, and each reader holds a
-// thread while it waits.
+// types that nothing wider covers have a reader each, and on a System V queue each
+// reader holds a thread while it waits.
 //
 // A reader whose subscription has no room waits for it, and takes nothing else
 // meanwhile (see [Overflow] for other policies). This holds up the other
 // subscriptions of that reader: under mq.Any, one that is never read stops all
 // of them. Subscriptions to single types, with no wider one beside them, do not
-// hold each other up.
+// hold each other up. A reader that is to be replaced ends first, so one that
+// waits for a slow subscription delays the reader that follows it.
 //
 // # Words of event emitters
 //

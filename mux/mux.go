@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"ipcmq/internal/reader"
 	"ipcmq/mq"
 )
 
@@ -168,26 +169,10 @@ func (m *Mux) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		return errors.Join(ctx.Err(), m.Close())
 	}
-	if err := m.awaitRead(ctx); err != nil {
+	if err := reader.AwaitRead(ctx, m.buffered); err != nil {
 		return errors.Join(err, m.Close())
 	}
 	return m.Close()
-}
-
-// awaitRead waits until the channels that are closed have been read. Nothing
-// tells when a buffered channel has been emptied, so it looks.
-func (m *Mux) awaitRead(ctx context.Context) error {
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	for wait := 50 * time.Microsecond; m.buffered() > 0; wait = min(2*wait, 10*time.Millisecond) {
-		pause.Reset(wait)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
 }
 
 // buffered returns the number of messages in the channels of the subscriptions

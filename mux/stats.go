@@ -3,7 +3,7 @@ package mux
 // Stats is a snapshot of what a mux has done since it was made.
 type Stats struct {
 	Subscriptions int // that have not ended, those of On, Once and Handle included
-	Readers       int // goroutines that take messages, each with a thread while it waits
+	Readers       int // goroutines that take messages, on a System V queue each with a thread while it waits
 
 	Requests RequestStats
 	Handled  HandleStats

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"ipcmq/internal/reader"
 	"ipcmq/mq"
 )
 
@@ -306,19 +307,7 @@ func (s *Subscription) keep(m mq.Message) {
 }
 
 // keepUnread moves what is in the channel to the unread.
-func (s *Subscription) keepUnread() {
-	for {
-		select {
-		case m, ok := <-s.messages:
-			if !ok {
-				return
-			}
-			s.unread = append(s.unread, m)
-		default:
-			return
-		}
-	}
-}
+func (s *Subscription) keepUnread() { s.unread = append(s.unread, reader.Drain(s.messages)...) }
 
 // advance brings the subscription to a later state.
 func (s *Subscription) advance(to state) {

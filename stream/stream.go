@@ -113,16 +113,8 @@ func (s *Stream) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		return errors.Join(ctx.Err(), s.Close())
 	}
-	// Nothing tells when a buffered channel has been emptied, so look.
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	for wait := 50 * time.Microsecond; len(s.messages) > 0; wait = min(2*wait, 10*time.Millisecond) {
-		pause.Reset(wait)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return errors.Join(ctx.Err(), s.Close())
-		}
+	if err := reader.AwaitRead(ctx, func() int { return len(s.messages) }); err != nil {
+		return errors.Join(err, s.Close())
 	}
 	return s.Close() // which tells if another Close was faster than the readers
 }
@@ -181,19 +173,7 @@ func (s *Stream) deliver(m mq.Message) {
 }
 
 // keepUnread moves what is in the channel to the unread.
-func (s *Stream) keepUnread() {
-	for {
-		select {
-		case m, ok := <-s.messages:
-			if !ok {
-				return
-			}
-			s.unread = append(s.unread, m)
-		default:
-			return
-		}
-	}
-}
+func (s *Stream) keepUnread() { s.unread = append(s.unread, reader.Drain(s.messages)...) }
 
 func (s *Stream) ended(err error) {
 	s.mu.Lock()
