@@ -34,6 +34,14 @@ var (
 	// ErrNotInbox: an address for replies that does not name an inbox.
 	ErrNotInbox = errors.New("not an inbox")
 
+	// ErrUnavailable: the queue cannot be reached now, such as while its server
+	// is down; it was not touched. Queues of the kernel never return it.
+	ErrUnavailable = errors.New("queue is unavailable")
+
+	// ErrInDoubt: the answer was lost, so that the operation may have happened
+	// or not. Queues of the kernel never return it.
+	ErrInDoubt = errors.New("in doubt whether it happened")
+
 	// ErrInvalidConfig: a configuration or argument that cannot be meant.
 	ErrInvalidConfig = errors.New("invalid configuration")
 )

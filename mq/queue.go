@@ -9,7 +9,8 @@ import (
 // A Sender puts messages into a queue.
 type Sender interface {
 	// Send adds m to the queue, waiting for room until ctx ends or the queue is
-	// closed or removed. If it returns an error, m was not sent.
+	// closed or removed. If it returns an error, m was not sent; a queue with
+	// Capabilities.InDoubt has one exception, [ErrInDoubt].
 	//
 	// The error matches [ErrTooLarge] if m can never fit, and [ErrInvalidType]
 	// or [ErrInvalidPriority] if m cannot be sent at all; these come at once.
@@ -82,6 +83,18 @@ type Capabilities struct {
 	// once someone has removed it. Without it the queue lives on, unnamed,
 	// until its last user closes it.
 	SeesRemoval bool
+
+	// Exclusive reports that a message can be selected in one way only: Select,
+	// or the first use of what it returned, is refused with
+	// [errors.ErrUnsupported] if the selector overlaps another that is in use by
+	// anyone, such as Any beside Type(5).
+	Exclusive bool
+
+	// InDoubt reports that the queue is elsewhere, so that answers can be lost:
+	// Send may return an error that matches [ErrInDoubt], after which m was sent
+	// or not, and a message whose removal was not confirmed may be received
+	// twice. A message is never lost for that reason.
+	InDoubt bool
 
 	// Lifetime says how long messages survive.
 	Lifetime Lifetime

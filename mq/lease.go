@@ -1,0 +1,59 @@
+package mq
+
+import (
+	"context"
+	"time"
+)
+
+// A Leaser is a queue that can lend its messages. What is lent stays stored
+// until it is acknowledged: if the holder dies or takes too long, the message is
+// lent again. Kernel queues cannot do this; there, what is received is gone.
+type Leaser interface {
+	Queue
+
+	// SelectLeases is Select for leases. The error matches
+	// [errors.ErrUnsupported] if this queue cannot lend what s selects.
+	SelectLeases(s Selector) (LeaseReceiver, error)
+}
+
+// A LeaseReceiver takes messages on lease.
+type LeaseReceiver interface {
+	// Lease takes the next message on lease, waiting for one until ctx ends or
+	// the queue is closed or removed. If it returns an error, nothing is lent.
+	Lease(ctx context.Context) (Lease, error)
+
+	// LeaseBatch waits like Lease for the first message, and takes with it those
+	// that are there already, up to n in all; n is 1 or more.
+	LeaseBatch(ctx context.Context, n int) ([]Lease, error)
+}
+
+// A Lease is a message that is lent: nobody else gets it until Deadline. Each
+// of Ack and Nak ends the lease; use one of them, once.
+//
+// A lease that has run out is not refused by Ack: the message may meanwhile be
+// with another holder, who will not learn of it. Extend in time.
+type Lease interface {
+	// Message returns the message. Its Data belongs to the holder.
+	Message() Message
+
+	// Sequence returns the number of the message in its queue. It is the same
+	// each time the message is lent, so a repeated message is known by it.
+	Sequence() uint64
+
+	// Attempt returns how many times the message was lent, this time included.
+	Attempt() int
+
+	// Deadline returns when the lease runs out, by the local clock.
+	Deadline() time.Time
+
+	// Ack removes the message from the queue and returns once that is
+	// certain. The error matches [ErrInDoubt] if it may have been removed;
+	// Ack may then be called again.
+	Ack(ctx context.Context) error
+
+	// Nak gives the message back, to be lent again after delay.
+	Nak(ctx context.Context, delay time.Duration) error
+
+	// Extend makes the lease last as long as a new one, from now.
+	Extend(ctx context.Context) error
+}
