@@ -30,6 +30,7 @@ static int64_t now(void)
 /* put_number sends message i: every payload begins with its number. */
 static void put_number(int queue, struct message *m, size_t size, int64_t i)
 {
+	m->type = 1;
 	memcpy(m->data, &i, sizeof i);
 	put(queue, m, size);
 }
@@ -37,7 +38,7 @@ static void put_number(int queue, struct message *m, size_t size, int64_t i)
 /* take_number receives a message, which must be message i. */
 static void take_number(int queue, struct message *m, size_t size, int64_t i)
 {
-	if (take(queue, m) != size || memcmp(m->data, &i, sizeof i) != 0) {
+	if (take(queue, m, 0) != size || memcmp(m->data, &i, sizeof i) != 0) {
 		fprintf(stderr, "message %lld is not what was sent\n", (long long)i);
 		exit(1);
 	}

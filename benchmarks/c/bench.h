@@ -15,10 +15,14 @@ extern int spin;
 /* open_queue opens a queue that exists. */
 int open_queue(const char *address);
 
+/* put sends *m, of m->type where queues have types. */
 void put(int queue, struct message *m, size_t size);
 
-/* take returns the size of the message that it stores in *m. */
-size_t take(int queue, struct message *m);
+/*
+ * take stores the oldest message in *m, or the oldest of a type if that is not
+ * 0, and returns the size of the payload.
+ */
+size_t take(int queue, struct message *m, long type);
 
 /* die reports errno and ends the program. */
 void die(const char *what);

@@ -12,17 +12,16 @@ int open_queue(const char *id)
 
 void put(int queue, struct message *m, size_t size)
 {
-	m->type = 1;
 	while (msgsnd(queue, m, size, 0) != 0)
 		if (errno != EINTR)
 			die("msgsnd");
 }
 
-size_t take(int queue, struct message *m)
+size_t take(int queue, struct message *m, long type)
 {
 	ssize_t n;
 
-	while ((n = msgrcv(queue, m, sizeof m->data, 0, spin ? IPC_NOWAIT : 0)) < 0)
+	while ((n = msgrcv(queue, m, sizeof m->data, type, spin ? IPC_NOWAIT : 0)) < 0)
 		if (errno != EINTR && errno != ENOMSG)
 			die("msgrcv");
 	return n;
