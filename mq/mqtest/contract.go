@@ -34,7 +34,8 @@ import (
 //
 // The queue must have room for 8 messages of 64 bytes, and be full at some
 // time: it is filled, so a small one saves time. A queue that declares
-// SeesRemoval also has a method Remove() error.
+// SeesRemoval also has a method Remove() error. A queue that is an [mq.Leaser]
+// should lend for a short time, such as 300 ms: its leases run out some ten times.
 //
 // No subtest needs a certain order of events to pass. Those about calls that
 // wait arrange events at many different moments instead, so run them more than
@@ -52,7 +53,7 @@ type promise struct {
 	check func(*fixture)
 }
 
-var promises = slices.Concat(messagePromises, waitPromises, closePromises, exchangePromises)
+var promises = slices.Concat(messagePromises, waitPromises, closePromises, exchangePromises, leasePromises)
 
 // A fixture is what one subtest works with.
 type fixture struct {
@@ -61,6 +62,8 @@ type fixture struct {
 	open   func() mq.Queue
 	q      mq.Queue // the first handle
 	can    mq.Capabilities
+	lends  bool
+	lasts  time.Duration // of the newest lease
 }
 
 func newFixture(t *testing.T, create func(*testing.T) func() mq.Queue) *fixture {
@@ -68,6 +71,7 @@ func newFixture(t *testing.T, create func(*testing.T) func() mq.Queue) *fixture 
 	f := &fixture{T: t, create: create, open: create(t)}
 	f.q = f.handle()
 	f.can = f.q.Capabilities()
+	f.lends = f.isLending()
 	return f
 }
 
@@ -243,14 +247,15 @@ func (s *spy) Done() <-chan struct{} {
 // have happened for that.
 type blocked struct {
 	name    string
+	leases  bool // only for queues that lend
 	prepare func(*fixture)
 	call    func(*fixture, mq.Queue, context.Context) error
 }
 
 var blockedCalls = []blocked{
-	{"Send", func(f *fixture) { f.fill() },
+	{"Send", false, func(f *fixture) { f.fill() },
 		func(f *fixture, q mq.Queue, ctx context.Context) error { return q.Send(ctx, f.message("late")) }},
-	{"Receive", func(*fixture) {},
+	{"Receive", false, func(*fixture) {},
 		func(f *fixture, q mq.Queue, ctx context.Context) error {
 			m, err := q.Receive(ctx)
 			if err != nil && (m.Data != nil || m.Type != 0 || m.Priority != 0) {
@@ -258,7 +263,7 @@ var blockedCalls = []blocked{
 			}
 			return err
 		}},
-	{"ReceiveInto", func(*fixture) {},
+	{"ReceiveInto", false, func(*fixture) {},
 		func(f *fixture, q mq.Queue, ctx context.Context) error {
 			m := mq.Message{Type: 77, Priority: 78, Data: []byte("as it was")}
 			err := q.ReceiveInto(ctx, &m)
@@ -267,7 +272,7 @@ var blockedCalls = []blocked{
 			}
 			return err
 		}},
-	{"Receive of Select(Any())", func(*fixture) {},
+	{"Receive of Select(Any())", false, func(*fixture) {},
 		func(f *fixture, q mq.Queue, ctx context.Context) error {
 			r, err := q.Select(mq.Any())
 			if err == nil {
@@ -275,7 +280,7 @@ var blockedCalls = []blocked{
 			}
 			return err
 		}},
-	{"All", func(*fixture) {},
+	{"All", false, func(*fixture) {},
 		func(f *fixture, q mq.Queue, ctx context.Context) (last error) {
 			for m, err := range mq.All(ctx, q) {
 				if last != nil {
@@ -285,13 +290,45 @@ var blockedCalls = []blocked{
 			}
 			return last
 		}},
+	{"Lease", true, func(*fixture) {},
+		func(f *fixture, q mq.Queue, ctx context.Context) error {
+			r, err := q.(mq.Leaser).SelectLeases(mq.Any())
+			if err != nil {
+				return err
+			}
+			l, err := r.Lease(ctx)
+			if err != nil && l != nil {
+				return fmt.Errorf("an error together with a lease of %q", l.Message().Data)
+			}
+			return err
+		}},
+	{"LeaseBatch", true, func(*fixture) {},
+		func(f *fixture, q mq.Queue, ctx context.Context) error {
+			r, err := q.(mq.Leaser).SelectLeases(mq.Any())
+			if err != nil {
+				return err
+			}
+			leases, err := r.LeaseBatch(ctx, 3)
+			if err != nil && len(leases) > 0 {
+				return fmt.Errorf("an error together with %d leases", len(leases))
+			}
+			return err
+		}},
+}
+
+// waits returns the ways to wait that the queue has.
+func (f *fixture) waits() []blocked {
+	if f.lends {
+		return blockedCalls
+	}
+	return slices.DeleteFunc(slices.Clone(blockedCalls), func(b blocked) bool { return b.leases })
 }
 
 // eachBlocked runs check for every way to wait, with a queue in which that
 // waits.
 func (f *fixture) eachBlocked(check func(b blocked)) {
 	f.Helper()
-	for _, b := range blockedCalls {
+	for _, b := range f.waits() {
 		f.drain()
 		b.prepare(f)
 		before := f.count()

@@ -95,7 +95,7 @@ var closePromises = []promise{
 			return
 		}
 		for round := range rounds {
-			for _, b := range blockedCalls {
+			for _, b := range f.waits() {
 				f := newFixture(f.T, f.create)
 				b.prepare(f)
 				p := f.start(context.Background(), b.name, func(ctx context.Context) error { return b.call(f, f.q, ctx) })

@@ -2,6 +2,7 @@ package mqtest_test
 
 import (
 	"testing"
+	"time"
 
 	"ipcmq/mq"
 	"ipcmq/mq/mqtest"
@@ -11,6 +12,13 @@ import (
 func TestContractInMemory(t *testing.T) {
 	mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue {
 		q := mqtest.New(&mqtest.Config{Capacity: 2048, MaxMessage: 1024})
+		return func() mq.Queue { return q.Open() }
+	})
+}
+
+func TestContractInMemoryWithLeases(t *testing.T) {
+	mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue {
+		q := mqtest.New(&mqtest.Config{Capacity: 2048, MaxMessage: 1024, Lease: 200 * time.Millisecond})
 		return func() mq.Queue { return q.Open() }
 	})
 }

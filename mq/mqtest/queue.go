@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"ipcmq/mq"
 )
@@ -23,6 +24,10 @@ type Config struct {
 
 	// MaxMessage is the most bytes of payload of one message; 0 means 8192.
 	MaxMessage int
+
+	// Lease is how long a message is lent, for [Queue.SelectLeases]. 0 means
+	// that the queue lends nothing, like those of the kernel.
+	Lease time.Duration
 }
 
 // A Queue is a handle on a queue in memory that behaves like a System V queue:
@@ -36,6 +41,9 @@ type Config struct {
 //
 // Those that wait are served in the order in which they came; as in the kernel,
 // a sender whose message does not fit yet is passed over.
+//
+// With Config.Lease it also lends messages, as a queue on a server does; they
+// run out by the clock of the bubble too.
 type Queue struct {
 	receiver // of any type
 	box      *box
@@ -48,22 +56,34 @@ var _ mq.Queue = (*Queue)(nil)
 type box struct {
 	name                 string
 	capacity, maxMessage int
+	lease                time.Duration // 0: lends nothing
 
 	mu        sync.Mutex
-	messages  []mq.Message // the oldest first
-	bytes     int
-	receivers []*waiter // those that have waited longest first
+	messages  []stored          // those that are not lent, the oldest first
+	leases    map[uint64]*lease // those that are, by their sequence
+	bytes     int               // of both
+	sequence  uint64            // of the last message that was sent
+	receivers []*waiter         // those that have waited longest first
 	senders   []*waiter
 	removed   bool
+}
+
+// A stored is a message in the queue.
+type stored struct {
+	mq.Message
+	sequence uint64
+	attempt  int // how many times it was lent
 }
 
 // A waiter is one blocked call.
 type waiter struct {
 	by       *Queue
 	selector mq.Selector // what a receiver waits for
+	lends    bool        // a receiver waits for a lease
 	message  mq.Message  // what a sender waits with, or a receiver was given
+	lease    *lease      // what a receiver was lent
 	err      error
-	answered chan struct{} // closed after message and err are set
+	answered chan struct{} // closed after message, lease and err are set
 }
 
 var made atomic.Int64
@@ -75,7 +95,7 @@ func New(cfg *Config) *Queue {
 		cfg = &Config{}
 	}
 	c := *cfg
-	if c.Capacity < 0 || c.MaxMessage < 0 {
+	if c.Capacity < 0 || c.MaxMessage < 0 || c.Lease < 0 {
 		panic(fmt.Sprintf("mqtest: negative number in %+v", c))
 	}
 	if c.Name == "" {
@@ -87,7 +107,7 @@ func New(cfg *Config) *Queue {
 	if c.MaxMessage == 0 {
 		c.MaxMessage = 8192
 	}
-	return (&box{name: c.Name, capacity: c.Capacity, maxMessage: c.MaxMessage}).open()
+	return (&box{name: c.Name, capacity: c.Capacity, maxMessage: c.MaxMessage, lease: c.Lease}).open()
 }
 
 func (b *box) open() *Queue {
@@ -126,7 +146,10 @@ func (q *Queue) Remove() error {
 		return err
 	}
 	b.removed = true
-	b.messages, b.bytes = nil, 0
+	for _, l := range b.leases {
+		l.timer.Stop()
+	}
+	b.messages, b.leases, b.bytes = nil, nil, 0
 	all := func(*waiter) bool { return true }
 	b.dismiss(all, mq.ErrRemoved)
 	return nil
@@ -138,6 +161,10 @@ func (b *box) dismiss(which func(*waiter) bool, kind error) {
 		return func(w *waiter) bool {
 			if !which(w) {
 				return false
+			}
+			op := op
+			if w.lends {
+				op = "lease"
 			}
 			w.err = &mq.Error{Op: op, Queue: b.name, Kind: kind}
 			close(w.answered)
@@ -151,7 +178,8 @@ func (b *box) dismiss(which func(*waiter) bool, kind error) {
 // Stat is the state of a queue in memory.
 type Stat struct {
 	Messages  int // messages waiting
-	Bytes     int // bytes of payload waiting
+	Leased    int // messages lent, or given back with a delay that is not over
+	Bytes     int // bytes of payload of both
 	Receivers int // calls that wait for a message, on all handles
 	Senders   int // calls that wait for room, on all handles
 }
@@ -162,7 +190,7 @@ func (q *Queue) Stat() Stat {
 	b := q.box
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return Stat{len(b.messages), b.bytes, len(b.receivers), len(b.senders)}
+	return Stat{len(b.messages), len(b.leases), b.bytes, len(b.receivers), len(b.senders)}
 }
 
 // Capabilities returns those of a System V queue, but for the lifetime.

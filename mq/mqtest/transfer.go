@@ -1,6 +1,7 @@
 package mqtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,21 +66,41 @@ func (q *Queue) sendable(m mq.Message) error {
 // fits reports whether the queue has room for m. Like the kernel's, it does not
 // matter whether somebody waits for m.
 func (b *box) fits(m mq.Message) bool {
-	return b.bytes+len(m.Data) <= b.capacity && len(b.messages) < b.capacity
+	return b.bytes+len(m.Data) <= b.capacity && len(b.messages)+len(b.leases) < b.capacity
 }
 
-// put gives m to the first receiver that waits for it, or else to the queue.
+// put puts a new message into the queue.
 func (b *box) put(m mq.Message) {
-	for i, w := range b.receivers {
-		if w.selector.Matches(m.Type) {
-			b.receivers = slices.Delete(b.receivers, i, i+1)
-			w.message = m
-			close(w.answered)
-			return
-		}
-	}
-	b.messages = append(b.messages, m)
+	b.sequence++
 	b.bytes += len(m.Data)
+	b.place(stored{Message: m, sequence: b.sequence})
+}
+
+// place gives m to the first receiver that waits for it, or else puts it in line.
+func (b *box) place(m stored) {
+	for i, w := range b.receivers {
+		if !w.selector.Matches(m.Type) {
+			continue
+		}
+		b.receivers = slices.Delete(b.receivers, i, i+1)
+		if w.lends {
+			w.lease = b.lend(w.by, m)
+		} else {
+			w.message = m.Message
+			b.bytes -= len(m.Data)
+		}
+		close(w.answered)
+		return
+	}
+	i, _ := b.position(m.sequence)
+	b.messages = slices.Insert(b.messages, i, m)
+}
+
+// position returns where in line the message with that sequence is or would be.
+func (b *box) position(sequence uint64) (int, bool) {
+	return slices.BinarySearchFunc(b.messages, sequence, func(m stored, sequence uint64) int {
+		return cmp.Compare(m.sequence, sequence)
+	})
 }
 
 // admit lets in the waiting senders whose messages fit now.
@@ -102,10 +123,17 @@ type receiver struct {
 
 // Select returns a receiver of the messages that s selects. See [mq.Queue].
 func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
-	if err := s.Validate(); err != nil {
-		return nil, &mq.Error{Op: "select", Queue: q.box.name, Kind: mq.ErrInvalidType, Detail: "message types begin at 1, not " + s.String()}
+	if err := q.selectable(s); err != nil {
+		return nil, err
 	}
 	return &receiver{q, s}, nil
+}
+
+func (q *Queue) selectable(s mq.Selector) error {
+	if err := s.Validate(); err != nil {
+		return &mq.Error{Op: "select", Queue: q.box.name, Kind: mq.ErrInvalidType, Detail: "message types begin at 1, not " + s.String()}
+	}
+	return nil
 }
 
 // Receive takes the next message, waiting for one. See [mq.Receiver].
@@ -146,7 +174,7 @@ func (r *receiver) receive(m *mq.Message, ctx context.Context) error {
 		b.bytes -= len(got.Data)
 		b.admit()
 		b.mu.Unlock()
-		store(m, got)
+		store(m, got.Message)
 		return nil
 	}
 	if ctx == nil {
