@@ -1,0 +1,180 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"ipcmq/mq"
+)
+
+// A Delivery is a message for a handler.
+type Delivery struct {
+	mq.Message
+
+	// Sequence is the number of the message in its queue, the same in every
+	// attempt: a message that was handled before is known by it.
+	Sequence uint64
+
+	// Attempt is how many times the message was lent, this time included, to
+	// anyone: also to holders that were killed or stopped before they handled it.
+	Attempt int
+}
+
+// A Handler handles a message that is lent. If it returns nil, the message is
+// acknowledged, which removes it from the queue. If it returns an error or
+// panics, the message is given back, to be handled again, by this process or
+// another. The payload belongs to the handler.
+//
+// ctx ends with that of [HandleLeased] and when the queue has ended; a handler
+// that should finish nevertheless uses [context.WithoutCancel]. ctx also ends if
+// the lease could not be kept, with [ErrLeaseLost] as its cause: the message may
+// then be with another holder.
+type Handler func(ctx context.Context, d Delivery) error
+
+// HandleConfig says how messages are handled. The zero value, like a nil
+// *HandleConfig, takes every message, one after the other, and tries each until
+// it succeeds.
+type HandleConfig struct {
+	// Select chooses the messages to take; the others stay in the queue. The
+	// zero value is mq.Any.
+	Select mq.Selector
+
+	// Concurrency is how many messages are handled at once; 0 means 1. No more
+	// are taken than are handled, so the others stay there for other processes.
+	Concurrency int
+
+	// RetryDelay returns how long a message waits in the queue after an attempt
+	// that failed with err; attempts count from 1, and 0 or less is no delay. nil
+	// means [Backoff].
+	RetryDelay func(attempt int, err error) time.Duration
+
+	// MaxAttempts is after how many attempts a message is handed to DeadLetter;
+	// 0 means never. They count from the first time that the message was lent to
+	// anyone, so a message that kills its handlers is counted too.
+	MaxAttempts int
+
+	// DeadLetter takes a message whose MaxAttempts have failed, the last of them
+	// with err, and for example sends it to another queue. If it returns nil, the
+	// message is acknowledged; if not, DeadLetter gets it again after the delay,
+	// then with ErrAttempts. It is needed if MaxAttempts is set.
+	DeadLetter func(ctx context.Context, d Delivery, err error) error
+
+	// OnError, if not nil, is called when an attempt has failed, and when a
+	// message could not be acknowledged or given back. It may be called by
+	// several goroutines at once.
+	OnError func(d Delivery, err error)
+}
+
+// ErrLeaseLost: the lease of a message ran out while it was handled, since it
+// could not be extended, and the message may be lent to another holder.
+var ErrLeaseLost = errors.New("lease has run out")
+
+// ErrAttempts: a message was lent more often than MaxAttempts allows, so that it
+// is not tried again. What the last attempt failed with is not known: its holder
+// was killed, or its DeadLetter failed.
+var ErrAttempts = errors.New("too many attempts")
+
+// A PanicError is the error of an attempt in which the handler panicked.
+type PanicError struct {
+	Value any    // what was passed to panic
+	Stack []byte // as debug.Stack returns it
+}
+
+// Error returns the text of the value that was passed to panic.
+func (e *PanicError) Error() string { return fmt.Sprintf("handler panicked: %v", e.Value) }
+
+// Unwrap returns the value that was passed to panic if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// Backoff is the delay after a failed attempt if HandleConfig does not say
+// otherwise: 1 s after the first, doubling with every attempt up to 1 minute.
+func Backoff(attempt int, _ error) time.Duration {
+	return min(time.Second<<min(max(attempt, 1)-1, 6), time.Minute)
+}
+
+// HandleLeased handles the messages of q with h, each at least once: a message
+// stays in the queue until h has returned nil, and if this process is killed
+// meanwhile it is lent to another. While h runs, its lease is extended, however
+// long it takes.
+//
+// With a Concurrency of 1, messages are handled in the order in which the queue
+// lends them; a message that is given back is overtaken by others while it waits.
+//
+// HandleLeased returns when ctx ends or the queue is closed or removed: it takes
+// nothing more, ends the contexts of the handlers that run and waits for them.
+// Those that succeed are still acknowledged; the others' messages are given back
+// without delay. After ctx has ended it returns nil, or the errors of messages
+// that could not be acknowledged, which will be handled again. While
+// the queue is unavailable, HandleLeased waits; an acknowledgement whose answer was
+// lost is repeated.
+//
+// The error matches [mq.ErrInvalidConfig], [mq.ErrInvalidType],
+// errors.ErrUnsupported if q does not lend its messages, as those of the kernel
+// do not, and otherwise it is that of the queue, such as [mq.ErrClosed] or
+// [mq.ErrRemoved].
+func HandleLeased(ctx context.Context, q mq.Queue, h Handler, cfg *HandleConfig) error {
+	var c HandleConfig
+	if cfg != nil {
+		c = *cfg
+	}
+	if err := c.complete(h); err != nil {
+		return err
+	}
+	lender, ok := q.(mq.Leaser)
+	if !ok {
+		return &mq.Error{Op: "handle", Kind: errors.ErrUnsupported,
+			Detail: fmt.Sprintf("%T does not lend its messages: what is received is gone, so it cannot be acknowledged; use New, or a queue that is an mq.Leaser", q)}
+	}
+	receiver, err := lender.SelectLeases(c.Select)
+	if err != nil {
+		return err
+	}
+	loop := newLeaseLoop(ctx, h, c)
+	loop.take(receiver)
+	loop.handlers.Wait()
+	loop.end(nil)
+	return loop.err()
+}
+
+// complete fills in the defaults.
+func (c *HandleConfig) complete(h Handler) error {
+	detail := ""
+	switch {
+	case h == nil:
+		detail = "the handler is nil"
+	case c.Concurrency < 0:
+		detail = fmt.Sprintf("Concurrency = %d is negative; 0 is the default of 1", c.Concurrency)
+	case c.MaxAttempts < 0:
+		detail = fmt.Sprintf("MaxAttempts = %d is negative; 0 sets no limit", c.MaxAttempts)
+	case c.MaxAttempts > 0 && c.DeadLetter == nil:
+		detail = fmt.Sprintf("MaxAttempts = %d without DeadLetter: the message would be lost", c.MaxAttempts)
+	case c.MaxAttempts == 0 && c.DeadLetter != nil:
+		detail = "DeadLetter without MaxAttempts is never called"
+	}
+	if detail != "" {
+		return &mq.Error{Op: "handle", Kind: mq.ErrInvalidConfig, Detail: detail}
+	}
+	if c.Concurrency == 0 {
+		c.Concurrency = 1
+	}
+	if c.RetryDelay == nil {
+		c.RetryDelay = Backoff
+	}
+	return nil
+}
+
+// call calls h, and makes a panic an error.
+func (h Handler) call(ctx context.Context, d Delivery) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &PanicError{Value: p, Stack: debug.Stack()}
+		}
+	}()
+	return h(ctx, d)
+}

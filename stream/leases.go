@@ -1,0 +1,304 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"ipcmq/mq"
+)
+
+// lastTry is how long at least a message may take to be acknowledged or given
+// back after HandleLeased was told to end.
+const lastTry = time.Second
+
+// A leaseLoop takes messages on lease and has them handled.
+type leaseLoop struct {
+	handler  Handler
+	cfg      HandleConfig
+	ctx      context.Context // of the handlers
+	end      context.CancelCauseFunc
+	slots    chan struct{} // has one for each message that is handled
+	handlers sync.WaitGroup
+
+	mu      sync.Mutex
+	failure error   // of the queue, which ended the loop
+	unacked []error // of messages that were handled and could not be acknowledged
+}
+
+func newLeaseLoop(ctx context.Context, h Handler, c HandleConfig) *leaseLoop {
+	l := &leaseLoop{handler: h, cfg: c, slots: make(chan struct{}, c.Concurrency)}
+	l.ctx, l.end = context.WithCancelCause(ctx)
+	return l
+}
+
+// fail ends the loop with the error of the queue.
+func (l *leaseLoop) fail(err error) {
+	l.mu.Lock()
+	if l.failure == nil && l.ctx.Err() == nil {
+		l.failure = err
+	}
+	l.mu.Unlock()
+	l.end(err)
+}
+
+func (l *leaseLoop) err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return errors.Join(append([]error{l.failure}, l.unacked...)...)
+}
+
+// take takes messages, as many as can be handled at once, until the loop ends.
+func (l *leaseLoop) take(r mq.LeaseReceiver) {
+	failures := 0
+	for {
+		n := l.reserve()
+		if n == 0 {
+			return
+		}
+		leases, err := r.LeaseBatch(l.ctx, n)
+		l.release(n - len(leases))
+		for _, lease := range leases {
+			l.handlers.Go(func() {
+				defer l.release(1)
+				l.handle(lease)
+			})
+		}
+		switch {
+		case err == nil:
+			failures = 0
+		case l.ctx.Err() != nil:
+			return
+		case !passes(err):
+			l.fail(err)
+			return
+		case !pause(l.ctx, failures):
+			return
+		default:
+			failures++
+		}
+	}
+}
+
+// reserve waits for a slot and takes all that are free; none if the loop ends.
+func (l *leaseLoop) reserve() (n int) {
+	select {
+	case l.slots <- struct{}{}:
+	case <-l.ctx.Done():
+		return 0
+	}
+	for n = 1; ; n++ {
+		select {
+		case l.slots <- struct{}{}:
+		default:
+			return n
+		}
+	}
+}
+
+func (l *leaseLoop) release(n int) {
+	for range n {
+		<-l.slots
+	}
+}
+
+// handle has one message handled, and settles its lease.
+func (l *leaseLoop) handle(lease mq.Lease) {
+	if l.ctx.Err() != nil { // it was lent while the loop ended
+		l.giveBack(lease, 0)
+		return
+	}
+	d := Delivery{Message: lease.Message(), Sequence: lease.Sequence(), Attempt: lease.Attempt()}
+	ctx, end := context.WithCancelCause(l.ctx)
+	defer end(nil)
+	lost, err := l.attemptLeased(ctx, end, lease, d)
+	switch {
+	case err == nil:
+		// Also if the lease is lost: the other holder may not have begun.
+		l.ack(lease, d)
+	case lost != nil:
+		// Giving it back would take it from the other holder.
+	case endedBy(l.ctx, err):
+		l.giveBack(lease, 0)
+	default:
+		l.giveBack(lease, max(0, l.cfg.RetryDelay(d.Attempt, err)))
+	}
+}
+
+// attemptLeased makes an attempt and keeps the lease meanwhile. If that fails,
+// it ends the attempt's context and returns why in lost.
+func (l *leaseLoop) attemptLeased(ctx context.Context, end context.CancelCauseFunc, lease mq.Lease, d Delivery) (lost, err error) {
+	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var keeper sync.WaitGroup
+	keeper.Go(func() {
+		if lost = l.keep(keeping, lease); lost != nil {
+			l.report(d, lost)
+			end(lost)
+		}
+	})
+	func() {
+		defer keeper.Wait() // also if the handler calls runtime.Goexit
+		defer stop()
+		err = l.attempt(ctx, d)
+	}()
+	return lost, err
+}
+
+// attempt calls the handler, and after too many attempts DeadLetter.
+func (l *leaseLoop) attempt(ctx context.Context, d Delivery) error {
+	limit := l.cfg.MaxAttempts
+	if limit == 0 || d.Attempt < limit {
+		err := l.handler.call(ctx, d)
+		if err != nil && !endedBy(ctx, err) {
+			l.report(d, err)
+		}
+		return err
+	}
+	err := fmt.Errorf("%w: attempt %d, MaxAttempts = %d", ErrAttempts, d.Attempt, limit)
+	if d.Attempt == limit {
+		own := d
+		own.Data = bytes.Clone(d.Data) // DeadLetter gets it as it was sent
+		err = l.handler.call(ctx, own)
+		if err == nil || endedBy(ctx, err) {
+			return err
+		}
+		l.report(d, err)
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	dead := Handler(func(ctx context.Context, d Delivery) error { return l.cfg.DeadLetter(ctx, d, err) })
+	failed := dead.call(ctx, d)
+	if failed != nil && !endedBy(ctx, failed) {
+		l.report(d, fmt.Errorf("dead letter: %w", failed))
+	}
+	return failed
+}
+
+// endedBy reports whether err says no more than that ctx has ended.
+func endedBy(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
+}
+
+func (l *leaseLoop) report(d Delivery, err error) {
+	if l.cfg.OnError != nil {
+		l.cfg.OnError(d, err)
+	}
+}
+
+// keep extends the lease whenever half of it is over, until ctx ends. It returns
+// why that cannot be done any more.
+func (l *leaseLoop) keep(ctx context.Context, lease mq.Lease) error {
+	var failed error
+	for {
+		deadline := lease.Deadline()
+		left := time.Until(deadline)
+		if left <= 0 {
+			if failed == nil {
+				return ErrLeaseLost
+			}
+			return fmt.Errorf("%w: %w", ErrLeaseLost, failed)
+		}
+		if !sleep(ctx, max(left/2, time.Millisecond)) {
+			return nil
+		}
+		extending, cancel := context.WithDeadline(ctx, deadline)
+		err := lease.Extend(extending)
+		late := extending.Err() != nil
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil && !late && !passes(err):
+			l.fail(err)
+			return nil
+		case err != nil:
+			failed = err
+		}
+	}
+}
+
+// ack acknowledges until it is certain that the message was removed.
+func (l *leaseLoop) ack(lease mq.Lease, d Delivery) {
+	ctx, cancel := l.settling(lease)
+	defer cancel()
+	for n := 0; ; n++ {
+		err := lease.Ack(ctx)
+		if err == nil {
+			return
+		}
+		if passes(err) && pause(ctx, n) {
+			continue
+		}
+		err = fmt.Errorf("message %d was handled and may be handled again: %w", d.Sequence, err)
+		l.report(d, err)
+		l.mu.Lock()
+		l.unacked = append(l.unacked, err)
+		l.mu.Unlock()
+		l.end(err)
+		return
+	}
+}
+
+// giveBack gives the message back. If the queue is not reached, the lease runs
+// out, which has the same effect; if it is in doubt, another call might take the
+// message from its next holder.
+func (l *leaseLoop) giveBack(lease mq.Lease, delay time.Duration) {
+	ctx, cancel := l.settling(lease)
+	defer cancel()
+	deadline := lease.Deadline()
+	for n := 0; ; n++ {
+		err := lease.Nak(ctx, delay)
+		switch {
+		case err == nil, errors.Is(err, mq.ErrInDoubt):
+			return
+		case !passes(err) && ctx.Err() == nil:
+			l.fail(err)
+			return
+		case !time.Now().Before(deadline) || !pause(ctx, n):
+			return
+		}
+	}
+}
+
+// settling returns the context in which a lease is ended. It outlives the
+// loop's, until the lease has run out: then the message is lent again anyhow.
+func (l *leaseLoop) settling(lease mq.Lease) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(l.ctx))
+	deadline := lease.Deadline()
+	stop := context.AfterFunc(l.ctx, func() {
+		if sleep(ctx, max(time.Until(deadline), lastTry)) {
+			cancel()
+		}
+	})
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
+// passes reports whether err says that the queue cannot be reached now, so that
+// a call is to be repeated.
+func passes(err error) bool {
+	return errors.Is(err, mq.ErrUnavailable) || errors.Is(err, mq.ErrInDoubt)
+}
+
+// pause waits before what failed n times is repeated, unless ctx ends.
+func pause(ctx context.Context, n int) bool {
+	return sleep(ctx, min(10*time.Millisecond<<min(n, 7), time.Second))
+}
+
+// sleep waits for d, and reports whether ctx has not ended meanwhile.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
