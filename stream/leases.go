@@ -202,7 +202,7 @@ func (l *leaseLoop) keep(ctx context.Context, lease mq.Lease) error {
 			}
 			return fmt.Errorf("%w: %w", ErrLeaseLost, failed)
 		}
-		if !sleep(ctx, max(left/2, time.Millisecond)) {
+		if !sleep(ctx, min(left, max(left/2, time.Millisecond))) {
 			return nil
 		}
 		extending, cancel := context.WithDeadline(ctx, deadline)

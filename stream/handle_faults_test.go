@@ -1,0 +1,294 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ipcmq/mq"
+	"ipcmq/mq/mqtest"
+	"ipcmq/stream"
+)
+
+// A distant queue fails as one on a server does: when down, it is unavailable;
+// and answers are lost after the call has, or has not, done its work.
+type distant struct {
+	*mqtest.Queue
+	j *journal
+
+	mu     sync.Mutex
+	down   error            // what every call returns, if not nil
+	answer map[string]error // what the next call so named returns after its work
+}
+
+func newDistant(tb testing.TB) *distant {
+	return &distant{Queue: lendingQueue(tb), j: newJournal(), answer: map[string]error{}}
+}
+
+func (q *distant) setDown(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.down = err
+}
+
+func (q *distant) loseAnswer(op string, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.answer[op] = err
+}
+
+// call does work unless the queue is down.
+func (q *distant) call(op string, work func() error) error {
+	q.mu.Lock()
+	down := q.down
+	q.mu.Unlock()
+	if down != nil {
+		return down
+	}
+	err := work()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if lost := q.answer[op]; lost != nil {
+		delete(q.answer, op)
+		q.j.note("answer of %s is lost", op)
+		return lost
+	}
+	return err
+}
+
+func (q *distant) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
+	r, err := q.Queue.SelectLeases(s)
+	return &distantReceiver{r, q}, err
+}
+
+type distantReceiver struct {
+	mq.LeaseReceiver
+	q *distant
+}
+
+func (r *distantReceiver) LeaseBatch(ctx context.Context, n int) (leases []mq.Lease, err error) {
+	err = r.q.call("lease", func() error {
+		leases, err = r.LeaseReceiver.LeaseBatch(ctx, n)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range leases {
+		leases[i] = &distantLease{leases[i], r.q}
+	}
+	return leases, nil
+}
+
+type distantLease struct {
+	mq.Lease
+	q *distant
+}
+
+func (l *distantLease) Ack(ctx context.Context) error {
+	return l.q.call("ack", func() error { return l.Lease.Ack(ctx) })
+}
+
+func (l *distantLease) Nak(ctx context.Context, delay time.Duration) error {
+	return l.q.call("nak", func() error { return l.Lease.Nak(ctx, delay) })
+}
+
+func (l *distantLease) Extend(ctx context.Context) error {
+	return l.q.call("extend", func() error { return l.Lease.Extend(ctx) })
+}
+
+func unavailable(op string) error { return &mq.Error{Op: op, Kind: mq.ErrUnavailable} }
+func inDoubt(op string) error     { return &mq.Error{Op: op, Kind: mq.ErrInDoubt} }
+
+func TestHandlingWaitsForAQueueThatIsUnavailable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newDistant(t)
+		send(t, q, 1, 0, 2)
+		q.setDown(unavailable("lease"))
+		r := startHandling(t, q, func(_ context.Context, d stream.Delivery) error {
+			q.j.note("%s attempt %d", d.Data, d.Attempt)
+			return nil
+		}, &stream.HandleConfig{OnError: func(_ stream.Delivery, err error) { t.Error(err) }})
+		<-time.After(time.Minute)
+		q.setDown(nil)
+		q.loseAnswer("ack", inDoubt("ack"))
+		<-time.After(time.Minute)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		// The pauses double from 10 ms to 1 s: 1.27 s, and every second from then on.
+		q.j.is(t, "1m0.27s 0 attempt 1", "1m0.27s answer of ack is lost", "1m0.28s 1 attempt 1")
+		empty(t, q.Queue)
+	})
+}
+
+func TestAnAcknowledgementIsRepeatedUntilItIsCertain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newDistant(t)
+		send(t, q, 1, 0, 1)
+		r := startHandling(t, q, func(_ context.Context, d stream.Delivery) error {
+			q.j.note("attempt %d", d.Attempt)
+			q.setDown(inDoubt("ack"))
+			return nil
+		}, nil)
+		<-time.After(leaseTime / 2)
+		q.setDown(nil)
+		<-time.After(leaseTime)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		q.j.is(t, "0s attempt 1")
+		empty(t, q.Queue)
+	})
+}
+
+func TestWhatCouldNotBeAcknowledgedIsTold(t *testing.T) {
+	for _, down := range []error{inDoubt("ack"), unavailable("ack")} {
+		t.Run(down.Error(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newDistant(t)
+				send(t, q, 1, 0, 1)
+				r := startHandling(t, q, func(ctx context.Context, d stream.Delivery) error {
+					<-ctx.Done()
+					q.setDown(down)
+					return nil
+				}, &stream.HandleConfig{OnError: func(_ stream.Delivery, err error) { q.j.note("%v", err) }})
+				synctest.Wait()
+				start := time.Now()
+				err := r.stop()
+				if !errors.Is(err, down) {
+					t.Errorf("got %v", err)
+				}
+				if d := time.Since(start); d != leaseTime {
+					t.Errorf("ended after %v; it may try until the lease runs out", d)
+				}
+				q.j.is(t, fmt.Sprintf("10s message 1 was handled and may be handled again: %v", down))
+				synctest.Wait()
+				if s := q.Stat(); s.Messages != 1 {
+					t.Errorf("%+v: want the message again", s)
+				}
+			})
+		})
+	}
+}
+
+func TestALeaseThatCannotBeExtendedEndsTheHandler(t *testing.T) {
+	for _, heeds := range []bool{true, false} {
+		t.Run(fmt.Sprintf("heeds=%v", heeds), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newDistant(t)
+				send(t, q, 1, 0, 1)
+				r := startHandling(t, q, func(ctx context.Context, d stream.Delivery) error {
+					q.j.note("attempt %d", d.Attempt)
+					if d.Attempt > 1 {
+						return nil
+					}
+					<-time.After(4*leaseTime - time.Second) // extended every 5 s
+					q.setDown(unavailable("extend"))
+					<-ctx.Done()
+					q.j.note("%v", context.Cause(ctx))
+					if !errors.Is(context.Cause(ctx), stream.ErrLeaseLost) || !errors.Is(context.Cause(ctx), mq.ErrUnavailable) {
+						t.Errorf("got %v", context.Cause(ctx))
+					}
+					q.setDown(nil)
+					if heeds {
+						return ctx.Err()
+					}
+					return nil
+				}, &stream.HandleConfig{OnError: func(_ stream.Delivery, err error) { q.j.note("told: %v", err) }})
+				<-time.After(time.Hour)
+				if err := r.stop(); err != nil {
+					t.Error(err)
+				}
+				want := []string{"0s attempt 1",
+					"45s told: lease has run out: mq: extend: queue is unavailable",
+					"45s lease has run out: mq: extend: queue is unavailable"}
+				if heeds {
+					want = append(want, "45s attempt 2")
+				}
+				q.j.is(t, want...)
+				empty(t, q.Queue)
+			})
+		})
+	}
+}
+
+func TestALostAnswerWhileExtendingIsNoLoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newDistant(t)
+		send(t, q, 1, 0, 1)
+		r := startHandling(t, q, func(ctx context.Context, d stream.Delivery) error {
+			for range 4 {
+				q.loseAnswer("extend", inDoubt("extend"))
+				<-time.After(leaseTime)
+			}
+			q.j.note("%v", ctx.Err())
+			return nil
+		}, &stream.HandleConfig{OnError: func(_ stream.Delivery, err error) { t.Error(err) }})
+		<-time.After(time.Hour)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		if got := q.j.events[len(q.j.events)-1]; got != "40s <nil>" {
+			t.Errorf("ended with %q", got)
+		}
+		empty(t, q.Queue)
+	})
+}
+
+func TestGivingBackIsNotRepeatedInDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newDistant(t)
+		send(t, q, 1, 0, 1)
+		r := startHandling(t, q, func(_ context.Context, d stream.Delivery) error {
+			q.j.note("attempt %d", d.Attempt)
+			switch d.Attempt {
+			case 1:
+				q.loseAnswer("nak", inDoubt("nak")) // and it was given back
+				return errors.New("broken")
+			case 2:
+				q.setDown(inDoubt("nak")) // and it was not
+				time.AfterFunc(leaseTime/2, func() { q.setDown(nil) })
+				return errors.New("broken")
+			case 3:
+				q.setDown(unavailable("nak"))
+				time.AfterFunc(leaseTime/2, func() { q.setDown(nil) })
+				return errors.New("broken")
+			case 4:
+				q.setDown(unavailable("nak")) // until the lease has run out
+				time.AfterFunc(2*leaseTime, func() { q.setDown(nil) })
+				return errors.New("broken")
+			}
+			return nil
+		}, &stream.HandleConfig{RetryDelay: func(int, error) time.Duration { return time.Second }})
+		<-time.After(time.Hour)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		q.j.is(t, "0s attempt 1", "0s answer of nak is lost", "1s attempt 2", // after the delay
+			"11s attempt 3",    // the lease ran out
+			"17.27s attempt 4", // given back after 5.27 s
+			"37.81s attempt 5") // lent again when the queue was back
+		empty(t, q.Queue)
+	})
+}
+
+func TestAnErrorOfAckEndsHandling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newDistant(t)
+		send(t, q, 1, 0, 2)
+		broken := errors.New("broken")
+		q.loseAnswer("ack", broken)
+		r := startHandling(t, q, func(_ context.Context, d stream.Delivery) error { return nil }, nil)
+		if err := <-r.err; !errors.Is(err, broken) {
+			t.Errorf("got %v", err)
+		}
+		if s := q.Stat(); s.Messages != 1 || s.Leased != 0 {
+			t.Errorf("%+v: want one message left", s)
+		}
+	})
+}
