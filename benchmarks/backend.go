@@ -1,6 +1,10 @@
 package main
 
-import "ipcmq/mq"
+import (
+	"context"
+
+	"ipcmq/mq"
+)
 
 // A backend is one kind of queue.
 type backend struct {
@@ -13,8 +17,8 @@ type backend struct {
 	create func() (address string, remove func() error, err error)
 	open   func(address string) (mq.Queue, error)
 
-	// raw are the layers below the library; there may be none.
-	raw []layer
+	raw   []contender // system calls below the library; there may be none
+	peers []contender
 }
 
 var backends = []backend{systemV, posixPolling, posixBlocking}
@@ -28,13 +32,50 @@ func backendNamed(name string) (backend, bool) {
 	return backend{}, false
 }
 
-func (b backend) layerNamed(name string) (layer, bool) {
-	for _, list := range [][]layer{b.raw, layers} {
-		for _, l := range list {
-			if l.name == name {
-				return l, true
+// contenderNamed returns one that is not C.
+func (b backend) contenderNamed(name string) (contender, bool) {
+	for _, c := range b.raw {
+		if c.name == name {
+			return c, true
+		}
+	}
+	for _, l := range layers {
+		if l.name == name {
+			return b.contender(l), true
+		}
+	}
+	for _, list := range [][]contender{b.peers, alternatives} {
+		for _, c := range list {
+			if c.name == name {
+				return c, true
 			}
 		}
 	}
-	return layer{}, false
+	return contender{}, false
+}
+
+// contender returns a layer of the library on this kind of queue.
+func (b backend) contender(l layer) contender {
+	return contender{name: l.name, kind: ours, header: l.header, open: func(ctx context.Context, j job) (end, error) {
+		to, from := j.addresses()
+		out, err := b.open(to)
+		if err != nil {
+			return end{}, err
+		}
+		in, err := b.open(from)
+		if err != nil {
+			out.Close()
+			return end{}, err
+		}
+		e := end{sender: out, close: ends(out.Close, in.Close)}
+		if l.receive != nil {
+			e.receive = func(ctx context.Context, handle func([]byte) bool) error { return l.receive(ctx, in, handle) }
+		}
+		if l.requests != nil {
+			if err := l.requests(j, &e, out, in); err != nil {
+				return end{}, err
+			}
+		}
+		return e, nil
+	}}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -27,6 +28,8 @@ const (
 	echo   role = "echo"    // answer every message
 	send   role = "send"    // one way
 	take   role = "receive" // one way
+	ask    role = "ask"     // send requests, wait for their replies
+	serve  role = "serve"   // answer requests
 	cancel role = "cancel"  // receive nothing, and be canceled
 	idle   role = "idle"    // receive nothing
 )
@@ -35,19 +38,25 @@ const (
 type job struct {
 	Role        role
 	Backend     string
-	Layer       string
-	There, Back string        // addresses of queues; may be the same
+	Layer       string        // the contender
+	There, Back string        // addresses; may be the same
 	Size        int           // bytes of payload
 	Warm, Count int           // messages before those that are timed, and those
+	Callers     int           // goroutines that send requests at once; 0 means 1
 	Hold        time.Duration // how long to idle
+	Trial       string        // what is tried
 	Profile     string        // file for a CPU profile; or empty
 }
 
-// A report is what a process prints. C programs print NS only.
+// A report is what a process prints. C programs print NS and CPU only.
 type report struct {
 	NS      int64           // nanoseconds for Count messages
+	CPU     int64           // nanoseconds of processor time meanwhile
 	Mallocs uint64          // allocations meanwhile
 	Cancels []time.Duration `json:",omitempty"` // what each took, sorted
+
+	Version, Found string `json:",omitempty"` // of a trial
+	Passed         bool   `json:",omitempty"`
 }
 
 // runChild does the job given as JSON and prints the report.
@@ -68,33 +77,54 @@ func (j job) run(ctx context.Context) (report, error) {
 	if !ok {
 		return report{}, fmt.Errorf("no backend %q", j.Backend)
 	}
-	l, ok := b.layerNamed(j.Layer)
+	switch j.Role {
+	case try:
+		return j.try()
+	case cancel, idle:
+		q, err := b.open(j.There)
+		if err != nil {
+			return report{}, err
+		}
+		defer q.Close()
+		if j.Role == cancel {
+			return j.cancel(ctx, q)
+		}
+		return j.idle(q)
+	}
+	c, ok := b.contenderNamed(j.Layer)
 	if !ok {
-		return report{}, fmt.Errorf("no layer %q", j.Layer)
+		return report{}, fmt.Errorf("no contender %q", j.Layer)
 	}
-	there, err := b.open(j.There)
+	e, err := c.open(ctx, j)
 	if err != nil {
 		return report{}, err
 	}
-	defer there.Close()
-	back, err := b.open(j.Back)
-	if err != nil {
-		return report{}, err
+	r, err := j.work(ctx, e)
+	if e.close != nil {
+		err = errors.Join(err, e.close())
 	}
-	defer back.Close()
+	return r, err
+}
+
+// work does the job at an end.
+func (j job) work(ctx context.Context, e end) (report, error) {
 	switch j.Role {
 	case ping:
-		return j.ping(ctx, l, there, back)
+		s := j.sender(e)
+		if err := s.put(ctx, 0); err != nil {
+			return report{}, err
+		}
+		return j.take(ctx, e, s, 1)
 	case echo:
-		return j.echo(ctx, l, there, back)
+		return j.take(ctx, e, j.sender(e), 0)
 	case send:
-		return j.send(ctx, l, there)
+		return j.send(ctx, e)
 	case take:
-		return j.take(ctx, l, there, nil, 0)
-	case cancel:
-		return j.cancel(ctx, there)
-	case idle:
-		return j.idle(there)
+		return j.take(ctx, e, nil, 0)
+	case ask:
+		return j.ask(ctx, e)
+	case serve:
+		return j.serve(ctx, e)
 	}
 	return report{}, errors.New("no such role")
 }
@@ -105,44 +135,28 @@ type sender struct {
 	m  mq.Message
 }
 
-// mqSender is the part of mq.Sender that is needed here.
-type mqSender interface {
-	Send(context.Context, mq.Message) error
-}
-
-func (j job) sender(l layer, q mq.Queue) *sender {
-	s := &sender{q, mq.Message{Type: 1, Data: make([]byte, j.Size)}}
-	if l.sender != nil {
-		s.to = l.sender(q)
-	}
-	return s
-}
+func (j job) sender(e end) *sender { return &sender{e.sender, mq.Message{Type: 1, Data: j.payload()}} }
 
 func (s *sender) put(ctx context.Context, i int) error {
 	binary.NativeEndian.PutUint64(s.m.Data, uint64(i))
 	return s.to.Send(ctx, s.m)
 }
 
-func (j job) ping(ctx context.Context, l layer, there, back mq.Queue) (report, error) {
-	if l.ping != nil {
-		return l.ping(ctx, j, there)
+// payload returns a payload; its number is to be put in. C programs fill
+// theirs with the same bytes.
+func (j job) payload() []byte {
+	data := make([]byte, j.Size)
+	for i := numberSize; i < len(data); i++ {
+		data[i] = byte(7*i + 1)
 	}
-	s := j.sender(l, there)
-	if err := s.put(ctx, 0); err != nil {
-		return report{}, err
-	}
-	return j.take(ctx, l, back, s, 1)
+	return data
 }
 
-func (j job) echo(ctx context.Context, l layer, there, back mq.Queue) (report, error) {
-	if l.echo != nil {
-		return l.echo(ctx, j, there)
-	}
-	return j.take(ctx, l, there, j.sender(l, back), 0)
-}
+// numberSize is the bytes of the number at the start of a payload.
+const numberSize = 8
 
-func (j job) send(ctx context.Context, l layer, q mq.Queue) (report, error) {
-	meter, s := newMeter(j), j.sender(l, q)
+func (j job) send(ctx context.Context, e end) (report, error) {
+	meter, s := newMeter(j), j.sender(e)
 	for i := range j.Warm + j.Count {
 		if err := s.put(ctx, i); err != nil {
 			return report{}, err
@@ -155,12 +169,16 @@ func (j job) send(ctx context.Context, l layer, q mq.Queue) (report, error) {
 // take receives all messages. When message i has come, it sends message
 // i + ahead, if it has a sender. It is one loop for all, with few calls in it:
 // after a system call the processor predicts no returns, and each costs some
-// nanoseconds.
-func (j job) take(ctx context.Context, l layer, q mq.Queue, s *sender, ahead int) (report, error) {
-	meter, i, total := newMeter(j), 0, j.Warm+j.Count
+// nanoseconds. During the warm-up it compares every byte.
+func (j job) take(ctx context.Context, e end, s *sender, ahead int) (report, error) {
+	if e.receive == nil {
+		return report{}, fmt.Errorf("%s receives no messages", j.Layer)
+	}
+	meter, i, total, want := newMeter(j), 0, j.Warm+j.Count, j.payload()
 	var failed error
-	err := l.receive(ctx, q, func(data []byte) bool {
-		if len(data) != j.Size || binary.NativeEndian.Uint64(data) != uint64(i) {
+	err := e.receive(ctx, func(data []byte) bool {
+		if len(data) != j.Size || binary.NativeEndian.Uint64(data) != uint64(i) ||
+			i < j.Warm && !bytes.Equal(data[numberSize:], want[numberSize:]) {
 			failed = fmt.Errorf("message %d is not what was sent", i)
 			return false
 		}

@@ -49,5 +49,9 @@ func (b *bench) alone(ctx context.Context, backend backend, j job) (_ report, cp
 	}
 	ctx, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("took longer than %v", limit))
 	defer stop()
-	return execute(ctx, b.goCommand(ctx, j))
+	cmd, err := b.goCommand(ctx, j, "")
+	if err != nil {
+		return report{}, 0, err
+	}
+	return execute(ctx, cmd)
 }

@@ -3,13 +3,39 @@ module ipcmq/benchmarks
 go 1.26.0
 
 require (
+	github.com/hslam/ipc v1.0.0
+	github.com/joe-at-startupmedia/posix_mq v0.2.1
+	github.com/nats-io/nats.go v1.55.0
+	github.com/redis/go-redis/v9 v9.23.0
+	github.com/siadat/ipc v1.0.0
+	github.com/syucream/posix_mq v0.0.1
+	go.nanomsg.org/mangos/v3 v3.4.2
 	golang.org/x/sync v0.24.0
 	ipcmq v0.0.0
 )
 
 require (
+	github.com/Microsoft/go-winio v0.5.2 // indirect
+	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/google/go-tpm v0.9.8 // indirect
+	github.com/hslam/ftok v1.0.0 // indirect
+	github.com/hslam/msg v1.0.0 // indirect
+	github.com/hslam/sem v1.0.0 // indirect
+	github.com/hslam/shm v1.0.0 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
+	github.com/minio/highwayhash v1.0.4 // indirect
+	github.com/nats-io/jwt/v2 v2.8.2 // indirect
+	github.com/nats-io/nats-server/v2 v2.15.2 // indirect
+	github.com/nats-io/nkeys v0.4.16 // indirect
+	github.com/nats-io/nuid v1.0.1 // indirect
+	go.uber.org/atomic v1.12.0 // indirect
 	go.uber.org/goleak v1.3.0 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/time v0.16.0 // indirect
 )
 
 replace ipcmq => ../
+
+tool github.com/nats-io/nats-server/v2

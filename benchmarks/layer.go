@@ -9,7 +9,7 @@ import (
 	"ipcmq/stream"
 )
 
-// A layer is one way to use a queue from Go.
+// A layer is one way to use a queue through the library.
 type layer struct {
 	name string
 
@@ -17,14 +17,11 @@ type layer struct {
 	// false. They are handle's only during the call.
 	receive func(ctx context.Context, q mq.Queue, handle func(data []byte) bool) error
 
-	// ping and echo, if not nil, are those roles with calls of their own.
-	ping, echo func(ctx context.Context, j job, q mq.Queue) (report, error)
+	// requests, if not nil, sets what the role of j needs of call and serve.
+	requests func(j job, e *end, out, in mq.Queue) error
 
 	// header is the bytes that a message has besides the payload, at most.
 	header int
-
-	// sender returns what sends to q; it is q itself if nil.
-	sender func(q mq.Queue) mqSender
 }
 
 // The names of the layers.
@@ -55,7 +52,7 @@ var layers = []layer{
 	{name: channel, receive: rangeChannel},
 	{name: channelSpin, receive: rangeChannelSpinning},
 	{name: subscription, receive: rangeSubscription},
-	{name: request, ping: requests, echo: handle, header: 512},
+	{name: request, requests: requestReply, header: 512},
 	{name: sendOnly},
 }
 

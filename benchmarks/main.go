@@ -18,19 +18,19 @@ func main() {
 		return
 	}
 	var b bench
-	flag.IntVar(&b.pairs, "pairs", 9, "measure each row `N` times in C and N times in Go")
-	flag.BoolVar(&b.quick, "quick", false, "one pair of a few messages: shows that all works, the figures mean nothing")
+	flag.IntVar(&b.rounds, "rounds", 7, "have all contenders of a contest work `N` times in turn")
+	flag.BoolVar(&b.quick, "quick", false, "one round of a few messages: shows that all works, the figures mean nothing")
 	flag.StringVar(&b.profiles, "cpuprofile", "", "write a CPU profile of the timed Go process of each row into `directory`")
 	pattern := flag.String("run", "", "measure only rows whose name, such as sysv/one-way/Receive/64, matches `regexp`")
-	size := flag.Int("size", 0, "measure only messages of so many `bytes`: 64, 1024 or 8192")
+	size := flag.Int("size", 0, "measure only messages of so many `bytes`: 64, 1024 or 8192, or 7168 in requests")
 	list := flag.Bool("list", false, "print the names of the rows and measure nothing")
 	write := flag.Bool("write", false, "write the tables into README.md and the figures to results/latest.json")
 	flag.Parse()
 	if b.quick {
-		b.pairs = 1
+		b.rounds = 1
 	}
-	if b.pairs < 1 {
-		exitOn(fmt.Errorf("-pairs %d is less than 1", b.pairs))
+	if b.rounds < 1 {
+		exitOn(fmt.Errorf("-rounds %d is less than 1", b.rounds))
 	}
 	p, err := newPlan(*pattern, *size)
 	exitOn(err)

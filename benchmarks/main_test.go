@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,26 +26,49 @@ func TestEveryRowRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := bench{pairs: 1, quick: true}
+	b := bench{rounds: 1, quick: true}
 	all, err := b.measure(t.Context(), p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(all.Rows) != len(p.rows) || len(all.Figures) != len(p.figures) {
-		t.Fatalf("%d rows and %d figures of %d and %d", len(all.Rows), len(all.Figures), len(p.rows), len(p.figures))
+	if n := len(all.Rows) + len(all.Trials) + len(all.Figures); n != len(p.names()) {
+		t.Fatalf("%d rows, %d trials and %d figures; %d are planned", len(all.Rows), len(all.Trials), len(all.Figures), len(p.names()))
 	}
 	for _, r := range all.Rows {
+		if r.Failed != "" {
+			// What is not on this machine is not there; all else works.
+			if r.Layer != "Redis list" || !strings.Contains(r.Failed, errNotThere.Error()) {
+				t.Errorf("%s failed: %s", r.Name, r.Failed)
+			}
+			continue
+		}
 		// Nothing takes less than a system call or as long as a second.
-		for what, ns := range map[string]float64{"C": r.C, "Go": r.Ours} {
+		for what, ns := range map[string]float64{"C": r.C, "Go": r.NS} {
 			if ns < 50 || ns > 1e9 {
 				t.Errorf("%s: %s takes %v ns", r.Name, what, ns)
 			}
 		}
-		if want := r.C / r.Ours; r.Speed != (spread{want, want, want}) {
-			t.Errorf("%s: speed %v of one pair, want %v", r.Name, r.Speed, want)
+		if want := r.C / r.NS; r.Speed != (spread{want, want, want}) {
+			t.Errorf("%s: speed %v of one round, want %v", r.Name, r.Speed, want)
 		}
 		if r.CPU <= 0 || r.CPUC <= 0 {
 			t.Errorf("%s took no processor time: %+v", r.Name, r)
+		}
+		if (r.Kind == ours) != (len(r.Ahead) == 0) {
+			t.Errorf("%s is compared with %v", r.Name, r.Ahead)
+		}
+		for layer, s := range r.Ahead {
+			i := slices.IndexFunc(all.Rows, func(o result) bool { return o.Name == strings.Replace(r.Name, r.Layer, layer, 1) })
+			if i < 0 {
+				t.Errorf("%s is compared with %s, which is not measured", r.Name, layer)
+			} else if want := r.NS / all.Rows[i].NS; s != (spread{want, want, want}) {
+				t.Errorf("%s: %s is faster by %v, want %v", r.Name, layer, s, want)
+			}
+		}
+	}
+	for _, tried := range all.Trials {
+		if tried.Found == "" || tried.Library == ownName && !tried.Passed {
+			t.Errorf("%s, %s: %q", tried.Library, tried.Ability, tried.Found)
 		}
 	}
 	for _, f := range all.Figures {
@@ -54,8 +79,68 @@ func TestEveryRowRuns(t *testing.T) {
 	var tables bytes.Buffer
 	writeTables(&tables, all)
 	for _, r := range all.Rows {
-		if want := fmt.Sprintf("\n| %s | %d | **%.2f** |", r.Layer, r.Size, r.Speed.Median); !strings.Contains(tables.String(), want) {
+		want := fmt.Sprintf("\n| %s | %d | **%.2f** |", r.Layer, r.Size, r.Speed.Median)
+		if r.Failed != "" {
+			want = fmt.Sprintf("\n| %s | %d | %s |", r.Layer, r.Size, r.Failed)
+		} else if r.Group == alternativesGroup || r.Kind != ours {
+			want = fmt.Sprintf("\n| %s | %d | %.2f | %s | %.0f |", r.Layer, r.Size, r.Speed.Median, r.Speed.span(), r.NS)
+		}
+		if !strings.Contains(tables.String(), want) {
 			t.Errorf("no line %q in the tables", want)
+		}
+	}
+	for _, tried := range all.Trials {
+		if !strings.Contains(tables.String(), tried.Found) {
+			t.Errorf("%q is not in the tables", tried.Found)
+		}
+	}
+}
+
+// What is slower than something else comes first, the worst first of all.
+func TestTablesBeginWithWhereOthersAreFaster(t *testing.T) {
+	half, twice := spread{0.5, 0.4, 0.6}, spread{2, 1, 3}
+	rows := []result{
+		{Title: "T", Shape: "S", Layer: receive, Kind: ours, Size: 64, Speed: spread{0.7, 0.6, 0.8}},
+		{Title: "T", Shape: "S", Layer: all, Kind: ours, Size: 64, Speed: twice},
+		{Title: "T", Shape: "S", Layer: "slow", Kind: peer, Size: 64, Speed: half, Ahead: map[string]spread{receive: twice}},
+		{Title: "T", Shape: "S", Layer: "fast", Kind: peer, Size: 64, Speed: twice, Ahead: map[string]spread{receive: half, all: {0.9, 0.8, 1}}},
+	}
+	var out bytes.Buffer
+	writeTables(&out, results{Rows: rows})
+	want := []string{
+		"| Receive | fast | T: S | 64 | **0.50** | 0.40 to 0.60 |",
+		"| All | fast | T: S | 64 | **0.90** | 0.80 to 1.00 |",
+		"| Receive | C | T: S | 64 | **0.70** | 0.60 to 0.80 |",
+	}
+	var got []string
+	for line := range strings.Lines(out.String()) {
+		if strings.Contains(line, "| T: S |") {
+			got = append(got, strings.TrimSpace(line))
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	out.Reset()
+	writeTables(&out, results{Rows: rows[1:3]})
+	if strings.Count(out.String(), "\nNone.\n") != 2 {
+		t.Errorf("nothing is faster, but the tables say:\n%s", &out)
+	}
+}
+
+func TestReasonIsTheFirstLineThatAProcessPrinted(t *testing.T) {
+	exit := errors.New("exit status 2")
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{fmt.Errorf("wrapped: %w", &processError{"p", exit, "benchmarks: take: it broke\nmore"}), "take: it broke"},
+		{&processError{"p", exit, "panic: oh\n\ngoroutine 1"}, "panic: oh"},
+		{&processError{"p", exit, ""}, "exit status 2"},
+		{errNotThere, "not there"},
+	} {
+		if got := reason(c.err); got != c.want {
+			t.Errorf("reason of %v is %q, want %q", c.err, got, c.want)
 		}
 	}
 }
@@ -73,7 +158,7 @@ func TestWriteReplacesTheTablesOnly(t *testing.T) {
 	before, _, _ := strings.Cut(string(readme), tablesBegin)
 	_, after, _ := strings.Cut(string(readme), tablesEnd)
 	for _, ns := range []float64{123456, 654321} { // the second run replaces the first
-		all := results{Rows: []result{{Backend: "System V", Shape: "a shape", Layer: receive, Size: 64, Ours: ns}}}
+		all := results{Rows: []result{{Group: "sysv", Title: "System V", Shape: "a shape", Layer: receive, Kind: ours, Size: 64, NS: ns, Speed: spread{2, 2, 2}}}}
 		if err := all.write(dir); err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +173,7 @@ func TestWriteReplacesTheTablesOnly(t *testing.T) {
 		if n := fmt.Sprintf("| %.0f |", ns); strings.Count(s, n) != 1 {
 			t.Errorf("%q is not once in:\n%s", n, s)
 		}
-		if strings.Count(s, "### ") != 1 {
+		if strings.Count(s, "### System V: a shape") != 1 {
 			t.Errorf("an old table is left in:\n%s", s)
 		}
 	}
@@ -122,7 +207,10 @@ func TestPlanChoosesRows(t *testing.T) {
 		{"^sysv/one-way/Receive/", 64, "sysv/one-way/Receive/64"},
 		{"^posix/figures", 0, "posix/figures"},
 		{"^posix/one-way/raw", 0, "no row matches"},
-		{"figures", 64, "no row matches"},
+		{"^sysv/one-way/hslam", 64, "sysv/one-way/ReceiveInto/64 sysv/one-way/Receive/64 sysv/one-way/hslam/ipc/64"},
+		{"^alternatives/callers/NATS", 0, "alternatives/callers/Request/64 alternatives/callers/NATS/64"},
+		{"^trial/sysv/hslam/ipc/empty", 0, "trial/sysv/hslam/ipc/empty"},
+		{"figures|^trial", 64, "no row matches"},
 		{"", 65, "none of"},
 		{"(", 0, "missing closing"},
 	} {

@@ -25,28 +25,41 @@ const limit = 2 * time.Minute
 type bench struct {
 	exe      string // this program
 	programs string // directory of the C programs
-	pairs    int
+	rounds   int
 	quick    bool   // a few messages, to see that everything works
 	profiles string // directory for CPU profiles of the timed Go processes; or empty
+
+	builds  map[string]build // by build tag
+	servers map[string]*server
 }
 
 // A spread is the median of some figures, with the least and the greatest.
 type spread struct{ Median, Min, Max float64 }
 
-// A result is what was measured for a row: medians of all pairs.
+// A result is what was measured for a contender: medians of all rounds.
 type result struct {
-	Name    string
-	Backend string
-	Shape   string
-	Layer   string
-	Size    int // bytes
+	Name  string
+	Group string
+	Title string
+	Shape string
+	Layer string // the contender
+	Kind  kind
+	Size  int // bytes
+	Count int // messages or round trips that were timed, each time
 
-	Speed  spread  // time of C / time of ours, of each pair
+	Speed  spread  // time of C / its time, of each round
 	C      float64 // nanoseconds for a message or round trip
-	Ours   float64
-	Allocs float64 // of ours, for a message or round trip, all processes together
+	NS     float64
+	Allocs float64 // for a message or round trip, all Go processes together
 	CPUC   float64 // seconds for a million messages or round trips, all processes together
 	CPU    float64
+
+	// Ahead is, of a peer or an alternative, its time / that of a layer of ours,
+	// of each round: above 1, ours is faster.
+	Ahead map[string]spread `json:",omitempty"`
+
+	// Failed says why a peer or an alternative has no figures.
+	Failed string `json:",omitempty"`
 }
 
 // measure does all of p, and tells the standard error what it has come to.
@@ -62,14 +75,18 @@ func (b *bench) measure(ctx context.Context, p plan) (results, error) {
 	if err := buildC(ctx, b.programs); err != nil {
 		return results{}, err
 	}
-	all := results{Machine: thisMachine(ctx, b.pairs)}
-	for i, r := range p.rows {
-		fmt.Fprintf(os.Stderr, "%d/%d %s\n", i+1, len(p.rows), r.name())
-		one, err := b.compare(ctx, r)
+	defer b.stopServers()
+	all := results{Machine: thisMachine(ctx, b.rounds)}
+	for i, c := range p.contests {
+		fmt.Fprintf(os.Stderr, "%d/%d %s/%s/%d, %d contenders\n", i+1, len(p.contests), c.group, c.shape.name, c.size, len(c.contenders)+1)
+		rows, err := b.contest(ctx, c)
 		if err != nil {
 			return results{}, err
 		}
-		all.Rows = append(all.Rows, one)
+		all.Rows = append(all.Rows, rows...)
+	}
+	for _, t := range p.trials {
+		all.Trials = append(all.Trials, b.try(ctx, t))
 	}
 	for _, backend := range p.figures {
 		fmt.Fprintln(os.Stderr, figuresName(backend))
@@ -82,27 +99,79 @@ func (b *bench) measure(ctx context.Context, p plan) (results, error) {
 	return all, nil
 }
 
-// compare measures C and ours in turn.
-func (b *bench) compare(ctx context.Context, r row) (result, error) {
-	var speed, c, ours, allocs, cpuC, cpu []float64
-	for range b.pairs {
-		theirs, err := b.run(ctx, r, r.shape.c)
+// contest measures C and all contenders in turn, in each round. Others than
+// ours that fail do so once.
+func (b *bench) contest(ctx context.Context, c contest) ([]result, error) {
+	var theirs []sample // C
+	samples := make([][]sample, len(c.contenders))
+	failed := make([]string, len(c.contenders))
+	for range b.rounds {
+		inC, err := b.run(ctx, c, contender{name: sendOnly}, c.shape.c)
 		if err != nil {
-			return result{}, fmt.Errorf("%s: in C: %w", r.name(), err)
+			return nil, fmt.Errorf("%s/%s/%d: in C: %w", c.group, c.shape.name, c.size, err)
 		}
-		mine, err := b.run(ctx, r, r.shape.ours)
-		if err != nil {
-			return result{}, fmt.Errorf("%s: %w", r.name(), err)
+		theirs = append(theirs, inC)
+		for i, of := range c.contenders {
+			if failed[i] != "" {
+				continue
+			}
+			s, err := b.run(ctx, c, of, c.shape.ours)
+			switch {
+			case err != nil && (of.kind == ours || ctx.Err() != nil):
+				return nil, fmt.Errorf("%s: %w", c.name(of), err)
+			case err != nil:
+				failed[i], samples[i] = reason(err), nil
+				fmt.Fprintf(os.Stderr, "%s: %s\n", c.name(of), failed[i])
+			default:
+				samples[i] = append(samples[i], s)
+			}
 		}
-		speed = append(speed, theirs.ns/mine.ns)
-		c, ours, allocs = append(c, theirs.ns), append(ours, mine.ns), append(allocs, mine.allocs)
-		cpuC, cpu = append(cpuC, theirs.cpu), append(cpu, mine.cpu)
 	}
-	return result{
-		Name: r.name(), Backend: r.backend.title, Shape: r.shape.title, Layer: r.layer, Size: r.size,
-		Speed: spreadOf(speed), C: median(c), Ours: median(ours),
-		Allocs: median(allocs), CPUC: median(cpuC), CPU: median(cpu),
-	}, nil
+	var rows []result
+	for i, of := range c.contenders {
+		r := result{
+			Name: c.name(of), Group: c.group, Title: c.title, Shape: c.shape.title, Layer: of.name, Kind: of.kind, Size: c.size,
+			Count: b.count(c.shape), C: medianOf(theirs, sample.time), CPUC: medianOf(theirs, sample.processor), Failed: failed[i],
+		}
+		if failed[i] == "" {
+			r.Speed, r.NS = ratios(theirs, samples[i]), medianOf(samples[i], sample.time)
+			r.Allocs, r.CPU = medianOf(samples[i], sample.allocations), medianOf(samples[i], sample.processor)
+			for k, o := range c.contenders {
+				if of.kind != ours && o.kind == ours && slices.Contains(c.shape.against, o.name) {
+					if r.Ahead == nil {
+						r.Ahead = map[string]spread{}
+					}
+					r.Ahead[o.name] = ratios(samples[i], samples[k])
+				}
+			}
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
+// A sample is what one run of one side took, in the units of a result.
+type sample struct{ ns, allocs, cpu float64 }
+
+func (s sample) time() float64        { return s.ns }
+func (s sample) allocations() float64 { return s.allocs }
+func (s sample) processor() float64   { return s.cpu }
+
+func medianOf(samples []sample, of func(sample) float64) float64 {
+	var v []float64
+	for _, s := range samples {
+		v = append(v, of(s))
+	}
+	return median(v)
+}
+
+// ratios are the times of a over those of b, of the same rounds.
+func ratios(a, b []sample) spread {
+	var v []float64
+	for i := range a {
+		v = append(v, a[i].ns/b[i].ns)
+	}
+	return spreadOf(v)
 }
 
 func median(v []float64) float64 { return spreadOf(v).Median }
@@ -113,38 +182,49 @@ func spreadOf(v []float64) spread {
 	return spread{Median: (v[(n-1)/2] + v[n/2]) / 2, Min: v[0], Max: v[n-1]}
 }
 
-// A sample is what one run of one side took.
-type sample struct{ ns, allocs, cpu float64 } // as in result
-
-// run does the work of a row once, with queues of its own.
-func (b *bench) run(ctx context.Context, r row, s side) (_ sample, err error) {
-	j := job{Backend: r.backend.name, Layer: r.layer, Size: r.size, Count: r.shape.count}
+// count returns how many messages of a shape are timed.
+func (b *bench) count(s shape) int {
 	if b.quick {
-		j.Count = 50
+		return 64
 	}
+	return s.count
+}
+
+// run does the work of a contest once.
+func (b *bench) run(ctx context.Context, c contest, of contender, s side) (_ sample, err error) {
+	j := job{Backend: c.backend.name, Layer: of.name, Size: c.size, Count: b.count(c.shape), Callers: c.shape.callers}
 	j.Warm = max(j.Count/10, 1)
-	remove, err := j.makeQueues(r.backend, len(s) > 1)
-	defer func() { err = errors.Join(err, remove()) }()
+	limit := limit
+	if of.kind == peer || of.kind == alternative {
+		limit /= 4
+	}
+	ctx, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("took longer than %v", limit))
+	defer stop()
+	m, err := b.meet(ctx, c.backend, of, &j, len(s) > 1)
+	defer func() { err = errors.Join(err, m.remove()) }()
 	if err != nil {
 		return sample{}, err
 	}
 
-	ctx, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("took longer than %v", limit))
-	defer stop()
+	server := m.server.processorTime()
 	group, ctx := errgroup.WithContext(ctx)
-	reports, cpu := make([]report, len(s)), make([]time.Duration, len(s))
+	reports := make([]report, len(s))
 	for i, p := range s {
 		j := j
 		j.Role = p.role
 		if b.profiles != "" && i == 0 {
-			j.Profile = filepath.Join(b.profiles, strings.ReplaceAll(r.name(), "/", "-")+".prof")
+			j.Profile = filepath.Join(b.profiles, strings.ReplaceAll(c.name(of), "/", "-")+".prof")
 		}
-		cmd := b.goCommand(ctx, j)
+		cmd, err := b.goCommand(ctx, j, of.tag)
 		if p.inC {
-			cmd = b.cCommand(ctx, r.backend.program, p.spins, j)
+			cmd, err = b.cCommand(ctx, c.backend.program, p.spins, j), nil
 		}
+		if err != nil {
+			return sample{}, err
+		}
+		cmd.ExtraFiles = m.files
 		group.Go(func() (err error) {
-			reports[i], cpu[i], err = execute(ctx, cmd)
+			reports[i], _, err = execute(ctx, cmd)
 			return err
 		})
 	}
@@ -154,45 +234,26 @@ func (b *bench) run(ctx context.Context, r row, s side) (_ sample, err error) {
 	total := sample{ns: float64(reports[0].NS) / float64(j.Count)}
 	for i := range s {
 		total.allocs += float64(reports[i].Mallocs) / float64(j.Count)
-		total.cpu += cpu[i].Seconds() / float64(j.Warm+j.Count) * 1e6
+		total.cpu += float64(reports[i].CPU) / 1e3 / float64(j.Count)
 	}
+	total.cpu += (m.server.processorTime() - server).Seconds() / float64(j.Warm+j.Count) * 1e6
 	return total, nil
 }
 
-// makeQueues makes the queues of the job, one or two. Call remove in any case.
-func (j *job) makeQueues(b backend, two bool) (remove func() error, err error) {
-	var removes []func() error
-	remove = func() error {
-		var errs []error
-		for _, r := range removes {
-			errs = append(errs, r())
-		}
-		return errors.Join(errs...)
-	}
-	add := func() (string, error) {
-		address, r, err := b.create()
-		if err == nil {
-			removes = append(removes, r)
-		}
-		return address, err
-	}
-	if j.There, err = add(); err != nil {
-		return remove, err
-	}
-	j.Back = j.There
-	if two {
-		j.Back, err = add()
-	}
-	return remove, err
-}
-
-// goCommand returns the command that does j in Go.
-func (b *bench) goCommand(ctx context.Context, j job) *exec.Cmd {
+// goCommand returns the command that does j in Go, in this program or one with
+// a build tag.
+func (b *bench) goCommand(ctx context.Context, j job, tag string) (*exec.Cmd, error) {
 	arg, err := json.Marshal(j)
 	if err != nil {
 		panic(err) // a job holds strings and numbers
 	}
-	return exec.CommandContext(ctx, b.exe, childArg, string(arg))
+	exe := b.exe
+	if tag != "" {
+		if exe, err = b.tagged(ctx, tag); err != nil {
+			return nil, err
+		}
+	}
+	return exec.CommandContext(ctx, exe, childArg, string(arg)), nil
 }
 
 // cCommand returns the command that does j in C.
@@ -212,11 +273,31 @@ func execute(ctx context.Context, cmd *exec.Cmd) (report, time.Duration, error) 
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return report{}, 0, fmt.Errorf("%s: %w\n%s", filepath.Base(cmd.Path), cmp.Or(context.Cause(ctx), err), stderr.Bytes())
+		return report{}, 0, &processError{filepath.Base(cmd.Path), cmp.Or(context.Cause(ctx), err), stderr.String()}
 	}
 	var r report
 	if err := json.Unmarshal(out, &r); err != nil {
 		return report{}, 0, fmt.Errorf("%s printed %q: %w", filepath.Base(cmd.Path), out, err)
 	}
 	return r, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
+}
+
+// A processError is how a process of a benchmark failed.
+type processError struct {
+	program string
+	err     error
+	stderr  string
+}
+
+func (e *processError) Error() string { return fmt.Sprintf("%s: %v\n%s", e.program, e.err, e.stderr) }
+func (e *processError) Unwrap() error { return e.err }
+
+// reason is the first line that tells why something failed.
+func reason(err error) string {
+	text := err.Error()
+	if failed := (*processError)(nil); errors.As(err, &failed) {
+		text = cmp.Or(strings.TrimPrefix(strings.TrimSpace(failed.stderr), "benchmarks: "), failed.err.Error())
+	}
+	line, _, _ := strings.Cut(text, "\n")
+	return line
 }

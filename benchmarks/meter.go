@@ -4,15 +4,17 @@ import (
 	"os"
 	"runtime"
 	"runtime/pprof"
+	"syscall"
 	"time"
 )
 
 // A meter measures from the last message of the warm-up to the last of all.
 type meter struct {
-	job    job
-	seen   int
-	start  time.Time
-	before runtime.MemStats
+	job     job
+	seen    int
+	start   time.Time
+	startOf time.Duration // processor time then
+	before  runtime.MemStats
 
 	report report
 	err    error // of writing a profile
@@ -38,13 +40,24 @@ func (m *meter) begin() {
 		}
 	}
 	runtime.ReadMemStats(&m.before)
+	m.startOf = processorTime()
 	m.start = time.Now()
 }
 
 func (m *meter) end() {
 	m.report.NS = time.Since(m.start).Nanoseconds()
+	m.report.CPU = (processorTime() - m.startOf).Nanoseconds()
 	var after runtime.MemStats
 	runtime.ReadMemStats(&after)
 	m.report.Mallocs = after.Mallocs - m.before.Mallocs
 	pprof.StopCPUProfile()
+}
+
+// processorTime is what this process has used.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

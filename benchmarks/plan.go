@@ -8,9 +8,13 @@ import (
 
 // A plan is what a run measures.
 type plan struct {
-	rows    []row     // those of one table together
-	figures []backend // of which to measure the figures
+	contests []contest
+	trials   []trial
+	figures  []backend // of which to measure the figures
 }
+
+// alternativesGroup is the group of the contests with them.
+const alternativesGroup = "alternatives"
 
 // newPlan returns what pattern matches, of one size unless that is 0.
 func newPlan(pattern string, size int) (plan, error) {
@@ -18,47 +22,75 @@ func newPlan(pattern string, size int) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	if size != 0 && !slices.Contains(sizes, size) {
-		return plan{}, fmt.Errorf("size %d is none of %v", size, sizes)
+	if size != 0 && !slices.Contains(sizes, size) && !slices.Contains(requestSizes, size) {
+		return plan{}, fmt.Errorf("size %d is none of %v, nor for requests of %v", size, sizes, requestSizes)
 	}
 	var p plan
 	for _, b := range backends {
-		p.add(b, want, size)
+		for _, s := range shapes {
+			p.add(contest{group: b.name, title: b.title, backend: b, shape: s, contenders: b.peers}, want, size)
+		}
+		if size == 0 && want.MatchString(figuresName(b)) {
+			p.figures = append(p.figures, b)
+		}
 	}
-	if len(p.rows)+len(p.figures) == 0 {
+	for _, s := range alternativeShapes {
+		p.add(contest{group: alternativesGroup, title: "System V and what else there is", backend: systemV, shape: s, contenders: alternatives}, want, size)
+	}
+	for _, t := range trials() {
+		if size == 0 && want.MatchString(t.name()) {
+			p.trials = append(p.trials, t)
+		}
+	}
+	if len(p.names()) == 0 {
 		return plan{}, fmt.Errorf("no row matches %q; -list shows all", pattern)
 	}
 	return p, nil
 }
 
-func (p *plan) add(b backend, want *regexp.Regexp, size int) {
-	for _, s := range shapes {
-		for _, layer := range s.layers {
-			l, ok := b.layerNamed(layer)
-			if !ok {
-				continue // not every backend has raw calls
-			}
-			for _, n := range sizes {
-				if n+l.header > maxSize {
-					continue
-				}
-				r := row{b, s, layer, n}
-				if (size == 0 || n == size) && want.MatchString(r.name()) {
-					p.rows = append(p.rows, r)
+// add adds the contest with what want chooses of its contenders, once for each
+// size. Others bring those that they are compared with.
+func (p *plan) add(c contest, want *regexp.Regexp, size int) {
+	others := c.contenders
+	for _, c.size = range c.shape.sizes {
+		if size != 0 && c.size != size {
+			continue
+		}
+		var chosen []contender
+		if c.shape.against != nil {
+			for _, o := range others {
+				if o.can(c.shape) && want.MatchString(c.name(o)) {
+					chosen = append(chosen, o)
 				}
 			}
 		}
-	}
-	if size == 0 && want.MatchString(figuresName(b)) {
-		p.figures = append(p.figures, b)
+		withOthers := len(chosen) > 0
+		var mine []contender
+		for _, layer := range c.shape.layers {
+			l, ok := c.backend.contenderNamed(layer)
+			if !ok {
+				continue // not every backend has raw calls
+			}
+			if want.MatchString(c.name(l)) || withOthers && slices.Contains(c.shape.against, layer) {
+				mine = append(mine, l)
+			}
+		}
+		if c.contenders = append(mine, chosen...); len(c.contenders) > 0 {
+			p.contests = append(p.contests, c)
+		}
 	}
 }
 
 // names returns what -run can match.
 func (p plan) names() []string {
 	var names []string
-	for _, r := range p.rows {
-		names = append(names, r.name())
+	for _, c := range p.contests {
+		for _, of := range c.contenders {
+			names = append(names, c.name(of))
+		}
+	}
+	for _, t := range p.trials {
+		names = append(names, t.name())
 	}
 	for _, b := range p.figures {
 		names = append(names, figuresName(b))

@@ -17,6 +17,7 @@ import (
 type results struct {
 	Machine machine
 	Rows    []result
+	Trials  []tried
 	Figures []figures
 }
 
@@ -28,19 +29,19 @@ type machine struct {
 	Kernel     string
 	Go         string
 	C          string
-	Pairs      int
+	Rounds     int
 }
 
 func (m machine) String() string {
-	return fmt.Sprintf("%s: %d processors (%s), Linux %s, %s, %s; medians of %d pairs.",
-		m.Date, m.Processors, m.CPU, m.Kernel, m.Go, m.C, m.Pairs)
+	return fmt.Sprintf("%s: %d processors (%s), Linux %s, %s, %s; medians of %d rounds.",
+		m.Date, m.Processors, m.CPU, m.Kernel, m.Go, m.C, m.Rounds)
 }
 
-func thisMachine(ctx context.Context, pairs int) machine {
+func thisMachine(ctx context.Context, rounds int) machine {
 	kernel, _, _ := strings.Cut(readLine("/proc/sys/kernel/osrelease"), "-")
 	return machine{
 		Date: time.Now().UTC().Format(time.DateOnly), CPU: cpuModel(), Processors: runtime.NumCPU(),
-		Kernel: kernel, Go: runtime.Version(), C: compilerVersion(ctx), Pairs: pairs,
+		Kernel: kernel, Go: runtime.Version(), C: compilerVersion(ctx), Rounds: rounds,
 	}
 }
 

@@ -28,34 +28,43 @@ var systemV = backend{
 		}
 		return sysv.OpenID(id, nil)
 	},
-	raw: []layer{
-		{name: raw, sender: newRawSender, receive: sysvReceive(func(id int, buf []byte) (int, sys.Errno) {
-			return sys.Msgrcv(id, buf, maxSize, 0, 0)
-		})},
-		{name: rawSpin, sender: newRawSender, receive: sysvReceive(func(id int, buf []byte) (int, sys.Errno) {
-			return sys.TryMsgrcv(id, buf, maxSize, 0, 0)
-		})},
-	},
+	raw:   []contender{rawSysV(raw, false), rawSysV(rawSpin, true)},
+	peers: peersOf("sysv"),
 }
 
-// sysvReceive receives as a C program does: one buffer, no canceling. Calls
-// after the first, which does not wait, are those of wait.
-func sysvReceive(wait func(id int, buf []byte) (int, sys.Errno)) func(context.Context, mq.Queue, func([]byte) bool) error {
-	return func(_ context.Context, q mq.Queue, handle func([]byte) bool) error {
-		id, buf := q.(*sysv.Queue).ID(), make([]byte, sys.TypeSize+maxSize)
-		for {
-			n, errno := sys.TryMsgrcv(id, buf, maxSize, 0, 0)
-			for errno == sys.ENOMSG || errno == sys.EINTR {
-				n, errno = wait(id, buf)
-			}
-			if errno != 0 {
-				return errno
-			}
-			if !handle(buf[sys.TypeSize:][:n]) {
-				return nil
-			}
+// rawSysV sends and receives as a C program does: one buffer for each, no
+// canceling. Calls that do not wait come first; if it spins, there are no others.
+func rawSysV(name string, spins bool) contender {
+	return contender{name: name, kind: ours, open: func(_ context.Context, j job) (end, error) {
+		to, from := j.addresses()
+		out, err := strconv.Atoi(to)
+		if err != nil {
+			return end{}, err
 		}
-	}
+		in, err := strconv.Atoi(from)
+		if err != nil {
+			return end{}, err
+		}
+		wait := sys.Msgrcv
+		if spins {
+			wait = sys.TryMsgrcv
+		}
+		return end{sender: &rawSender{out, make([]byte, sys.TypeSize+maxSize)}, receive: func(_ context.Context, handle func([]byte) bool) error {
+			buf := make([]byte, sys.TypeSize+maxSize)
+			for {
+				n, errno := sys.TryMsgrcv(in, buf, maxSize, 0, 0)
+				for errno == sys.ENOMSG || errno == sys.EINTR {
+					n, errno = wait(in, buf, maxSize, 0, 0)
+				}
+				if errno != 0 {
+					return errno
+				}
+				if !handle(buf[sys.TypeSize:][:n]) {
+					return nil
+				}
+			}
+		}}, nil
+	}}
 }
 
 // A rawSender sends as a C program does, but for a copy: one buffer, no
@@ -63,10 +72,6 @@ func sysvReceive(wait func(id int, buf []byte) (int, sys.Errno)) func(context.Co
 type rawSender struct {
 	id  int
 	buf []byte
-}
-
-func newRawSender(q mq.Queue) mqSender {
-	return &rawSender{q.(*sysv.Queue).ID(), make([]byte, sys.TypeSize+maxSize)}
 }
 
 func (s *rawSender) Send(_ context.Context, m mq.Message) error {

@@ -1,12 +1,13 @@
 /*
  * One side of a benchmark. It handles WARM messages, then COUNT messages more,
- * and prints how long the latter took. The queues exist; THERE and BACK may be
+ * and prints how long the latter took, and how much processor time. The queues exist; THERE and BACK may be
  * the same one.
  */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "bench.h"
@@ -25,6 +26,15 @@ static int64_t now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+/* cpu returns the processor time that this process has used. */
+static int64_t cpu(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * INT64_C(1000000000) + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * INT64_C(1000);
 }
 
 /* put_number sends message i: every payload begins with its number. */
@@ -47,7 +57,7 @@ static void take_number(int queue, struct message *m, size_t size, int64_t i)
 int main(int argc, char **argv)
 {
 	static struct message m;
-	int64_t i, start = 0;
+	int64_t i, start = 0, start_cpu = 0;
 
 	if (argc != 8) {
 		fprintf(stderr, "usage: %s ping|echo|send|receive sleep|spin THERE BACK SIZE WARM COUNT\n", argv[0]);
@@ -63,9 +73,13 @@ int main(int argc, char **argv)
 		return 2;
 	}
 
+	for (i = sizeof i; i < (int64_t)size; i++)
+		m.data[i] = 7 * i + 1;
 	for (i = 0; i < total; i++) {
-		if (i == warm)
+		if (i == warm) {
+			start_cpu = cpu();
 			start = now();
+		}
 		switch (role) {
 		case 'p':
 			put_number(there, &m, size, i);
@@ -83,6 +97,7 @@ int main(int argc, char **argv)
 			break;
 		}
 	}
-	printf("{\"ns\": %lld}\n", (long long)(now() - start));
+	start = now() - start;
+	printf("{\"ns\": %lld, \"cpu\": %lld}\n", (long long)start, (long long)(cpu() - start_cpu));
 	return 0;
 }

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"ipcmq/mq"
+)
+
+// A contender is one way to do the work of a contest.
+type contender struct {
+	name string
+	kind kind
+
+	// tag is the build tag of the program that has it; empty for this one.
+	tag string
+
+	// header is the bytes that a message has besides the payload, at most.
+	header int
+
+	// meet makes what the processes of one run meet at; nil means the queues of
+	// the backend of the contest.
+	meet func(ctx context.Context, b *bench, j *job) (meeting, error)
+
+	// open opens the end of the process that does j.
+	open func(ctx context.Context, j job) (end, error)
+}
+
+// A kind says what a contender is to the library.
+type kind string
+
+const (
+	inC         kind = "C"
+	ours        kind = "ipcmq"
+	peer        kind = "peer"        // another library for the same queues
+	alternative kind = "alternative" // what people use instead of queues
+)
+
+// An end is where one process sends and receives. It has what its role needs.
+type end struct {
+	sender mqSender
+
+	// receive gives the payloads to handle, in order, until handle returns false.
+	// They are handle's only during the call.
+	receive func(ctx context.Context, handle func(data []byte) bool) error
+
+	// call sends a request and returns the reply; several goroutines may call it
+	// at once. serve answers n requests with what is in them.
+	call  func(ctx context.Context, data []byte) (reply []byte, err error)
+	serve func(ctx context.Context, n int) error
+
+	close func() error // nil if there is nothing to close
+}
+
+// mqSender is the part of mq.Sender that is needed here.
+type mqSender interface {
+	Send(context.Context, mq.Message) error
+}
+
+// sendFunc is a function that sends a payload.
+type sendFunc func(ctx context.Context, data []byte) error
+
+func (f sendFunc) Send(ctx context.Context, m mq.Message) error { return f(ctx, m.Data) }
+
+// addresses returns where a process of this role sends and where it receives.
+func (j job) addresses() (out, in string) {
+	switch j.Role {
+	case echo, take, serve:
+		return j.Back, j.There
+	}
+	return j.There, j.Back
+}
+
+// ends closes several things.
+func ends(closers ...func() error) func() error {
+	return func() error {
+		var errs []error
+		for _, c := range closers {
+			errs = append(errs, c())
+		}
+		return errors.Join(errs...)
+	}
+}
+
+// can reports whether the contender does work of a shape.
+func (c contender) can(s shape) bool {
+	return c.kind != peer || s.ours[0].role != ask // peers have no requests
+}

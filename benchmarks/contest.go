@@ -1,0 +1,131 @@
+package main
+
+import "fmt"
+
+// maxSize is the largest payload here, in bytes: what the kernel's defaults
+// allow.
+const maxSize = 8192
+
+var (
+	sizes = []int{64, 1024, maxSize}
+
+	// Requests carry a header besides.
+	requestSizes = []int{64, 1024, maxSize - 1024}
+)
+
+// A contest is work that several contenders do in turn, in each round, C first.
+type contest struct {
+	group      string // sysv, posix, ...
+	title      string
+	backend    backend
+	shape      shape
+	size       int // bytes of payload
+	contenders []contender
+}
+
+// name is what -run matches, such as "sysv/one-way/Receive/64".
+func (c contest) name(of contender) string {
+	return fmt.Sprintf("%s/%s/%s/%d", c.group, c.shape.name, of.name, c.size)
+}
+
+// A side is the processes that do the work together. The first is timed.
+type side []process
+
+// A process is one process of a side.
+type process struct {
+	role  role
+	inC   bool
+	spins bool // in C: waits by trying again and again
+}
+
+// A shape is a kind of work.
+type shape struct {
+	name    string
+	title   string
+	count   int // messages, or round trips, that are timed
+	callers int // goroutines that send requests at once; 0 means 1
+	sizes   []int
+	c, ours side
+	layers  []string // of ours that are compared
+
+	// against are the layers that the others are compared with; without them,
+	// there are no others.
+	against []string
+}
+
+// plain are the layers that do no more than other libraries do.
+var plain = []string{receiveInto, receive}
+
+var shapes = []shape{
+	{
+		name: "one-process", title: "send and receive in one process", count: 50_000, sizes: sizes,
+		c:      side{{role: ping, inC: true}},
+		ours:   side{{role: ping}},
+		layers: []string{raw, receiveInto, receive, all}, against: plain,
+	},
+	{
+		name: "one-way", title: "one way between two processes", count: 50_000, sizes: sizes,
+		c:      side{{role: take, inC: true}, {role: send, inC: true}},
+		ours:   side{{role: take}, {role: send}},
+		layers: []string{raw, receiveInto, receive, all, intoSpin, channel, channelSpin, subscription}, against: plain,
+	},
+	{
+		name: "from-c", title: "one way, the sender being the C program on both sides", count: 50_000, sizes: sizes,
+		c:      side{{role: take, inC: true}, {role: send, inC: true}},
+		ours:   side{{role: take}, {role: send, inC: true}},
+		layers: []string{receiveInto, channel},
+	},
+	{
+		name: "to-c", title: "one way, the receiver being the C program on both sides", count: 50_000, sizes: sizes,
+		c:      side{{role: take, inC: true}, {role: send, inC: true}},
+		ours:   side{{role: take, inC: true}, {role: send}},
+		layers: []string{sendOnly},
+	},
+	{
+		name: "round-trip", title: "round trip between two processes; C sleeps while it waits", count: 4_000, sizes: sizes,
+		c:      side{{role: ping, inC: true}, {role: echo, inC: true}},
+		ours:   side{{role: ping}, {role: echo}},
+		layers: []string{raw, receiveInto, receive, all, channel, subscription, intoSpin, channelSpin}, against: plain,
+	},
+	{
+		name: "request", title: "request and reply, one at a time; C sends without a header", count: 4_000, sizes: requestSizes,
+		c:      side{{role: ping, inC: true}, {role: echo, inC: true}},
+		ours:   side{{role: ask}, {role: serve}},
+		layers: []string{request},
+	},
+	{
+		name: "spinning", title: "round trip between two processes; C polls while it waits", count: 20_000, sizes: sizes,
+		c:      side{{role: ping, inC: true, spins: true}, {role: echo, inC: true, spins: true}},
+		ours:   side{{role: ping}, {role: echo}},
+		layers: []string{rawSpin, intoSpin, channelSpin},
+	},
+}
+
+// alternativeShapes are the work in which System V queues, which have most
+// users, meet what people use instead of queues.
+var alternativeShapes = []shape{
+	{
+		name: "one-way", title: "one way between two processes", count: 50_000, sizes: sizes,
+		c:      side{{role: take, inC: true}, {role: send, inC: true}},
+		ours:   side{{role: take}, {role: send}},
+		layers: []string{receiveInto, channel, subscription}, against: []string{receiveInto, channel, subscription},
+	},
+	{
+		name: "round-trip", title: "round trip between two processes", count: 4_000, sizes: sizes,
+		c:      side{{role: ping, inC: true}, {role: echo, inC: true}},
+		ours:   side{{role: ping}, {role: echo}},
+		layers: []string{receiveInto, channel, subscription}, against: []string{receiveInto, channel, subscription},
+	},
+	{
+		name: "request", title: "request and reply, one at a time; C has no ids", count: 4_000, sizes: requestSizes,
+		c:      side{{role: ping, inC: true}, {role: echo, inC: true}},
+		ours:   side{{role: ask}, {role: serve}},
+		layers: []string{request}, against: []string{request},
+	},
+	{
+		name: "callers", title: "requests and replies of 16 callers at once in one process; C sends one at a time", count: 16_000, callers: 16, sizes: []int{64},
+		c:      side{{role: ping, inC: true}, {role: echo, inC: true}},
+		ours:   side{{role: ask}, {role: serve}},
+		layers: []string{request}, against: []string{request},
+	},
+}
