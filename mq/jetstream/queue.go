@@ -2,38 +2,334 @@ package jetstream
 
 import (
 	"context"
+	"crypto/rand"
+	"fmt"
+	"io/fs"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
+	js "github.com/nats-io/nats.go/jetstream"
 
 	"ipcmq/mq"
 )
 
 // A Queue is a handle on a queue that NATS servers keep. Its methods may be
 // called by several goroutines at once.
-type Queue struct{ mode Mode }
+type Queue struct {
+	receiver // of any type
+
+	nc       *nats.Conn
+	ownsConn bool
+	name     string
+	id       string // tells the queue from another one of its name
+	subjects subjects
+	access   mq.Access
+	created  bool
+
+	mode       Mode
+	storage    Storage
+	ackWait    time.Duration
+	maxBytes   int64
+	maxSize    int64         // most bytes of a message with its header, or 0
+	duplicates time.Duration // how long the servers know the ids of messages
+
+	sender   string // begins the ids of the messages of this handle
+	lastSent atomic.Uint64
+
+	room       bell  // a message may have left the queue
+	wakes      bells // a message may be there
+	reconnects bell
+
+	mu        sync.Mutex
+	closed    bool
+	subs      map[string]*nats.Subscription // for room and wakes, by subject
+	consumers map[mq.Selector]*consumer
+	inboxes   map[*Inbox]struct{}
+
+	life       context.Context // ends with Close
+	end        context.CancelFunc
+	calls      sync.WaitGroup
+	background sync.WaitGroup
+}
 
 var (
 	_ mq.Exchange = (*Queue)(nil)
 	_ mq.Leaser   = (*Queue)(nil)
 )
 
-// Open connects to a server of the cluster at url, such as
-// "nats://a.example:4222,nats://b.example:4222", and opens the queue with the
-// given name, or creates it if there is none.
-func Open(ctx context.Context, url, name string, cfg *Config) (*Queue, error) { return nil, todo }
+// Open connects to a NATS server and opens the queue with the given name, or
+// creates it if there is none; peers may start in any order. The servers are
+// URLs separated by commas, such as "nats://a.example:4222,nats://b.example:4222".
+// A nil cfg means the defaults; see [Config].
+//
+// A name is letters and digits of ASCII, - and _, at most 128 bytes.
+//
+// If the connection is lost later, it is made again: calls that wait go on, and
+// those that do not fail with [mq.ErrUnavailable].
+//
+// Open waits until ctx ends, 5 seconds at most, for a queue that is unavailable.
+// If Open fails, no queue was created, unless the error matches [mq.ErrInDoubt].
+// The error matches [mq.ErrUnavailable] if no server answers, fs.ErrPermission if
+// the server does not admit the user, fs.ErrExist, fs.ErrNotExist, and
+// [mq.ErrInvalidConfig] if the queue exists and is not as cfg says.
+func Open(ctx context.Context, servers, name string, cfg *Config) (*Queue, error) {
+	c, err := cfg.check(name)
+	if err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, (&Queue{name: name}).ended("open", ctx, nil)
+	}
+	nc, err := dial(ctx, servers, name, c.NATS)
+	if err != nil {
+		return nil, err
+	}
+	err = checkConn(nc, name)
+	if err == nil {
+		var q *Queue
+		if q, err = open(ctx, nc, name, c); err == nil {
+			q.ownsConn = true
+			return q, nil
+		}
+	}
+	nc.Close()
+	return nil, err
+}
 
-// OpenConn is Open over a connection that the caller has made and closes. It
-// must have been made with nats.ReconnectBufSize(-1): a message in the
-// reconnect buffer may be sent long after Send has failed.
+// OpenConn is [Open] over a connection that the caller has made, and closes
+// after the queue. Several queues may share one.
+//
+// The connection must have been made with nats.ReconnectBufSize(-1) and without
+// nats.NoEcho. nats.MaxReconnects(-1) makes it outlive a long outage, and
+// nats.PingInterval(time.Second) notice a server that hangs.
 func OpenConn(ctx context.Context, nc *nats.Conn, name string, cfg *Config) (*Queue, error) {
-	return nil, todo
+	c, err := cfg.check(name)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.NATS) > 0 {
+		return nil, &mq.Error{Op: "open", Queue: name, Kind: mq.ErrInvalidConfig, Detail: "NATS is options for a connection, and this one is made already"}
+	}
+	if err := checkConn(nc, name); err != nil {
+		return nil, err
+	}
+	return open(ctx, nc, name, c)
+}
+
+// newQueue makes a handle on a queue that exists.
+func newQueue(nc *nats.Conn, name string, info *js.StreamInfo, c Config) *Queue {
+	q := &Queue{
+		nc: nc, name: name, subjects: subjectsOf(name), access: c.Access,
+		id: info.Config.Metadata[metaID], mode: modeOf(&info.Config), storage: storageOf(&info.Config), ackWait: ackWaitOf(&info.Config),
+		maxBytes: info.Config.MaxBytes, maxSize: int64(info.Config.MaxMsgSize), duplicates: info.Config.Duplicates,
+		sender:    rand.Text()[:idRandom],
+		subs:      make(map[string]*nats.Subscription),
+		consumers: make(map[mq.Selector]*consumer),
+		inboxes:   make(map[*Inbox]struct{}),
+	}
+	q.life, q.end = context.WithCancel(context.Background())
+	q.receiver = receiver{q: q, from: q.source(mq.Any())}
+	q.background.Add(1)
+	go q.watch(nc.StatusChanged(nats.CONNECTED))
+	return q
 }
 
 // Name returns the name that the queue was opened with.
-func (q *Queue) Name() string { return "" }
+func (q *Queue) Name() string { return q.name }
+
+// String returns the name and the mode, such as "orders (lease mode)".
+func (q *Queue) String() string { return fmt.Sprintf("%s (%v)", q.name, q.mode) }
 
 // Mode returns LeaseMode or ClaimMode.
 func (q *Queue) Mode() Mode { return q.mode }
 
 // Created reports whether opening this handle created the queue.
-func (q *Queue) Created() bool { return false }
+func (q *Queue) Created() bool { return q.created }
+
+// Close unblocks every call that is blocked on this handle, waits until it has
+// returned, and makes it and all later ones fail with [mq.ErrClosed]. Leases
+// stay with their holders until they run out, but cannot be acknowledged any
+// more. The queue and its messages stay with the servers; see [Queue.Remove].
+// Close closes the connection that Open made, always returns nil, and may be
+// called more than once.
+func (q *Queue) Close() error {
+	q.mu.Lock()
+	q.closed = true
+	inboxes := make([]*Inbox, 0, len(q.inboxes))
+	for in := range q.inboxes {
+		inboxes = append(inboxes, in)
+	}
+	q.mu.Unlock()
+	q.end()
+	for _, in := range inboxes {
+		in.Close()
+	}
+	q.calls.Wait()
+	q.background.Wait()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, s := range q.subs {
+		s.Unsubscribe() // fails if the connection is closed, and then it is over as well
+	}
+	for _, c := range q.consumers {
+		c.close()
+	}
+	clear(q.subs)
+	clear(q.consumers)
+	if q.ownsConn {
+		q.nc.Close()
+	}
+	return nil
+}
+
+// Remove removes the queue with all its messages, for everybody: calls that are
+// blocked on it, here and elsewhere, end with [mq.ErrRemoved]. The handle still
+// wants to be closed.
+//
+// Remove waits for 5 seconds if the queue is unavailable. The error matches
+// [mq.ErrInDoubt] if the queue may have been removed.
+func (q *Queue) Remove() error {
+	c, err := q.begin("remove", nil, true)
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	ctx, cancel := context.WithTimeout(c.ctx, openWait)
+	defer cancel()
+	if err := q.verify(ctx, "remove"); err != nil {
+		return err
+	}
+	doubt := false
+	err = insist(ctx, func() error {
+		err := q.api(ctx, graceWait, "STREAM.DELETE."+q.subjects.stream, nil, nil)
+		if code(err) == codeStreamNotFound && doubt {
+			return nil // an earlier try did it
+		}
+		doubt = doubt || err != nil && code(err) == 0 && !isUnsent(err)
+		return err
+	})
+	switch {
+	case err == nil:
+		// Others need not wait until they look again.
+		q.nc.Publish(q.subjects.wakeAll(), nil)
+		q.nc.Publish(q.subjects.free(), nil)
+		return nil
+	case doubt:
+		return q.lost("remove", err)
+	}
+	return q.failed("remove", err)
+}
+
+// Capabilities returns what the queue can do in its mode; MaxPayload is the same
+// for all types.
+func (q *Queue) Capabilities() mq.Capabilities {
+	can := mq.Capabilities{
+		MaxType:     math.MaxInt64,
+		MaxPayload:  q.maxPayload(),
+		Selectors:   []mq.SelectorKind{mq.SelectAny, mq.SelectType},
+		SeesRemoval: true,
+		Exclusive:   true,
+		InDoubt:     true,
+		Lifetime:    mq.OnDisk,
+	}
+	if q.mode == ClaimMode {
+		can.Selectors = append(can.Selectors, mq.SelectUpTo, mq.SelectExcept)
+		can.Exclusive = false
+	}
+	if q.storage == Memory {
+		can.Lifetime = mq.UntilExit // of the server
+	}
+	return can
+}
+
+// Check returns nil if the queue exists, or cannot be asked for now.
+func (q *Queue) Check() error {
+	c, err := q.begin("check", nil, true)
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	return q.verify(c.ctx, "check")
+}
+
+// A call is one that is under way on a queue.
+type call struct {
+	q    *Queue
+	op   string
+	user context.Context // nil if the call does not wait
+	ctx  context.Context // ends with user, and when the queue is closed
+	end  func()
+}
+
+// begin begins a call, or returns why it cannot be made. user is nil for a call
+// that does not wait.
+func (q *Queue) begin(op string, user context.Context, allowed bool) (*call, error) {
+	if !allowed {
+		return nil, q.fail(op, fs.ErrPermission, nil, "the handle was opened "+q.access.String())
+	}
+	q.mu.Lock()
+	if q.closed {
+		q.mu.Unlock()
+		return nil, q.fail(op, mq.ErrClosed, nil, "")
+	}
+	q.calls.Add(1)
+	q.mu.Unlock()
+	c := &call{q: q, op: op, user: user, ctx: q.life, end: q.calls.Done}
+	if user == nil {
+		return c, nil
+	}
+	if user.Err() != nil {
+		q.calls.Done()
+		return nil, q.ended(op, user, nil)
+	}
+	if user.Done() != nil {
+		ctx, cancel := context.WithCancel(user)
+		stop := context.AfterFunc(q.life, cancel)
+		c.ctx = ctx
+		c.end = func() {
+			stop()
+			cancel()
+			q.calls.Done()
+		}
+	}
+	return c, nil
+}
+
+// waits reports whether the call waits for what it wants.
+func (c *call) waits() bool { return c.user != nil }
+
+// ended makes the error for a call whose context has ended, while the server
+// was as last says.
+func (c *call) ended(last error) error {
+	if c.q.life.Err() != nil {
+		return c.q.fail(c.op, mq.ErrClosed, nil, "")
+	}
+	return c.q.ended(c.op, c.user, last)
+}
+
+// failed makes an error of err, which the call has met.
+func (c *call) failed(err error) error {
+	if c.ctx.Err() != nil {
+		return c.ended(err)
+	}
+	return c.q.failed(c.op, err)
+}
+
+// subscribe makes ring be called with the subjects of messages to subject, once
+// for the handle. What is asked of a server afterwards, it does after that.
+func (q *Queue) subscribe(subject string, ring func(subject string)) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.subs[subject] != nil || q.closed {
+		return nil
+	}
+	s, err := q.nc.Subscribe(subject, func(m *nats.Msg) { ring(m.Subject) })
+	if err != nil {
+		return err
+	}
+	q.subs[subject] = s
+	return nil
+}

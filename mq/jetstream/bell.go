@@ -1,0 +1,69 @@
+package jetstream
+
+import (
+	"sync"
+
+	"ipcmq/mq"
+)
+
+// A bell wakes everybody who waits for it.
+type bell struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+// next returns a channel that is closed when the bell rings next.
+func (b *bell) next() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch == nil {
+		b.ch = make(chan struct{})
+	}
+	return b.ch
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch != nil {
+		close(b.ch)
+		b.ch = nil
+	}
+}
+
+// bells are those of receivers, by what they select.
+type bells struct {
+	mu  sync.Mutex
+	all map[mq.Selector]*bell
+}
+
+func (b *bells) of(s mq.Selector) *bell {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.all[s] == nil {
+		if b.all == nil {
+			b.all = make(map[mq.Selector]*bell)
+		}
+		b.all[s] = &bell{}
+	}
+	return b.all[s]
+}
+
+// ring wakes those who wait for messages of type t.
+func (b *bells) ring(t int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for s, bell := range b.all {
+		if s.Matches(t) {
+			bell.ring()
+		}
+	}
+}
+
+func (b *bells) ringAll() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, bell := range b.all {
+		bell.ring()
+	}
+}

@@ -1,0 +1,226 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"ipcmq/mq"
+)
+
+const (
+	// lookAgain is how often a receiver that waits looks for a message that it
+	// was not woken for, and whether the queue is still there.
+	lookAgain = 500 * time.Millisecond
+
+	// maxSkip is how many messages of an excluded type are looked at one after
+	// the other, before the types of all messages are asked for.
+	maxSkip = 16
+)
+
+// claims takes messages in claim mode: it reads the next one and deletes it,
+// which the server lets one receiver do.
+type claims struct {
+	q        *Queue
+	selector mq.Selector
+}
+
+// A stored is a message as the API answers it.
+type stored struct {
+	Subject  string `json:"subject"`
+	Sequence uint64 `json:"seq"`
+	Data     []byte `json:"data"`
+}
+
+// take takes a message for good.
+func (r *claims) take(c *call) (mq.Message, error) {
+	q := r.q
+	var pauses backoff
+	var woken <-chan struct{}
+	for {
+		m, err := r.find(c.ctx)
+		switch {
+		case err == nil && m != nil:
+			claimed, err := r.claim(c, m.Sequence)
+			if claimed {
+				q.tellRoom()
+				if m.Data == nil {
+					m.Data = []byte{}
+				}
+				return mq.Message{Type: typeOf(m.Subject), Data: m.Data}, nil
+			}
+			if err == nil {
+				continue // another receiver was quicker
+			}
+			return mq.Message{}, c.failed(err)
+		case c.ctx.Err() != nil:
+			return mq.Message{}, r.interrupted(c, err)
+		case err != nil && !isUnavailable(err):
+			return mq.Message{}, c.failed(err)
+		case err != nil:
+			if errors.Is(err, nats.ErrNoResponders) {
+				if gone := q.verify(c.ctx, c.op); gone != nil {
+					return mq.Message{}, gone
+				}
+			}
+			if !c.waits() {
+				return mq.Message{}, q.failed(c.op, err)
+			}
+			pauses.pause(c.ctx, q.reconnects.next())
+		case !c.waits():
+			return mq.Message{}, q.fail(c.op, mq.ErrEmpty, nil, "")
+		case woken == nil:
+			// Look once more: a message that comes after that is heard of.
+			err := q.subscribe(q.subjects.wakes(), func(subject string) {
+				if t := typeOf(subject); t > 0 {
+					q.wakes.ring(t)
+				} else {
+					q.wakes.ringAll()
+				}
+			})
+			if err != nil {
+				return mq.Message{}, c.failed(err)
+			}
+			woken = q.wakes.of(r.selector).next()
+			continue
+		default:
+			pauses = backoff(lookAgain)
+			pauses.pause(c.ctx, woken)
+			pauses = 0
+		}
+		if c.ctx.Err() != nil {
+			return mq.Message{}, r.interrupted(c, err)
+		}
+		if woken != nil {
+			woken = q.wakes.of(r.selector).next()
+		}
+	}
+}
+
+// interrupted makes the error for a call that was to end.
+func (r *claims) interrupted(c *call, err error) error {
+	if !c.waits() {
+		return r.q.fail(c.op, mq.ErrClosed, nil, "")
+	}
+	return c.ended(err)
+}
+
+// claim deletes a message and reports whether this receiver has it. If in doubt
+// it has: it may then be received twice, but it is not lost.
+func (r *claims) claim(c *call, sequence uint64) (bool, error) {
+	request := struct {
+		Sequence uint64 `json:"seq"`
+		NoErase  bool   `json:"no_erase"`
+	}{sequence, true}
+	doubt := false
+	err := c.settle(func(ctx context.Context) error {
+		err := r.q.api(ctx, answerWait, "STREAM.MSG.DELETE."+r.q.subjects.stream, request, nil)
+		doubt = doubt || err != nil && code(err) == 0 && !isUnsent(err)
+		return err
+	})
+	switch {
+	case err == nil || doubt:
+		return true, nil
+	case code(err) == codeSequenceNotFound:
+		return false, nil
+	}
+	return false, err
+}
+
+// find returns the next message, or nil if there is none.
+func (r *claims) find(ctx context.Context) (*stored, error) {
+	s := r.q.subjects
+	switch r.selector.Kind() {
+	case mq.SelectUpTo:
+		types, err := r.types(ctx)
+		if err != nil {
+			return nil, err
+		}
+		slices.Sort(types)
+		for _, t := range types {
+			if t > r.selector.Type() {
+				break
+			}
+			if m, err := r.next(ctx, 1, s.message(t)); m != nil || err != nil {
+				return m, err
+			}
+		}
+		return nil, nil
+	case mq.SelectExcept:
+		from := uint64(1)
+		for range maxSkip {
+			m, err := r.next(ctx, from, s.types())
+			if m == nil || err != nil || r.selector.Matches(typeOf(m.Subject)) {
+				return m, err
+			}
+			from = m.Sequence + 1
+		}
+		types, err := r.types(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var first *stored
+		for _, t := range types {
+			if !r.selector.Matches(t) {
+				continue
+			}
+			m, err := r.next(ctx, from, s.message(t))
+			if err != nil {
+				return nil, err
+			}
+			if m != nil && (first == nil || m.Sequence < first.Sequence) {
+				first = m
+			}
+		}
+		return first, nil
+	}
+	return r.next(ctx, 1, s.filter(r.selector))
+}
+
+// next returns the first message with a subject, from a sequence on, or nil.
+func (r *claims) next(ctx context.Context, from uint64, subject string) (*stored, error) {
+	request := struct {
+		Sequence uint64 `json:"seq"`
+		Next     string `json:"next_by_subj"`
+	}{from, subject}
+	var response struct {
+		Message *stored `json:"message"`
+	}
+	err := r.q.api(ctx, 0, "STREAM.MSG.GET."+r.q.subjects.stream, request, &response)
+	if code(err) == codeNoMessage {
+		return nil, nil
+	}
+	return response.Message, err
+}
+
+// types returns the types of all messages in the queue.
+func (r *claims) types(ctx context.Context) ([]int64, error) {
+	var all []int64
+	for offset := 0; ; {
+		request := struct {
+			Filter string `json:"subjects_filter"`
+			Offset int    `json:"offset,omitempty"`
+		}{r.q.subjects.types(), offset}
+		var response struct {
+			Total int `json:"total"`
+			State struct {
+				Subjects map[string]uint64 `json:"subjects"`
+			} `json:"state"`
+		}
+		if err := r.q.api(ctx, 0, "STREAM.INFO."+r.q.subjects.stream, request, &response); err != nil {
+			return nil, err
+		}
+		for subject := range response.State.Subjects {
+			if t := typeOf(subject); t > 0 {
+				all = append(all, t)
+			}
+		}
+		offset += len(response.State.Subjects)
+		if len(response.State.Subjects) == 0 || offset >= response.Total {
+			return all, nil
+		}
+	}
+}

@@ -1,0 +1,253 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	js "github.com/nats-io/nats.go/jetstream"
+
+	"ipcmq/mq"
+)
+
+const (
+	// answerWait is how long one request waits for its answer. Requests to a
+	// cluster without a leader are never answered.
+	answerWait = time.Second
+
+	// graceWait is how long a request that moves a message still waits for its
+	// answer when its context has ended: a healthy server answers much sooner,
+	// and so nothing is in doubt.
+	graceWait = 250 * time.Millisecond
+
+	dialWait = 2 * time.Second // nats.go's own default
+
+	reconnectWait = 100 * time.Millisecond
+
+	// pingInterval makes the client notice a server that hangs.
+	pingInterval = time.Second
+
+	apiPrefix = "$JS.API."
+)
+
+// dial connects to a server, until ctx ends.
+func dial(ctx context.Context, servers, name string, options []nats.Option) (*nats.Conn, error) {
+	opening, cancel := context.WithCancel(context.Background())
+	stop := context.AfterFunc(ctx, cancel)
+	dialer := &dialer{opening: opening}
+	opts := []nats.Option{
+		nats.Name("ipcmq " + name),
+		nats.ReconnectBufSize(-1), // or a Send that has failed may be sent later
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(reconnectWait),
+		nats.ReconnectJitter(reconnectWait, reconnectWait),
+		nats.PingInterval(pingInterval),
+		nats.Timeout(dialWait),
+		nats.SetCustomDialer(dialer),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // or they go to standard error
+	}
+	nc, err := nats.Connect(servers, append(opts, options...)...)
+	dialer.opened.Store(true)
+	switch {
+	case !stop():
+		if nc != nil {
+			nc.Close()
+		}
+		return nil, (&Queue{name: name}).ended("open", ctx, nil)
+	case err != nil:
+		cancel()
+		return nil, connectError(withoutPasswords(servers), name, err)
+	}
+	return nc, nil
+}
+
+// withoutPasswords returns servers for an error text.
+func withoutPasswords(servers string) string {
+	if u, err := url.Parse(servers); err == nil {
+		return u.Redacted()
+	}
+	return "the given address"
+}
+
+// A dialer makes connections, and ends the first one with a context.
+type dialer struct {
+	net     net.Dialer
+	opening context.Context // ends with the context of Open, unless Open has returned
+	opened  atomic.Bool
+}
+
+// Dial connects, see nats.CustomDialer.
+func (d *dialer) Dial(network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(d.opening, dialWait)
+	defer cancel()
+	conn, err := d.net.DialContext(ctx, network, address)
+	if err == nil && !d.opened.Load() {
+		context.AfterFunc(d.opening, func() { conn.Close() }) // also in a handshake
+	}
+	return conn, err
+}
+
+// checkConn returns an error if messages could be lost or repeated over nc.
+func checkConn(nc *nats.Conn, name string) error {
+	bad := func(detail string) error {
+		return &mq.Error{Op: "open", Queue: name, Kind: mq.ErrInvalidConfig, Detail: detail}
+	}
+	switch {
+	case nc.Opts.ReconnectBufSize >= 0:
+		return bad("the connection has a reconnect buffer, from which messages may be sent after Send has failed: connect with nats.ReconnectBufSize(-1)")
+	case nc.Opts.NoEcho:
+		return bad("the connection has NoEcho, so its own replies would not arrive: connect without nats.NoEcho()")
+	}
+	return nil
+}
+
+// ask sends a request and waits for the answer, answerWait at most, and not
+// longer than grace after ctx has ended.
+func (q *Queue) ask(ctx context.Context, grace time.Duration, m *nats.Msg) (*nats.Msg, error) {
+	if !q.nc.IsConnected() {
+		if q.nc.IsClosed() {
+			return nil, nats.ErrConnectionClosed
+		}
+		return nil, errNotConnected
+	}
+	var wait context.Context
+	var cancel context.CancelFunc
+	if grace == 0 {
+		wait, cancel = context.WithTimeout(ctx, answerWait)
+	} else {
+		wait, cancel = context.WithTimeout(context.WithoutCancel(ctx), answerWait)
+		defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })()
+	}
+	defer cancel()
+	return q.nc.RequestMsgWithContext(wait, m)
+}
+
+// api calls the JetStream API: request, unless nil, goes there as JSON, and the
+// answer into response. What a server refuses is a *js.APIError.
+func (q *Queue) api(ctx context.Context, grace time.Duration, subject string, request, response any) error {
+	m := &nats.Msg{Subject: apiPrefix + subject}
+	if request != nil {
+		var err error
+		if m.Data, err = json.Marshal(request); err != nil {
+			return err
+		}
+	}
+	answer, err := q.ask(ctx, grace, m)
+	if err != nil {
+		return err
+	}
+	return decode(answer.Data, response)
+}
+
+// decode reads the answer of a server.
+func decode(data []byte, response any) error {
+	var refusal struct {
+		Error *js.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(data, &refusal); err != nil {
+		return err
+	}
+	if refusal.Error != nil {
+		return refusal.Error
+	}
+	if response == nil {
+		return nil
+	}
+	return json.Unmarshal(data, response)
+}
+
+// A backoff is how long to wait before the next try.
+type backoff time.Duration
+
+const (
+	leastPause = time.Millisecond
+	mostPause  = 250 * time.Millisecond
+)
+
+// next returns the pause, and doubles it.
+func (b *backoff) next() time.Duration {
+	d := time.Duration(*b)
+	if d == 0 {
+		d = leastPause
+	}
+	*b = backoff(min(2*d, mostPause))
+	return d
+}
+
+// pause waits for the next try, until ctx ends or again is closed.
+func (b *backoff) pause(ctx context.Context, again <-chan struct{}) {
+	t := time.NewTimer(b.next())
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-again:
+	case <-ctx.Done():
+	}
+}
+
+// insist calls try until it does what it should or ctx has ended.
+func insist(ctx context.Context, try func() error) error {
+	var pauses backoff
+	for {
+		err := try()
+		if !isUnavailable(err) || ctx.Err() != nil {
+			return err
+		}
+		pauses.pause(ctx, nil)
+		if ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// watch rings every bell when the connection was made again: what was rung
+// meanwhile is lost, and so are the pulls. It returns when the queue is closed.
+func (q *Queue) watch(changed chan nats.Status) {
+	defer q.background.Done()
+	for {
+		select {
+		case s := <-changed:
+			if s == nats.CONNECTED {
+				q.reconnects.ring()
+				q.room.ring()
+				q.wakes.ringAll()
+			}
+		case <-q.life.Done():
+			q.nc.RemoveStatusListener(changed)
+			return
+		}
+	}
+}
+
+// stream asks for the state of the stream.
+func (q *Queue) stream(ctx context.Context) (*js.StreamInfo, error) {
+	var info js.StreamInfo
+	err := q.api(ctx, 0, "STREAM.INFO."+q.subjects.stream, nil, &info)
+	if err != nil {
+		return nil, err
+	}
+	if id := info.Config.Metadata[metaID]; q.id != "" && id != q.id {
+		return nil, errReplaced
+	}
+	return &info, nil
+}
+
+// errReplaced: the queue was removed, and another one was created.
+var errReplaced = &js.APIError{Code: 404, ErrorCode: codeStreamNotFound, Description: "the queue was removed and created again"}
+
+// verify returns nil if the queue exists or cannot be asked for, and otherwise
+// the error for op.
+func (q *Queue) verify(ctx context.Context, op string) error {
+	_, err := q.stream(ctx)
+	if code(err) == codeStreamNotFound {
+		return q.failed(op, err)
+	}
+	return nil
+}
+
+var errPullEnded = errors.New("the server has ended the request for messages")

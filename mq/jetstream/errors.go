@@ -1,0 +1,133 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/nats-io/nats.go"
+	js "github.com/nats-io/nats.go/jetstream"
+
+	"ipcmq/mq"
+)
+
+// Error codes of the JetStream API, beside those that package nats.go names.
+const (
+	codeNotLeader         = 10009
+	codeUnavailable       = 10008
+	codeSequenceNotFound  = 10043
+	codeStreamNameInUse   = 10058
+	codeStoreFailed       = 10077 // of many reasons, a full queue among them
+	codeTooLarge          = 10054
+	codeNoMessage         = 10037
+	codeStreamNotFound    = 10059
+	codeNotUniqueUnfilter = 10099
+	codeNotUnique         = 10100
+	codeStreamOffline     = 10118
+	codeConsumerOffline   = 10119
+	codeConsumerExists    = 10148
+	codeDuplicateInFlight = 10158
+)
+
+// code returns the error code that a server answered, or 0.
+func code(err error) int {
+	var api *js.APIError
+	if errors.As(err, &api) {
+		return int(api.ErrorCode)
+	}
+	return 0
+}
+
+// isFull reports whether err refuses a message because the queue is full. The
+// code alone does not tell: it is that of every failure to store.
+func isFull(err error) bool {
+	var api *js.APIError
+	return errors.As(err, &api) && api.ErrorCode == codeStoreFailed &&
+		(api.Description == "maximum bytes exceeded" || api.Description == "maximum messages exceeded")
+}
+
+// isUnsent reports whether err means that the server got nothing.
+func isUnsent(err error) bool {
+	return errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrNoResponders) ||
+		errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, errNotConnected)
+}
+
+// errNotConnected is why nothing was sent while there is no connection.
+var errNotConnected = errors.New("there is no connection to a server")
+
+// isUnavailable reports whether err may go away by itself: the server did not
+// answer, or answered that it cannot now.
+func isUnavailable(err error) bool {
+	if c := code(err); c != 0 {
+		return slices.Contains([]int{codeNotLeader, codeUnavailable, codeStreamOffline, codeConsumerOffline, codeDuplicateInFlight}, c)
+	}
+	var e *mq.Error
+	return err != nil && !errors.As(err, &e) && !errors.Is(err, nats.ErrMaxPayload) && !errors.Is(err, nats.ErrConnectionClosed)
+}
+
+// fail makes an error about q; err may be nil and detail empty.
+func (q *Queue) fail(op string, kind, err error, detail string) *mq.Error {
+	return &mq.Error{Op: op, Queue: q.name, Kind: kind, Err: err, Detail: detail}
+}
+
+// failed makes an error of what a server answered, or did not.
+func (q *Queue) failed(op string, err error) error {
+	var e *mq.Error
+	switch {
+	case errors.As(err, &e):
+		return err
+	case code(err) == codeStreamNotFound:
+		return q.fail(op, mq.ErrRemoved, err, "")
+	case errors.Is(err, nats.ErrConnectionClosed):
+		return q.fail(op, mq.ErrClosed, err, "the connection was closed")
+	case isUnavailable(err):
+		return q.fail(op, mq.ErrUnavailable, err, unavailable(err))
+	}
+	return q.fail(op, nil, err, "")
+}
+
+// unavailable says why a server cannot be reached.
+func unavailable(err error) string {
+	switch {
+	case errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, errNotConnected):
+		return "the connection to the server is lost, and is being made again"
+	case errors.Is(err, nats.ErrNoResponders):
+		return "no server with JetStream answers"
+	case errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return fmt.Sprintf("no answer within %v", answerWait)
+	}
+	return "the queue is unavailable: " + err.Error()
+}
+
+// lost makes the error for an operation whose answer was lost; why says more,
+// or is nil.
+func (q *Queue) lost(op string, why error) error {
+	e := q.fail(op, mq.ErrInDoubt, why, "the answer was lost: in doubt whether it happened")
+	return e
+}
+
+// ended makes the error for a call that ctx has ended, while the server was as
+// last says; nil means that it was well.
+func (q *Queue) ended(op string, ctx context.Context, last error) error {
+	e := q.fail(op, ctx.Err(), nil, "")
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(ctx.Err(), cause) {
+		e.Err, e.Detail = cause, fmt.Sprintf("%v: %v", ctx.Err(), cause)
+	}
+	if last != nil && isUnavailable(last) {
+		e.Err = errors.Join(e.Err, mq.ErrUnavailable, last)
+		e.Detail = fmt.Sprintf("%v while the queue was unavailable: %v", context.Cause(ctx), unavailable(last))
+	}
+	return e
+}
+
+// connectError says why there is no connection.
+func connectError(url, name string, err error) error {
+	e := &mq.Error{Op: "open", Queue: name, Kind: mq.ErrUnavailable, Err: err, Detail: fmt.Sprintf("no server at %s: %v", url, err)}
+	if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrPermissionViolation) {
+		e.Kind = fs.ErrPermission
+		e.Detail = fmt.Sprintf("the server at %s does not admit this user: %v (see Config.NATS)", url, err)
+	}
+	return e
+}

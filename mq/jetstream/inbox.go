@@ -1,0 +1,395 @@
+package jetstream
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+
+	"ipcmq/mq"
+)
+
+// InboxMessages is how many messages an inbox holds that were not received yet.
+const InboxMessages = 256
+
+const (
+	inboxScheme = "jetstream:"
+
+	// inboxID is the length of the random part of an address.
+	inboxID = 26
+
+	// knownIDs is how many ids of messages an inbox remembers, to know those
+	// that are sent again because the answer was lost.
+	knownIDs = 256
+)
+
+// What an inbox answers to each message.
+const (
+	answerTaken = "taken"
+	answerFull  = "full"
+)
+
+// An Inbox is a queue for replies in the memory of this program, which others
+// reach through the servers; see [Queue.NewInbox].
+type Inbox struct {
+	q       *Queue
+	id      string
+	address string
+	sub     *nats.Subscription
+
+	mu      sync.Mutex
+	waiting []mq.Message
+	ids     []string // of the last messages
+	err     error    // mq.ErrClosed or mq.ErrRemoved
+	life    context.Context
+	end     context.CancelFunc
+	arrived bell
+	room    bell
+}
+
+var _ mq.Inbox = (*Inbox)(nil)
+
+// NewInbox makes a queue for replies, which lives as long as this handle. It
+// holds [InboxMessages] messages in memory: they travel through the servers but
+// are not stored there, so that a reply takes one round trip and leaves nothing
+// behind when the client is gone. Each is confirmed by this program, so that the
+// sender knows whether it has arrived.
+func (q *Queue) NewInbox() (mq.Inbox, error) {
+	const op = "new inbox"
+	c, err := q.begin(op, nil, true)
+	if err != nil {
+		return nil, err
+	}
+	defer c.end()
+	in := &Inbox{q: q, id: rand.Text()}
+	in.address = inboxScheme + q.name + ":" + in.id
+	in.life, in.end = context.WithCancel(context.Background())
+	in.sub, err = q.nc.Subscribe(q.subjects.inbox(in.id)+"*", in.deliver)
+	if err != nil {
+		return nil, q.failed(op, err)
+	}
+	// The address is good once the server has heard of it.
+	ctx, cancel := context.WithTimeout(c.ctx, answerWait)
+	defer cancel()
+	if err := q.nc.FlushWithContext(ctx); err != nil {
+		in.sub.Unsubscribe()
+		return nil, q.failed(op, err)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.inboxes[in] = struct{}{}
+	return in, nil
+}
+
+// deliver takes a message that has come, if there is room, and answers.
+func (in *Inbox) deliver(m *nats.Msg) {
+	m.Respond([]byte(in.accept(m))) // without an answer the sender asks again
+}
+
+func (in *Inbox) accept(m *nats.Msg) string {
+	t := typeOf(m.Subject)
+	if t == 0 { // it was only asked whether there is an inbox
+		return answerTaken
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	id := m.Header.Get(nats.MsgIdHdr)
+	switch {
+	case id != "" && slices.Contains(in.ids, id):
+		return answerTaken
+	case in.err != nil || len(in.waiting) >= InboxMessages:
+		return answerFull
+	}
+	if len(in.ids) == knownIDs {
+		in.ids = in.ids[1:]
+	}
+	in.ids = append(in.ids, id)
+	in.waiting = append(in.waiting, messageOf(m))
+	in.arrived.ring()
+	return answerTaken
+}
+
+// Address returns "jetstream:", the name of the queue, ":" and a random text.
+func (in *Inbox) Address() string { return in.address }
+
+// String returns the address.
+func (in *Inbox) String() string { return in.address }
+
+// Close ends the inbox: what waits in it is gone, and senders see that it is.
+func (in *Inbox) Close() error { return in.finish(mq.ErrClosed) }
+
+// Remove removes the inbox with what is in it.
+func (in *Inbox) Remove() error {
+	if err := in.usable("remove"); err != nil {
+		return err
+	}
+	return in.finish(mq.ErrRemoved)
+}
+
+func (in *Inbox) finish(why error) error {
+	in.mu.Lock()
+	ended := in.err != nil
+	if !ended || why == mq.ErrClosed {
+		in.err = why
+	}
+	in.waiting = nil
+	in.mu.Unlock()
+	if ended {
+		return nil
+	}
+	in.end()
+	in.sub.Unsubscribe()
+	in.q.mu.Lock()
+	defer in.q.mu.Unlock()
+	delete(in.q.inboxes, in)
+	return nil
+}
+
+func (in *Inbox) fail(op string, kind error, detail string) *mq.Error {
+	return &mq.Error{Op: op, Queue: in.address, Kind: kind, Detail: detail}
+}
+
+func (in *Inbox) usable(op string) error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.err != nil {
+		return in.fail(op, in.err, "")
+	}
+	return nil
+}
+
+// Capabilities returns what the inbox can do.
+func (in *Inbox) Capabilities() mq.Capabilities {
+	return mq.Capabilities{
+		MaxType:     in.q.Capabilities().MaxType,
+		MaxPayload:  in.q.maxInboxPayload(),
+		Selectors:   []mq.SelectorKind{mq.SelectAny},
+		SeesRemoval: true,
+		Lifetime:    mq.UntilExit,
+	}
+}
+
+// Select returns the inbox itself for Any, and refuses all else.
+func (in *Inbox) Select(s mq.Selector) (mq.Receiver, error) {
+	if err := s.Validate(); err != nil {
+		return nil, in.fail("select", mq.ErrInvalidType, s.String()+": message types begin at 1")
+	}
+	if s != mq.Any() {
+		return nil, in.fail("select", errors.ErrUnsupported, "an inbox has no selectors but any")
+	}
+	return in, nil
+}
+
+// Receive takes the next message, waiting for one. See [mq.Receiver].
+func (in *Inbox) Receive(ctx context.Context) (m mq.Message, err error) {
+	err = in.wait(ctx, "receive", &in.arrived, func() bool {
+		if len(in.waiting) == 0 {
+			return false
+		}
+		m = in.waiting[0]
+		in.waiting = slices.Delete(in.waiting, 0, 1)
+		in.room.ring()
+		return true
+	})
+	return m, err
+}
+
+// ReceiveInto is Receive into *m. See [mq.Receiver].
+func (in *Inbox) ReceiveInto(ctx context.Context, m *mq.Message) error {
+	got, err := in.Receive(ctx)
+	return store(m, got, err)
+}
+
+// TryReceive takes the next message if there is one. See [mq.Receiver].
+func (in *Inbox) TryReceive() (mq.Message, error) { return in.Receive(nil) }
+
+// TryReceiveInto is TryReceive into *m. See [mq.Receiver].
+func (in *Inbox) TryReceiveInto(m *mq.Message) error {
+	got, err := in.Receive(nil)
+	return store(m, got, err)
+}
+
+// Send puts a message into the inbox from this side. See [mq.Sender].
+func (in *Inbox) Send(ctx context.Context, m mq.Message) error {
+	if err := in.q.sendableTo(in.address, m); err != nil {
+		return err
+	}
+	m = mq.Message{Type: m.Type, Data: append([]byte{}, m.Data...)}
+	return in.wait(ctx, "send", &in.room, func() bool {
+		if len(in.waiting) >= InboxMessages {
+			return false
+		}
+		in.waiting = append(in.waiting, m)
+		in.arrived.ring()
+		return true
+	})
+}
+
+// TrySend is Send without waiting. See [mq.Sender].
+func (in *Inbox) TrySend(m mq.Message) error { return in.Send(nil, m) }
+
+// wait calls do, with the lock held, until it reports success: at once, and each
+// time the bell rings, until ctx ends. A nil ctx does not wait.
+func (in *Inbox) wait(ctx context.Context, op string, b *bell, do func() bool) error {
+	for {
+		in.mu.Lock()
+		if in.err != nil {
+			defer in.mu.Unlock()
+			return in.fail(op, in.err, "")
+		}
+		if ctx != nil && ctx.Err() != nil {
+			in.mu.Unlock()
+			return (&Queue{name: in.address}).ended(op, ctx, nil)
+		}
+		if do() {
+			in.mu.Unlock()
+			return nil
+		}
+		again := b.next()
+		in.mu.Unlock()
+		if ctx == nil && op == "send" {
+			return in.fail(op, mq.ErrFull, "")
+		}
+		if ctx == nil {
+			return in.fail(op, mq.ErrEmpty, "")
+		}
+		select {
+		case <-again:
+		case <-in.life.Done():
+		case <-ctx.Done():
+		}
+	}
+}
+
+// OpenInbox opens the inbox with the given address, of this queue, for sending.
+// An address that is not "jetstream:", the name of this queue, ":" and the id of
+// an inbox is refused with [mq.ErrNotInbox]. If the program that has made the
+// inbox is gone, or is not connected now, the error matches fs.ErrNotExist: the
+// servers tell at once.
+func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
+	const op = "open inbox"
+	id, ok := strings.CutPrefix(address, inboxScheme+q.name+":")
+	if !ok || len(id) != inboxID || strings.IndexFunc(id, notInNames) >= 0 {
+		return nil, &mq.Error{Op: op, Queue: strconv.Quote(address), Kind: mq.ErrNotInbox,
+			Detail: fmt.Sprintf("the address is not %s%s: and the id of an inbox", inboxScheme, q.name)}
+	}
+	c, err := q.begin(op, nil, true)
+	if err != nil {
+		return nil, err
+	}
+	defer c.end()
+	out := &outbox{q: q, address: address, subject: q.subjects.inbox(id)}
+	_, err = q.ask(c.ctx, 0, &nats.Msg{Subject: out.subject + "ping"})
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return nil, out.gone(op, err)
+	case err != nil:
+		return nil, q.failed(op, err)
+	}
+	return out, nil
+}
+
+// An outbox is another program's inbox, to send to.
+type outbox struct {
+	q       *Queue
+	address string
+	subject string
+
+	mu     sync.Mutex
+	closed bool
+}
+
+func (out *outbox) gone(op string, err error) error {
+	return &mq.Error{Op: op, Queue: out.address, Kind: fs.ErrNotExist, Err: err,
+		Detail: "nobody has this inbox: its program has ended, or is not connected now"}
+}
+
+// Send sends m to the inbox, waiting for room.
+func (out *outbox) Send(ctx context.Context, m mq.Message) error { return out.send(ctx, m) }
+
+// TrySend sends m to the inbox if there is room.
+func (out *outbox) TrySend(m mq.Message) error { return out.send(nil, m) }
+
+// Close gives up the handle.
+func (out *outbox) Close() error {
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	out.closed = true
+	return nil
+}
+
+func (out *outbox) send(ctx context.Context, m mq.Message) error {
+	const op = "send"
+	out.mu.Lock()
+	closed := out.closed
+	out.mu.Unlock()
+	if closed {
+		return &mq.Error{Op: op, Queue: out.address, Kind: mq.ErrClosed}
+	}
+	if err := out.q.sendableTo(out.address, m); err != nil {
+		return err
+	}
+	c, err := out.q.begin(op, ctx, true)
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	msg := &nats.Msg{
+		Subject: out.subject + strconv.FormatInt(m.Type, 10),
+		Header:  nats.Header{nats.MsgIdHdr: []string{out.q.messageID()}},
+		Data:    m.Data,
+	}
+	var pauses backoff
+	doubt := false
+	for {
+		answer, err := out.q.ask(c.ctx, graceWait, msg)
+		switch {
+		case err == nil && string(answer.Data) == answerTaken:
+			return nil
+		case errors.Is(err, nats.ErrNoResponders):
+			err = out.gone(op, err)
+		case err == nil && !c.waits():
+			return &mq.Error{Op: op, Queue: out.address, Kind: mq.ErrFull}
+		}
+		doubt = doubt || err != nil && isUnavailable(err) && !isUnsent(err)
+		stop := err != nil && !isUnavailable(err) || !c.waits()
+		if !stop {
+			pauses.pause(c.ctx, nil)
+			stop = c.ctx.Err() != nil
+		}
+		switch {
+		case stop && doubt:
+			return out.q.lost(op, err)
+		case stop && c.ctx.Err() != nil:
+			return c.ended(err)
+		case stop:
+			return out.q.failed(op, err)
+		}
+	}
+}
+
+// maxInboxPayload is the largest payload that an inbox takes.
+func (q *Queue) maxInboxPayload() int { return int(max(q.nc.MaxPayload()-int64(headerSize), 0)) }
+
+// sendableTo returns an error if an inbox never takes m.
+func (q *Queue) sendableTo(address string, m mq.Message) error {
+	e := &mq.Error{Op: "send", Queue: address}
+	switch {
+	case m.Type < 1:
+		e.Kind, e.Detail = mq.ErrInvalidType, fmt.Sprintf("message type %d: types begin at 1", m.Type)
+	case len(m.Data) > q.maxInboxPayload():
+		e.Kind, e.Detail = mq.ErrTooLarge, fmt.Sprintf(
+			"message of %d bytes and a header of %d exceeds the server's max_payload = %d (raise it in the configuration of the server)",
+			len(m.Data), headerSize, q.nc.MaxPayload())
+	default:
+		return nil
+	}
+	return e
+}

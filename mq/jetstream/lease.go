@@ -1,0 +1,169 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"ipcmq/mq"
+)
+
+// What a holder tells the server of a message.
+var (
+	ackBody    = []byte("+ACK")
+	nakBody    = []byte("-NAK")
+	extendBody = []byte("+WPI") // work in progress
+)
+
+// SelectLeases is Select for leases. A queue in claim mode has none, and
+// refuses with errors.ErrUnsupported.
+func (q *Queue) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
+	const op = "select leases"
+	if err := q.selectable(op, s); err != nil {
+		return nil, err
+	}
+	if q.mode == ClaimMode {
+		return nil, q.unsupported(op, nil, "a queue in claim mode has no leases: what is received is removed; create the queue in lease mode")
+	}
+	c, err := q.begin(op, nil, q.access.CanReceive())
+	if err != nil {
+		return nil, err
+	}
+	defer c.end()
+	if err := q.consumer(s).ensureSoon(c); err != nil {
+		return nil, err
+	}
+	return &leases{q.consumer(s)}, nil
+}
+
+// leases lends what one selector selects.
+type leases struct{ from *consumer }
+
+// Lease takes the next message on lease, waiting for one. See
+// [mq.LeaseReceiver].
+func (r *leases) Lease(ctx context.Context) (mq.Lease, error) {
+	batch, err := r.LeaseBatch(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
+	return batch[0], nil
+}
+
+// LeaseBatch takes up to n messages on lease, 256 at most, waiting for the first
+// one. See [mq.LeaseReceiver].
+func (r *leases) LeaseBatch(ctx context.Context, n int) ([]mq.Lease, error) {
+	q := r.from.q
+	if n < 1 {
+		return nil, q.fail("lease", mq.ErrInvalidConfig, nil, fmt.Sprintf("a batch of %d messages; 1 is the least", n))
+	}
+	c, err := q.begin("lease", ctx, q.access.CanReceive())
+	if err != nil {
+		return nil, err
+	}
+	defer c.end()
+	msgs, err := r.from.lend(c, n)
+	if err != nil {
+		return nil, err
+	}
+	batch := make([]mq.Lease, len(msgs))
+	for i, m := range msgs {
+		batch[i] = newLease(q, m)
+	}
+	return batch, nil
+}
+
+// A lease is a message that a server has lent to this program.
+type lease struct {
+	q        *Queue
+	message  mq.Message
+	subject  string // to answer to
+	sequence uint64
+	attempt  int
+	deadline atomic.Int64 // nanoseconds since the lease was made
+	made     time.Time
+}
+
+func newLease(q *Queue, m *nats.Msg) *lease {
+	l := &lease{q: q, message: messageOf(m), subject: m.Reply, made: time.Now()}
+	if meta, err := m.Metadata(); err == nil { // or it is no message of a consumer
+		l.sequence, l.attempt = meta.Sequence.Stream, int(meta.NumDelivered)
+	}
+	l.deadline.Store(int64(q.ackWait))
+	return l
+}
+
+// Message returns the message. See [mq.Lease].
+func (l *lease) Message() mq.Message { return l.message }
+
+// Sequence returns the number of the message in the stream. See [mq.Lease].
+func (l *lease) Sequence() uint64 { return l.sequence }
+
+// Attempt returns how many times the message was lent. See [mq.Lease].
+func (l *lease) Attempt() int { return l.attempt }
+
+// Deadline returns when the lease runs out, up to the time that the message took
+// from the server, by which it may be sooner. See [mq.Lease].
+func (l *lease) Deadline() time.Time { return l.made.Add(time.Duration(l.deadline.Load())) }
+
+// Ack removes the message and returns when the server has confirmed that. See
+// [mq.Lease].
+func (l *lease) Ack(ctx context.Context) error {
+	err := l.tell(ctx, "ack", ackBody)
+	if err == nil {
+		l.q.tellRoom()
+	}
+	return err
+}
+
+// Nak gives the message back. See [mq.Lease].
+func (l *lease) Nak(ctx context.Context, delay time.Duration) error {
+	body := nakBody
+	switch {
+	case delay < 0:
+		return l.q.fail("nak", mq.ErrInvalidConfig, nil, fmt.Sprintf("delay %v is negative; 0 gives back at once", delay))
+	case delay > 0:
+		body = fmt.Appendf(nil, `-NAK {"delay": %d}`, delay.Nanoseconds())
+	}
+	return l.tell(ctx, "nak", body)
+}
+
+// Extend makes the lease last as long as a new one. See [mq.Lease].
+func (l *lease) Extend(ctx context.Context) error {
+	start := time.Since(l.made)
+	err := l.tell(ctx, "extend lease", extendBody)
+	if err == nil {
+		l.deadline.Store(int64(start + l.q.ackWait))
+	}
+	return err
+}
+
+// tell sends the server word of the message until it has answered: each of them
+// may be told twice.
+func (l *lease) tell(ctx context.Context, op string, body []byte) error {
+	c, err := l.q.begin(op, ctx, true)
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	doubt := false
+	err = insist(c.ctx, func() error {
+		_, err := l.q.ask(c.ctx, graceWait, &nats.Msg{Subject: l.subject, Data: body})
+		if isUnsent(err) && l.q.nc.IsConnected() { // the consumer has no leader now, or is gone
+			if gone := l.q.verify(c.ctx, op); gone != nil {
+				return gone
+			}
+		}
+		doubt = doubt || err != nil && !isUnsent(err)
+		return err
+	})
+	switch {
+	case err == nil:
+		return nil
+	case doubt:
+		return l.q.lost(op, c.failed(err))
+	}
+	return c.failed(err)
+}

@@ -1,0 +1,246 @@
+package jetstream
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	js "github.com/nats-io/nats.go/jetstream"
+
+	"ipcmq/mq"
+)
+
+// What a stream says of itself as a queue.
+const (
+	metaMode    = "ipcmq-mode"     // "lease" or "claim"
+	metaID      = "ipcmq-id"       // chosen at random when the queue is created
+	metaAckWait = "ipcmq-ack-wait" // length of a lease, as Go writes durations
+)
+
+var metaModes = map[Mode]string{LeaseMode: "lease", ClaimMode: "claim"}
+
+const (
+	// openWait is how long opening and removing wait for a queue that is
+	// unavailable.
+	openWait = 5 * time.Second
+
+	// duplicateWindow is how long the servers know the ids of messages, and so
+	// how long Send may repeat one without an answer.
+	duplicateWindow = 2 * time.Minute
+)
+
+// open opens or creates the queue over nc.
+func open(ctx context.Context, nc *nats.Conn, name string, c Config) (*Queue, error) {
+	timely, cancel := context.WithTimeout(ctx, openWait)
+	defer cancel()
+	q := &Queue{nc: nc, name: name, subjects: subjectsOf(name)} // what asking needs
+	for range 100 {                                             // while others create and remove the queue between the two requests
+		var info *js.StreamInfo
+		created := false
+		err := insist(timely, func() (err error) {
+			info, err = q.stream(timely)
+			return err
+		})
+		switch {
+		case err == nil && c.Exclusive:
+			return nil, q.fail("open", fs.ErrExist, nil, "the queue exists and Exclusive is set")
+		case code(err) == codeStreamNotFound && c.OpenOnly:
+			return nil, q.fail("open", fs.ErrNotExist, err, "there is no such queue and OpenOnly is set")
+		case code(err) == codeStreamNotFound:
+			info, err = q.create(timely, c)
+			created = err == nil
+			if code(err) == codeStreamNameInUse && !c.Exclusive {
+				continue
+			}
+			if code(err) == codeStreamNameInUse {
+				return nil, q.fail("open", fs.ErrExist, err, "the queue exists and Exclusive is set")
+			}
+		}
+		if err == nil && !created {
+			err = q.compare(&info.Config, c)
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, q.ended("open", ctx, err)
+			}
+			return nil, q.failed("open", err)
+		}
+		q := newQueue(nc, name, info, c)
+		q.created = created
+		return q, nil
+	}
+	return nil, q.fail("open", mq.ErrUnavailable, nil, "others create and remove the queue all the time")
+}
+
+// create creates the queue.
+func (q *Queue) create(ctx context.Context, c Config) (*js.StreamInfo, error) {
+	if c.Mode == 0 {
+		c.Mode = LeaseMode
+	}
+	if c.Storage == 0 {
+		c.Storage = File
+	}
+	if c.MaxBytes == 0 {
+		c.MaxBytes = DefaultMaxBytes
+	}
+	if c.AckWait == 0 && c.Mode == LeaseMode {
+		c.AckWait = DefaultAckWait
+	}
+	if least := int64(overhead(q.subjects, c.Storage)); c.MaxBytes < least {
+		return nil, q.fail("open", mq.ErrInvalidConfig, nil,
+			fmt.Sprintf("MaxBytes = %d has no room for a message, whose overhead alone is %d bytes", c.MaxBytes, least))
+	}
+	id := rand.Text()
+	cfg := js.StreamConfig{
+		Name:              q.subjects.stream,
+		Description:       "ipcmq queue " + q.name,
+		Subjects:          []string{q.subjects.types()},
+		Retention:         js.WorkQueuePolicy,
+		MaxConsumers:      -1,
+		MaxMsgs:           -1,
+		MaxBytes:          c.MaxBytes,
+		MaxMsgsPerSubject: -1,
+		MaxMsgSize:        -1,
+		Discard:           js.DiscardNew, // a full queue refuses
+		Storage:           js.FileStorage,
+		Replicas:          max(c.Replicas, 1),
+		Duplicates:        duplicateWindow,
+		Metadata:          map[string]string{metaMode: metaModes[c.Mode], metaID: id},
+	}
+	if c.MaxMessages > 0 {
+		cfg.MaxMsgs = c.MaxMessages
+	}
+	if c.Storage == Memory {
+		cfg.Storage = js.MemoryStorage
+	}
+	if c.Mode == LeaseMode {
+		cfg.Metadata[metaAckWait] = c.AckWait.String()
+	} else {
+		cfg.Retention = js.LimitsPolicy
+		cfg.RePublish = &js.RePublish{Source: q.subjects.types(), Destination: q.subjects.prefix + wakeToken + "{{wildcard(1)}}", HeadersOnly: true}
+	}
+	doubt := false
+	var info js.StreamInfo
+	err := insist(ctx, func() error {
+		err := q.api(ctx, graceWait, "STREAM.CREATE."+q.subjects.stream, cfg, &info)
+		if code(err) == codeStreamNameInUse && doubt { // perhaps by an earlier try
+			found, again := q.stream(ctx)
+			if again != nil {
+				return again
+			}
+			if found.Config.Metadata[metaID] == id {
+				info, err = *found, nil
+			}
+		}
+		doubt = doubt || err != nil && code(err) == 0 && !isUnsent(err)
+		return err
+	})
+	if err != nil && doubt && code(err) == 0 {
+		return nil, q.lost("open", err)
+	}
+	return &info, err
+}
+
+// compare returns an error if the stream that exists is not the queue that c
+// asks for.
+func (q *Queue) compare(s *js.StreamConfig, c Config) error {
+	differs := func(what string, asked, is any) error {
+		return q.fail("open", mq.ErrInvalidConfig, nil,
+			fmt.Sprintf("%s = %v, but the queue exists with %v; leave %s out, or remove the queue", what, asked, is, what))
+	}
+	mode := modeOf(s)
+	switch {
+	case mode == 0:
+		return q.fail("open", mq.ErrInvalidConfig, nil, fmt.Sprintf("the stream %s exists, and is not a queue that this package has made", s.Name))
+	case c.Mode != 0 && c.Mode != mode:
+		return differs("Mode", c.Mode, mode)
+	case c.Storage != 0 && c.Storage != storageOf(s):
+		return differs("Storage", c.Storage, storageOf(s))
+	case c.MaxBytes != 0 && c.MaxBytes != s.MaxBytes:
+		return differs("MaxBytes", c.MaxBytes, s.MaxBytes)
+	case c.MaxMessages != 0 && c.MaxMessages != s.MaxMsgs:
+		return differs("MaxMessages", c.MaxMessages, max(s.MaxMsgs, 0))
+	case c.Replicas != 0 && c.Replicas != s.Replicas:
+		return differs("Replicas", c.Replicas, s.Replicas)
+	case c.AckWait != 0 && mode != LeaseMode:
+		return differs("AckWait", c.AckWait, "no leases, in claim mode")
+	case c.AckWait != 0 && c.AckWait != ackWaitOf(s):
+		return differs("AckWait", c.AckWait, ackWaitOf(s))
+	}
+	return nil
+}
+
+// modeOf returns the mode of a queue, or 0 if s is none.
+func modeOf(s *js.StreamConfig) Mode {
+	if len(s.Subjects) != 1 || s.Discard != js.DiscardNew || s.Metadata[metaID] == "" {
+		return 0
+	}
+	switch {
+	case s.Metadata[metaMode] == metaModes[LeaseMode] && s.Retention == js.WorkQueuePolicy && ackWaitOf(s) > 0:
+		return LeaseMode
+	case s.Metadata[metaMode] == metaModes[ClaimMode] && s.Retention == js.LimitsPolicy:
+		return ClaimMode
+	}
+	return 0
+}
+
+func storageOf(s *js.StreamConfig) Storage {
+	if s.Storage == js.MemoryStorage {
+		return Memory
+	}
+	return File
+}
+
+func ackWaitOf(s *js.StreamConfig) time.Duration {
+	d, err := time.ParseDuration(s.Metadata[metaAckWait])
+	if err != nil {
+		return 0
+	}
+	return d
+}
+
+// Bytes of a message besides its subject and payload.
+const (
+	idRandom     = 12 // of the id of a message: chosen at random for the handle
+	idNumber     = 10 // and counted, in hexadecimal
+	headerSize   = len("NATS/1.0\r\n"+nats.MsgIdHdr+": \r\n\r\n") + idRandom + idNumber
+	fileRecord   = 34 // of a message with a header, in the file store
+	memoryRecord = 16
+)
+
+// overhead returns what a message of the type with most digits takes besides its
+// payload. All types count as that one, so that their limit is the same.
+func overhead(s subjects, storage Storage) int {
+	n := s.longest() + headerSize
+	if storage == Memory {
+		return n + memoryRecord
+	}
+	return n + fileRecord
+}
+
+// Overhead returns how many bytes a message takes in the queue besides its
+// payload, at most, as the servers count them for MaxBytes.
+func (q *Queue) Overhead() int { return overhead(q.subjects, q.storage) }
+
+// maxPayload returns the largest payload that fits.
+func (q *Queue) maxPayload() int {
+	n := q.nc.MaxPayload() - int64(headerSize)
+	if q.maxSize > 0 {
+		n = min(n, q.maxSize-int64(headerSize))
+	}
+	if q.maxBytes > 0 {
+		n = min(n, q.maxBytes-int64(q.Overhead()))
+	}
+	return int(max(n, 0))
+}
+
+// messageID makes the id of a message, by which the servers know it again. It
+// always has the same size.
+func (q *Queue) messageID() string {
+	n := strconv.FormatUint(q.lastSent.Add(1)&(1<<(4*idNumber)-1), 16)
+	return q.sender + "0000000000"[len(n):] + n
+}

@@ -1,0 +1,132 @@
+package jetstream
+
+import (
+	"context"
+	"time"
+
+	"ipcmq/mq"
+)
+
+// settleWait is how long a receive asks again and again for the confirmation
+// that a message was removed, if answers are lost, before it gives the message
+// out without.
+const settleWait = 10 * time.Second
+
+// A source takes messages that one selector selects.
+type source interface {
+	// take takes the next message, and waits for one if c does.
+	take(c *call) (mq.Message, error)
+}
+
+// source returns where messages that s selects come from.
+func (q *Queue) source(s mq.Selector) source {
+	if q.mode == ClaimMode {
+		return &claims{q, s}
+	}
+	return q.consumer(s)
+}
+
+// A receiver takes the messages of a queue that one selector selects.
+type receiver struct {
+	q    *Queue
+	from source
+}
+
+// Select returns a receiver of the messages that s selects.
+//
+// A queue in lease mode has either receivers of Any, or receivers of single
+// types; the first one decides, and another one is refused with
+// errors.ErrUnsupported, also in other programs, until nobody has received in
+// the first way for [ConsumerLife]. UpTo and Except need claim mode.
+//
+// Select asks the server, and waits for 5 seconds if the queue is unavailable.
+func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
+	if err := q.selectable("select", s); err != nil {
+		return nil, err
+	}
+	c, err := q.begin("select", nil, true)
+	if err != nil {
+		return nil, err
+	}
+	defer c.end()
+	if q.mode == LeaseMode && q.access.CanReceive() {
+		if err := q.consumer(s).ensureSoon(c); err != nil {
+			return nil, err
+		}
+	}
+	return &receiver{q, q.source(s)}, nil
+}
+
+// selectable returns an error if the queue cannot select s.
+func (q *Queue) selectable(op string, s mq.Selector) error {
+	if err := s.Validate(); err != nil {
+		return q.fail(op, mq.ErrInvalidType, nil, "selector "+s.String()+": message types begin at 1; use Any for all types")
+	}
+	if q.mode == LeaseMode && s.Kind() != mq.SelectAny && s.Kind() != mq.SelectType {
+		return q.unsupported(op, nil, "a queue in lease mode cannot select "+s.String()+", only any and single types; claim mode can")
+	}
+	return nil
+}
+
+// Receive takes the next message, waiting for one, and while the queue is
+// unavailable. The payload is a new slice.
+//
+// If Receive returns an error, nothing was taken. The error matches
+// [mq.ErrClosed], [mq.ErrRemoved], fs.ErrPermission, errors.ErrUnsupported if
+// others receive in a way that excludes this one, or ctx.Err() and the cause of
+// ctx, and then [mq.ErrUnavailable] too if the queue was.
+//
+// The message is removed before Receive returns it. If that cannot be confirmed,
+// Receive returns it all the same, and it may come once more.
+func (r *receiver) Receive(ctx context.Context) (mq.Message, error) { return r.receive(ctx) }
+
+// ReceiveInto is Receive into *m, reusing the memory of m.Data if its capacity
+// suffices. If it returns an error, *m is unchanged.
+func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
+	got, err := r.receive(ctx)
+	return store(m, got, err)
+}
+
+// TryReceive takes the next message if there is one now. If there is none the
+// error matches [mq.ErrEmpty]. It waits for a few answers of the server, 1 second
+// at most for each; without one, the error matches [mq.ErrUnavailable].
+func (r *receiver) TryReceive() (mq.Message, error) { return r.receive(nil) }
+
+// TryReceiveInto is TryReceive into *m, as [Queue.ReceiveInto] does it.
+func (r *receiver) TryReceiveInto(m *mq.Message) error {
+	got, err := r.receive(nil)
+	return store(m, got, err)
+}
+
+// receive waits if ctx is not nil.
+func (r *receiver) receive(ctx context.Context) (mq.Message, error) {
+	c, err := r.q.begin("receive", ctx, r.q.access.CanReceive())
+	if err != nil {
+		return mq.Message{}, err
+	}
+	defer c.end()
+	return r.from.take(c)
+}
+
+// store copies what was received to *m, reusing its memory.
+func store(m *mq.Message, got mq.Message, err error) error {
+	if err != nil {
+		return err
+	}
+	if m.Data != nil && cap(m.Data) >= len(got.Data) {
+		got.Data = append(m.Data[:0], got.Data...)
+	}
+	*m = got
+	return nil
+}
+
+// settle makes try remove a message that this call has in hand. Without an
+// answer it tries again, for a while: the error that is left then means doubt.
+func (c *call) settle(try func(ctx context.Context) error) error {
+	if !c.waits() {
+		return try(c.ctx)
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, settleWait)
+	defer cancel()
+	return insist(ctx, func() error { return try(ctx) })
+}

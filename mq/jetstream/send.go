@@ -1,0 +1,159 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"ipcmq/mq"
+)
+
+// Send adds m to the queue, waiting for room, and while the queue is
+// unavailable. m.Type must be 1 or more; m.Priority is ignored.
+//
+// The payload may be up to the server's max_payload (1 MiB by default) less a
+// header of 49 bytes, and up to MaxBytes less [Queue.Overhead]. A larger one is
+// refused at once.
+//
+// If an answer is lost, Send repeats the message until there is one; the servers
+// know it by an id and store it once. They know it for two minutes, and Send
+// gives up before.
+//
+// If Send returns an error, m was not sent, unless the error matches
+// [mq.ErrInDoubt]. It matches [mq.ErrTooLarge], [mq.ErrInvalidType],
+// [mq.ErrClosed], [mq.ErrRemoved], fs.ErrPermission, or ctx.Err() and the cause
+// of ctx, and then [mq.ErrUnavailable] too if the queue was.
+func (q *Queue) Send(ctx context.Context, m mq.Message) error { return q.send(ctx, m) }
+
+// TrySend adds m to the queue if there is room now. If there is none the error
+// matches [mq.ErrFull]; otherwise it is as [Queue.Send]. It waits for one
+// answer of the server, 1 second at most; without one, the error matches
+// [mq.ErrUnavailable] or, if m may have been sent, [mq.ErrInDoubt].
+func (q *Queue) TrySend(m mq.Message) error { return q.send(nil, m) }
+
+// send waits if ctx is not nil.
+func (q *Queue) send(ctx context.Context, m mq.Message) error {
+	c, err := q.begin("send", ctx, q.access.CanSend())
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	if err := q.sendable(m); err != nil {
+		return err
+	}
+	msg := &nats.Msg{
+		Subject: q.subjects.message(m.Type),
+		Header:  nats.Header{nats.MsgIdHdr: []string{q.messageID()}},
+		Data:    m.Data,
+	}
+	p := publication{call: c, message: msg}
+	return p.send()
+}
+
+// sendable returns an error if m can never be sent.
+func (q *Queue) sendable(m mq.Message) error {
+	if m.Type < 1 {
+		return q.fail("send", mq.ErrInvalidType, nil, fmt.Sprintf("message type %d: types begin at 1", m.Type))
+	}
+	if len(m.Data) > q.maxPayload() {
+		return q.tooLarge(len(m.Data), nil)
+	}
+	return nil
+}
+
+// tooLarge returns the error for n bytes of payload, by the limit that they
+// exceed.
+func (q *Queue) tooLarge(n int, err error) error {
+	server := q.nc.MaxPayload() - int64(headerSize)
+	if n := int64(n); n > server {
+		return q.fail("send", mq.ErrTooLarge, err, fmt.Sprintf(
+			"message of %d bytes and a header of %d exceeds the server's max_payload = %d (raise it in the configuration of the server)",
+			n, headerSize, q.nc.MaxPayload()))
+	}
+	if n := int64(n); q.maxBytes > 0 && n > q.maxBytes-int64(q.Overhead()) {
+		return q.fail("send", mq.ErrTooLarge, err, fmt.Sprintf(
+			"message of %d bytes and an overhead of %d exceeds MaxBytes = %d of the queue (create it with more)", n, q.Overhead(), q.maxBytes))
+	}
+	return q.fail("send", mq.ErrTooLarge, err, fmt.Sprintf(
+		"message of %d bytes and a header of %d exceeds max_msg_size = %d of the stream %s", n, headerSize, q.maxSize, q.subjects.stream))
+}
+
+// A publication is a message on its way to the queue.
+type publication struct {
+	*call
+	message *nats.Msg
+	doubt   time.Time // when the first try began whose answer was lost; zero for none
+}
+
+// send tries until the message is stored, or the call is to end.
+func (p *publication) send() error {
+	var pauses backoff
+	var room <-chan struct{}
+	for {
+		start := time.Now()
+		err := p.try()
+		switch {
+		case err == nil:
+			return nil
+		case isFull(err):
+			if !p.waits() {
+				return p.q.fail(p.op, mq.ErrFull, err, "")
+			}
+			if room == nil {
+				// Before the next try: room that is made after it is heard of.
+				if p.q.subscribe(p.q.subjects.free(), func(string) { p.q.room.ring() }) == nil {
+					room = p.q.room.next()
+					continue
+				}
+			}
+		case errors.Is(err, nats.ErrMaxPayload), code(err) == codeTooLarge:
+			return p.q.tooLarge(len(p.message.Data), err)
+		case isUnavailable(err):
+			if p.doubt.IsZero() && (!isUnsent(err) && code(err) == 0 || code(err) == codeDuplicateInFlight) {
+				p.doubt = start
+			}
+			if errors.Is(err, nats.ErrNoResponders) {
+				if err := p.q.verify(p.ctx, p.op); err != nil {
+					return p.over(err)
+				}
+			}
+			if !p.waits() {
+				return p.over(p.q.failed(p.op, err))
+			}
+		default:
+			return p.over(p.q.failed(p.op, err))
+		}
+		if p.ctx.Err() == nil {
+			pauses.pause(p.ctx, room)
+		}
+		switch {
+		case p.ctx.Err() != nil:
+			return p.over(p.ended(err))
+		case !p.doubt.IsZero() && time.Since(p.doubt) > p.q.duplicates-2*answerWait:
+			return p.over(err) // another try could store it once more
+		}
+		if room != nil {
+			room = p.q.room.next()
+		}
+	}
+}
+
+// try publishes the message and waits for the answer.
+func (p *publication) try() error {
+	answer, err := p.q.ask(p.ctx, graceWait, p.message)
+	if err != nil {
+		return err
+	}
+	return decode(answer.Data, nil)
+}
+
+// over returns err, or that the message may have been stored.
+func (p *publication) over(err error) error {
+	if p.doubt.IsZero() {
+		return err
+	}
+	return p.q.lost(p.op, err)
+}

@@ -1,0 +1,101 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	js "github.com/nats-io/nats.go/jetstream"
+)
+
+// Stat is what the servers tell of a queue.
+type Stat struct {
+	Name     string
+	Mode     Mode
+	Storage  Storage
+	Replicas int           // servers that keep each message
+	AckWait  time.Duration // length of a lease; 0 in claim mode
+	Leader   string        // name of the server that orders the messages; "" for none now, or a single server
+
+	Messages    int64 // messages in the queue, those that are lent included
+	Lent        int64 // messages that are lent now, or wait for the end of a delay
+	Bytes       int64 // bytes in the queue, overhead included
+	MaxBytes    int64 // most bytes, overhead included
+	MaxMessages int64 // most messages; 0 for no limit
+
+	Created  time.Time // when the queue was created
+	LastSend time.Time // when the last message was stored; zero for never
+}
+
+// Stat returns the state of the queue, and waits until ctx ends if it is
+// unavailable. The error matches [mq.ErrRemoved] if the queue is gone.
+func (q *Queue) Stat(ctx context.Context) (Stat, error) {
+	c, err := q.begin("stat", ctx, true)
+	if err != nil {
+		return Stat{}, err
+	}
+	defer c.end()
+	var info *js.StreamInfo
+	err = insist(c.ctx, func() (err error) {
+		info, err = q.stream(c.ctx)
+		return err
+	})
+	if err != nil {
+		return Stat{}, c.failed(err)
+	}
+	s := Stat{
+		Name: q.name, Mode: q.mode, Storage: storageOf(&info.Config), Replicas: info.Config.Replicas, AckWait: ackWaitOf(&info.Config),
+		Messages: int64(info.State.Msgs), Bytes: int64(info.State.Bytes),
+		MaxBytes: max(info.Config.MaxBytes, 0), MaxMessages: max(info.Config.MaxMsgs, 0),
+		Created: info.Created,
+	}
+	if info.Cluster != nil {
+		s.Leader = info.Cluster.Leader
+	}
+	if info.State.LastSeq > 0 {
+		s.LastSend = info.State.LastTime
+	}
+	if q.mode == LeaseMode {
+		err = insist(c.ctx, func() (err error) {
+			s.Lent, err = q.lent(c.ctx)
+			return err
+		})
+		if err != nil {
+			return Stat{}, c.failed(err)
+		}
+	}
+	return s, nil
+}
+
+// lent counts the messages that are lent. It asks for each consumer by itself: a
+// list of all waits for servers that are gone.
+func (q *Queue) lent(ctx context.Context) (n int64, err error) {
+	for offset := 0; ; {
+		request := struct {
+			Offset int `json:"offset"`
+		}{offset}
+		var names struct {
+			Total     int      `json:"total"`
+			Consumers []string `json:"consumers"`
+		}
+		if err := q.api(ctx, 0, "CONSUMER.NAMES."+q.subjects.stream, request, &names); err != nil {
+			return 0, err
+		}
+		for _, name := range names.Consumers {
+			var info js.ConsumerInfo
+			err := q.api(ctx, 0, "CONSUMER.INFO."+q.subjects.stream+"."+name, nil, &info)
+			var refused *js.APIError
+			if errors.As(err, &refused) && refused.ErrorCode == js.JSErrCodeConsumerNotFound {
+				continue // it has ended meanwhile
+			}
+			if err != nil {
+				return 0, err
+			}
+			n += int64(info.NumAckPending)
+		}
+		offset += len(names.Consumers)
+		if len(names.Consumers) == 0 || offset >= names.Total {
+			return n, nil
+		}
+	}
+}
