@@ -184,8 +184,12 @@ var leasePromises = []promise{
 				if err := f.notLent(other, until); err != nil {
 					return l, err
 				}
+				before := l.Deadline()
 				if err := l.Extend(f.patient()); err != nil {
 					f.Fatalf("Extend: %v", err)
+				}
+				if time.Now().Before(before) && !l.Deadline().After(before) {
+					f.Fatal("Extend succeeds, and the deadline is not later")
 				}
 			}
 			if moved := l.Deadline().Sub(first); moved < length*3/4 {
@@ -401,11 +405,17 @@ func ifLends(check func(*fixture)) func(*fixture) {
 	}
 }
 
-// isLending reports whether the queue is an mq.Leaser that lends.
+// isLending reports whether the queue is an mq.Leaser that lends. If selectors
+// exclude each other it asks another queue, so that this one is free for all.
 func (f *fixture) isLending() bool {
 	q, ok := f.q.(mq.Leaser)
 	if !ok {
 		return false
+	}
+	if f.can.Exclusive {
+		other := f.create(f.T)()
+		defer other.Close()
+		q = other.(mq.Leaser)
 	}
 	_, err := q.SelectLeases(mq.Any())
 	return !errors.Is(err, errors.ErrUnsupported)
@@ -445,7 +455,13 @@ func (f *fixture) notLent(q mq.Queue, until time.Time) error {
 	f.Helper()
 	ctx, cancel := context.WithDeadline(f.Context(), until)
 	defer cancel()
-	l, err := f.lending(q).Lease(ctx)
+	r := f.lending(q)
+	var l mq.Lease
+	err := f.start(ctx, "Lease", func(ctx context.Context) error {
+		var err error
+		l, err = r.Lease(ctx)
+		return err
+	}).await()
 	if err == nil {
 		return fmt.Errorf("lent %q, attempt %d", l.Message().Data, l.Attempt())
 	}

@@ -318,7 +318,7 @@ var faults = []fault{
 	},
 }
 
-var roles = map[string]func(){"faulty": testFaulty}
+var roles = map[string]func(){"faulty": testFaulty, "faulty leases": testFaultyLeases}
 
 // testFaulty runs the contract over a queue with the fault that its argument
 // names.
