@@ -47,7 +47,9 @@ type Mux struct {
 	byType    map[int64][]*Subscription
 	wide      []*Subscription
 	unclaimed int                                 // how many of them want only what no other selects
+	dropping  int                                 // how many of them drop messages when they have no room
 	wanted    map[mq.Selector]int                 // how many of them are open, by their selector
+	unlimited map[mq.Selector]int                 // the same of those without a Limit
 	leavers   map[*Subscription][]*selectorReader // those that are draining or leaving, and who may have something for them
 	left      []*Subscription                     // those that have ended and were not read, and all when the mux ends
 	orphans   []mq.Message
@@ -62,12 +64,13 @@ type Mux struct {
 // subscription. It does not close q.
 func New(q mq.Queue, cfg *Config) (*Mux, error) {
 	m := &Mux{
-		queue:   q,
-		done:    make(chan struct{}),
-		wanted:  make(map[mq.Selector]int),
-		readers: make(map[mq.Selector]*selectorReader),
-		byType:  make(map[int64][]*Subscription),
-		leavers: make(map[*Subscription][]*selectorReader),
+		queue:     q,
+		done:      make(chan struct{}),
+		wanted:    make(map[mq.Selector]int),
+		unlimited: make(map[mq.Selector]int),
+		readers:   make(map[mq.Selector]*selectorReader),
+		byType:    make(map[int64][]*Subscription),
+		leavers:   make(map[*Subscription][]*selectorReader),
 	}
 	if cfg != nil {
 		m.cfg = *cfg

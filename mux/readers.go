@@ -19,12 +19,14 @@ type selectorReader struct {
 	mux      *Mux
 	selector mq.Selector
 	reader   *reader.Reader
-	stopping bool // it takes no more than perhaps one message
+	stopping bool // it takes no more than perhaps one message, and delivers what it has
 	settled  bool // what it has in hand was offered to every subscription
 	over     bool // it has ended
+	gathers  bool // it may take several messages before it delivers them
 
-	targets []*Subscription // memory for deliver
-	waiting []*delivery
+	// Memory for deliver.
+	targets        []*Subscription
+	waiting, spare []*delivery
 }
 
 // A delivery is a message that a reader has for a subscription without room.
@@ -41,7 +43,9 @@ type delivery struct {
 func (m *Mux) reconcile() {
 	want := cover(m.wanted)
 	for s, r := range m.readers {
-		if !want[s] && !r.stopping {
+		// One that gathers may have more in hand than those want that are left if
+		// they all have a Limit.
+		if (!want[s] || r.gathers && m.unlimited[s] == 0) && !r.stopping {
 			r.stopping = true
 			m.stopping++
 			r.reader.Stop()
@@ -91,7 +95,7 @@ func (m *Mux) stoppingThat(s mq.Selector) iter.Seq[*selectorReader] {
 }
 
 func (m *Mux) start(s mq.Selector) {
-	r := &selectorReader{mux: m, selector: s}
+	r := &selectorReader{mux: m, selector: s, gathers: m.unlimited[s] > 0}
 	receiver, err := m.queue.Select(s)
 	if err != nil { // cannot be: subscribe has tried, and every queue has Any
 		panic("mux: " + err.Error())
@@ -103,52 +107,80 @@ func (m *Mux) start(s mq.Selector) {
 	r.reader = reader.Start(receiver, m.cfg.Spin, r.deliver, r.ended)
 }
 
-// deliver gives a message to every subscription that selects it: first to those
+// deliver gives messages to every subscription that selects them: first to those
 // that have room, then to those that make the reader wait.
-func (r *selectorReader) deliver(msg mq.Message) {
+func (r *selectorReader) deliver(taken []mq.Message) (ahead int) {
+	r.spare, r.waiting = append(r.spare, r.waiting...), r.waiting[:0]
+	for i, msg := range taken {
+		limit := r.offer(msg)
+		if i == 0 {
+			ahead = limit
+		}
+	}
+	if len(r.waiting) == 0 {
+		return ahead
+	}
+	r.mux.settle(r, true)
+	for _, d := range r.waiting {
+		last, ending := d.to.await(d)
+		if last {
+			r.mux.end(d.to, draining)
+		}
+		if last || ending { // now, since the next may keep r waiting
+			r.mux.settle(r, true)
+		}
+		*d = delivery{}
+	}
+	r.mux.settle(r, false)
+	return ahead
+}
+
+// offer gives a message to every subscription that selects it and has room, and
+// appends the others to r.waiting. It returns how many messages to gather now,
+// see [reader.Ahead].
+func (r *selectorReader) offer(msg mq.Message) (ahead int) {
 	for taken := false; !taken; {
-		r.targets = r.mux.targets(r, msg.Type, r.targets[:0])
+		var mayGather bool
+		r.targets, mayGather = r.mux.targets(r, msg.Type, r.targets[:0])
 		if len(r.targets) == 0 {
 			// Cannot be, since readers run only while somebody wants all that
 			// they take; but if it were, the message must not be lost.
 			r.mux.keepOrphan(msg)
-			return
+			return 1
 		}
-		r.waiting = r.waiting[:0]
 		for i, s := range r.targets {
 			m := msg
 			if i < len(r.targets)-1 {
 				m.Data = bytes.Clone(msg.Data) // each owns what it gets
 			}
-			v, late, last := s.offer(m)
+			if mayGather && s.selector == r.selector {
+				ahead = max(ahead, reader.Ahead(len(s.messages), cap(s.messages)))
+			}
+			if len(r.spare) == 0 {
+				r.spare = append(r.spare, new(delivery))
+			}
+			d := r.spare[len(r.spare)-1]
+			v, last := s.offer(m, d)
 			if last {
 				r.mux.end(s, draining)
 			}
 			if v == wait {
-				r.waiting = append(r.waiting, late)
+				r.waiting, r.spare = append(r.waiting, d), r.spare[:len(r.spare)-1]
 			}
 			taken = taken || v != refused
 		}
 		// Refused by all: subscriptions have changed since they were looked up.
 	}
-	if len(r.waiting) == 0 {
-		return
-	}
-	r.mux.settle(r, true)
-	for _, d := range r.waiting {
-		if d.to.await(d) {
-			r.mux.end(d.to, draining)
-		}
-		r.mux.settle(r, true) // it may have ended meanwhile, and the next may keep r waiting
-	}
-	clear(r.waiting)
-	r.mux.settle(r, false)
+	return ahead
 }
 
 // targets appends to list the subscriptions that get a message of type t from r.
-func (m *Mux) targets(r *selectorReader, t int64, list []*Subscription) []*Subscription {
+// It also reports whether r may gather messages: not if some are dropped only
+// because they come together.
+func (m *Mux) targets(r *selectorReader, t int64, list []*Subscription) (_ []*Subscription, mayGather bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
+	mayGather = r.gathers && m.dropping == 0
 	list = append(list, m.byType[t]...)
 	for _, s := range m.wide {
 		if s.selector.Matches(t) {
@@ -162,12 +194,12 @@ func (m *Mux) targets(r *selectorReader, t int64, list []*Subscription) []*Subsc
 		})
 	}
 	if m.unclaimed == 0 || len(list) == 1 {
-		return list
+		return list, mayGather
 	}
 	if slices.ContainsFunc(list, (*Subscription).claims) {
 		list = slices.DeleteFunc(list, func(s *Subscription) bool { return s.cfg.Unclaimed })
 	}
-	return list
+	return list, mayGather
 }
 
 // keepOrphan keeps a message for Unread.
@@ -214,6 +246,12 @@ func (m *Mux) add(s *Subscription) {
 	if s.cfg.Unclaimed {
 		m.unclaimed++
 	}
+	if s.cfg.Overflow != Block {
+		m.dropping++
+	}
+	if s.cfg.Limit == 0 {
+		m.unlimited[s.selector]++
+	}
 	m.wanted[s.selector]++
 }
 
@@ -230,6 +268,9 @@ func (m *Mux) remove(s *Subscription) {
 	}
 	if s.cfg.Unclaimed {
 		m.unclaimed--
+	}
+	if s.cfg.Overflow != Block {
+		m.dropping--
 	}
 }
 
@@ -252,6 +293,11 @@ func (m *Mux) leave(to state, subs ...*Subscription) {
 		leaving = append(leaving, s)
 		if m.wanted[s.selector]--; m.wanted[s.selector] == 0 {
 			delete(m.wanted, s.selector)
+		}
+		if s.cfg.Limit == 0 {
+			if m.unlimited[s.selector]--; m.unlimited[s.selector] == 0 {
+				delete(m.unlimited, s.selector)
+			}
 		}
 	}
 	// Before advance, so that one that is to get one message gets no second.

@@ -189,23 +189,25 @@ const (
 )
 
 // offer gives m to the subscription without waiting. If there is no room, it
-// returns what await needs. It also reports whether m was the last one wanted.
-func (s *Subscription) offer(m mq.Message) (v verdict, late *delivery, last bool) {
+// makes d what await needs. It also reports whether m was the last one wanted.
+func (s *Subscription) offer(m mq.Message, d *delivery) (v verdict, last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.state == ended || s.full():
-		return refused, nil, false
+		return refused, false
 	case s.state == leaving:
 		s.keep(m)
-		return accepted, nil, false
+		return accepted, false
 	}
-	select {
-	case s.messages <- m:
-		s.slow = false
-		s.delivered(m)
-		return accepted, nil, s.full()
-	default:
+	if len(s.late) == 0 { // otherwise it is behind those
+		select {
+		case s.messages <- m:
+			s.slow = false
+			s.delivered(m)
+			return accepted, s.full()
+		default:
+		}
 	}
 	if !s.slow {
 		s.slow = true
@@ -216,7 +218,7 @@ func (s *Subscription) offer(m mq.Message) (v verdict, late *delivery, last bool
 	switch s.cfg.Overflow {
 	case DropNewest:
 		s.stats.Dropped++
-		return accepted, nil, false
+		return accepted, false
 	case DropOldest:
 		for {
 			select {
@@ -227,35 +229,45 @@ func (s *Subscription) offer(m mq.Message) (v verdict, late *delivery, last bool
 			select {
 			case s.messages <- m: // readers of the channel only make more room
 				s.delivered(m)
-				return accepted, nil, s.full()
+				return accepted, s.full()
 			default:
 			}
 		}
 	}
-	late = &delivery{to: s, m: m}
-	s.late = append(s.late, late)
-	return wait, late, false
+	*d = delivery{to: s, m: m}
+	s.late = append(s.late, d)
+	return wait, false
 }
 
-// await waits until the channel has room for d, or the subscription ends.
-func (s *Subscription) await(d *delivery) (last bool) {
+// await waits until the channel has room for d, or the subscription ends. It
+// reports whether that was the last message wanted, and whether the subscription
+// may be waiting for its end.
+func (s *Subscription) await(d *delivery) (last, ending bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if d.unread {
-		return false
+		return false, true
 	}
-	d.awaited = true
-	s.mu.Unlock()
-	began := time.Now()
 	sent := true
 	select {
 	case s.messages <- d.m: // finish does not close it while d is late
-	case <-s.leave:
-		sent = false
+	default:
+		d.awaited = true
+		s.mu.Unlock()
+		began := time.Now()
+		select {
+		case s.messages <- d.m:
+		case <-s.leave:
+			sent = false
+		}
+		s.mu.Lock()
+		s.stats.Blocked += time.Since(began)
 	}
-	s.mu.Lock()
-	s.late = slices.DeleteFunc(s.late, func(other *delivery) bool { return other == d })
-	s.stats.Blocked += time.Since(began)
+	if s.late[0] == d { // each reader awaits its own in order
+		s.late = s.late[1:]
+	} else {
+		s.late = slices.DeleteFunc(s.late, func(other *delivery) bool { return other == d })
+	}
 	if sent {
 		s.delivered(d.m)
 	}
@@ -264,8 +276,9 @@ func (s *Subscription) await(d *delivery) (last bool) {
 		if !sent {
 			s.keep(d.m)
 		}
+		s.keepLate()
 	}
-	return s.full()
+	return s.full(), s.state != open
 }
 
 func (s *Subscription) delivered(m mq.Message) {
@@ -322,7 +335,14 @@ func (s *Subscription) advance(to state) {
 	}
 	close(s.leave)
 	s.keepUnread()
-	// A reader may wait for another subscription before it comes to this one.
+	if !slices.ContainsFunc(s.late, func(d *delivery) bool { return d.awaited }) { // that one comes first
+		s.keepLate()
+	}
+}
+
+// keepLate adds what readers have for the subscription to the unread: they may
+// wait for another one before they come to it.
+func (s *Subscription) keepLate() {
 	s.late = slices.DeleteFunc(s.late, func(d *delivery) bool {
 		if d.awaited {
 			return false

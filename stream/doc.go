@@ -27,6 +27,6 @@
 // # Caveats
 //
 // What the stream has taken has left the kernel. A process that is killed loses
-// up to Config.Buffer+1 messages that it had not handled; with a Buffer of 1, at
-// most 2.
+// what it had not handled: up to Config.Buffer+1 messages if it handles them
+// more slowly than they come, and up to 9 times Config.Buffer if not, see there.
 package stream

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ipcmq/mq"
 )
 
 // Stats is a snapshot of what a stream has done since it was started.
@@ -21,6 +23,15 @@ type counters struct {
 	mu           sync.Mutex
 	blocked      time.Duration // of the waits that are over
 	blockedSince time.Time     // when the wait of now began, or zero
+}
+
+func (c *counters) take(messages []mq.Message) {
+	var bytes uint64
+	for _, m := range messages {
+		bytes += uint64(len(m.Data))
+	}
+	c.bytes.Add(bytes)
+	c.received.Add(uint64(len(messages)))
 }
 
 func (c *counters) block() {

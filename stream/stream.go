@@ -29,6 +29,10 @@ type Config struct {
 	// Buffer is the number of messages that the channel holds, 1 or more; 0
 	// means DefaultBuffer. More makes a stream faster while messages come in
 	// bursts: with a Buffer of 1 each message waits for its reader.
+	//
+	// While messages come faster than they can be taken, and the reader of the
+	// channel is faster still, the stream gathers up to 8 times Buffer, and at
+	// most 1024, before it hands them over, since waking a reader takes long.
 	Buffer int
 
 	// Spin is how long the stream polls an empty queue before it sleeps; 0
@@ -148,28 +152,44 @@ func (s *Stream) Unread() []mq.Message {
 	return unread
 }
 
-// deliver puts m into the channel; or, if Close comes first, with the unread.
-func (s *Stream) deliver(m mq.Message) {
-	s.counters.received.Add(1)
-	s.counters.bytes.Add(uint64(len(m.Data)))
-	select {
-	case s.messages <- m:
-		s.counters.delivered.Add(1)
-		return
-	default:
+// deliver puts messages into the channel; or, if Close comes first, with the
+// unread.
+func (s *Stream) deliver(taken []mq.Message) (ahead int) {
+	ahead = reader.Ahead(len(s.messages), cap(s.messages))
+	s.counters.take(taken)
+	for i, m := range taken {
+		select {
+		case s.messages <- m:
+			s.counters.delivered.Add(1)
+		default:
+			if !s.await(m) {
+				s.keep(taken[i:])
+				return 0
+			}
+		}
 	}
+	return ahead
+}
+
+// await puts m into the channel when that has room, unless Close comes first.
+func (s *Stream) await(m mq.Message) bool {
 	s.counters.block()
 	defer s.counters.unblock()
 	select {
 	case s.messages <- m:
 		s.counters.delivered.Add(1)
+		return true
 	case <-s.abort:
-		// What is in the channel is older.
-		s.mu.Lock()
-		s.keepUnread()
-		s.unread = append(s.unread, m)
-		s.mu.Unlock()
+		return false
 	}
+}
+
+// keep puts messages that never were in the channel with the unread.
+func (s *Stream) keep(messages []mq.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keepUnread() // they are older
+	s.unread = append(s.unread, messages...)
 }
 
 // keepUnread moves what is in the channel to the unread.

@@ -26,6 +26,16 @@ type script struct {
 	next  int
 }
 
+// each returns a Deliver function that wants one message at a time.
+func each(deliver func(mq.Message)) reader.Deliver {
+	return func(taken []mq.Message) int {
+		for _, m := range taken {
+			deliver(m)
+		}
+		return 1
+	}
+}
+
 func (s *script) note(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,7 +101,7 @@ func TestTriesFirstAndWaitsOnlyWhenEmpty(t *testing.T) {
 	gone := errors.New("gone")
 	s := &script{messages: []string{"1", "2", "3", "4"}, waitFor: []string{"3"}, end: gone}
 	var ended []error
-	r := reader.Start(s, 0, func(m mq.Message) { s.note("%s", m.Data) }, func(err error) { ended = append(ended, err) })
+	r := reader.Start(s, 0, each(func(m mq.Message) { s.note("%s", m.Data) }), func(err error) { ended = append(ended, err) })
 	<-r.Done()
 	want := []string{"try", "1", "try", "2", "try", "wait", "3", "try", "4", "try", "wait"}
 	if got := s.noted(); !slices.Equal(got, want) {
@@ -122,7 +132,7 @@ func TestTheConsumerRunsBeforeTheReaderWaits(t *testing.T) {
 		}()
 		<-waits
 		runtime.Gosched()
-		r := reader.Start(s, 0, func(m mq.Message) { ch <- m }, func(error) {})
+		r := reader.Start(s, 0, each(func(m mq.Message) { ch <- m }), func(error) {})
 		<-r.Done()
 		<-consumed
 		if slices.Equal(s.noted(), []string{"try", "try", "consumed", "wait"}) {
@@ -137,7 +147,7 @@ func TestTheConsumerRunsBeforeTheReaderWaits(t *testing.T) {
 func TestStopBeforeTheFirstMessageTakesNothing(t *testing.T) {
 	s := &script{}
 	ended := make(chan error, 2)
-	r := reader.Start(s, 0, func(m mq.Message) { t.Errorf("delivered %q", m.Data) }, func(err error) { ended <- err })
+	r := reader.Start(s, 0, each(func(m mq.Message) { t.Errorf("delivered %q", m.Data) }), func(err error) { ended <- err })
 	r.Stop()
 	r.Stop()
 	<-r.Done()
@@ -151,13 +161,13 @@ func TestStopDeliversWhatIsTakenAndTakesNoMore(t *testing.T) {
 	var got []string
 	var r *reader.Reader
 	started := make(chan struct{})
-	r = reader.Start(s, 0, func(m mq.Message) {
+	r = reader.Start(s, 0, each(func(m mq.Message) {
 		<-started
 		got = append(got, string(m.Data))
 		if len(got) == 2 {
 			r.Stop() // from within: it does not wait
 		}
-	}, func(err error) {
+	}), func(err error) {
 		if err != nil {
 			t.Errorf("ended with %v", err)
 		}
@@ -209,7 +219,7 @@ func (f failing) ReceiveInto(context.Context, *mq.Message) error { return f.err 
 
 func TestSpinPollsBeforeItWaits(t *testing.T) {
 	s := &script{messages: []string{"1"}, waitFor: []string{"1"}, end: mq.ErrRemoved}
-	<-reader.Start(s, time.Millisecond, func(mq.Message) {}, func(error) {}).Done()
+	<-reader.Start(s, time.Millisecond, each(func(mq.Message) {}), func(error) {}).Done()
 	calls := s.noted()
 	if wait := slices.Index(calls, "wait"); wait < 10 { // without Spin it tries once
 		t.Errorf("the first wait is call %d of %d", wait, len(calls))
