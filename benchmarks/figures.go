@@ -19,6 +19,8 @@ type figures struct {
 	Hold    time.Duration // how long they waited
 	IdleCPU time.Duration // processor time of that process
 	NoneCPU time.Duration // and of one without streams
+
+	Memory []footprint
 }
 
 // figures measures those of a backend.
@@ -35,7 +37,10 @@ func (b *bench) figures(ctx context.Context, backend backend) (figures, error) {
 	if _, f.IdleCPU, err = b.alone(ctx, backend, job{Role: idle, Count: f.Readers, Hold: f.Hold}); err != nil {
 		return f, err
 	}
-	_, f.NoneCPU, err = b.alone(ctx, backend, job{Role: idle, Hold: f.Hold})
+	if _, f.NoneCPU, err = b.alone(ctx, backend, job{Role: idle, Hold: f.Hold}); err != nil {
+		return f, err
+	}
+	f.Memory, err = b.memory(ctx, backend)
 	return f, err
 }
 

@@ -17,6 +17,10 @@ func main() {
 		exitOn(runChild(os.Args[2]))
 		return
 	}
+	if len(os.Args) == 3 && os.Args[1] == taskArg {
+		exitOn(runTask(os.Args[2]))
+		return
+	}
 	var b bench
 	flag.IntVar(&b.rounds, "rounds", 7, "have all contenders of a contest work `N` times in turn")
 	flag.BoolVar(&b.quick, "quick", false, "one round of a few messages: shows that all works, the figures mean nothing")

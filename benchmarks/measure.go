@@ -96,7 +96,8 @@ func (b *bench) measure(ctx context.Context, p plan) (results, error) {
 		}
 		all.Figures = append(all.Figures, f)
 	}
-	return all, nil
+	all.Growth, err = b.growAll(ctx, p.curves)
+	return all, err
 }
 
 // contest measures C and all contenders in turn, in each round. Others than

@@ -11,6 +11,7 @@ type plan struct {
 	contests []contest
 	trials   []trial
 	figures  []backend // of which to measure the figures
+	curves   []curve
 }
 
 // alternativesGroup is the group of the contests with them.
@@ -40,6 +41,11 @@ func newPlan(pattern string, size int) (plan, error) {
 	for _, t := range trials() {
 		if size == 0 && want.MatchString(t.name()) {
 			p.trials = append(p.trials, t)
+		}
+	}
+	for _, c := range curves {
+		if size == 0 && want.MatchString(growthName(c)) {
+			p.curves = append(p.curves, c)
 		}
 	}
 	if len(p.names()) == 0 {
@@ -94,6 +100,9 @@ func (p plan) names() []string {
 	}
 	for _, b := range p.figures {
 		names = append(names, figuresName(b))
+	}
+	for _, c := range p.curves {
+		names = append(names, growthName(c))
 	}
 	return names
 }

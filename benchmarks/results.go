@@ -19,6 +19,7 @@ type results struct {
 	Rows    []result
 	Trials  []tried
 	Figures []figures
+	Growth  []growth
 }
 
 // A machine is where and how the figures were measured.
@@ -81,8 +82,8 @@ const (
 	tablesEnd   = "<!-- end of tables -->\n"
 )
 
-// write stores the results in dir/results/latest.json and their tables in
-// dir/README.md.
+// write stores the results in dir/results/latest.json, their pictures beside it
+// and their tables in dir/README.md.
 func (all results) write(dir string) error {
 	b, err := json.MarshalIndent(all, "", "\t")
 	if err != nil {
@@ -92,6 +93,9 @@ func (all results) write(dir string) error {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "results", "latest.json"), append(b, '\n'), 0o644); err != nil {
+		return err
+	}
+	if err := writePictures(filepath.Join(dir, "results"), all.Growth); err != nil {
 		return err
 	}
 	readme := filepath.Join(dir, "README.md")

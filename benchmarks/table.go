@@ -31,6 +31,7 @@ func writeTables(w io.Writer, all results) {
 	writeOthers(w, all.Rows, alternative)
 	writeTrials(w, all.Trials)
 	writeFigures(w, all.Figures)
+	writeGrowth(w, all.Growth)
 }
 
 // span writes the least and the greatest.
@@ -197,6 +198,7 @@ func writeFigures(w io.Writer, all []figures) {
 		fmt.Fprintf(w, "| %s | %d | %s | %s | %s | %d | %v | %s | %s |\n", f.Backend, f.Cancels,
 			micros(f.CancelP50), micros(f.CancelP99), micros(f.CancelMax), f.Readers, f.Hold, millis(f.IdleCPU), millis(f.NoneCPU))
 	}
+	writeMemory(w, all)
 }
 
 func micros(d time.Duration) string { return fmt.Sprintf("%.1f µs", float64(d.Nanoseconds())/1e3) }

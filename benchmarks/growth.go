@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+)
+
+// A curve is how a cost grows with something, x.
+type curve struct {
+	name   string // of -run, and of the picture
+	title  string
+	axis   string // what x is
+	unit   string // of x, in a sentence
+	of     string // what is timed, such as a message
+	note   string // on what one sees: what holds on every machine
+	points []int  // of x
+	count  int    // messages that are timed
+	each   int    // messages, for each of x, before those that are timed: to reach all that there are
+	rate   bool   // draw how many there are in a second, not the time of one
+	linear bool   // draw x as it is, not its logarithm
+	lines  []line // the first is what the others are compared with
+}
+
+// A line is one way to do the work of a curve.
+type line struct {
+	name    string
+	backend backend
+
+	// workers returns the processes for x; the first is timed. Each has a copy
+	// of t to begin with.
+	workers func(x int, t task) []worker
+
+	// backlog, if not nil, is how many messages of type 2 lie in the queue
+	// before all others.
+	backlog func(x int) int
+}
+
+// A growth is what was measured of a curve.
+type growth struct {
+	Name, Title, Axis, Unit, Of, Note string
+
+	Rate, Linear bool
+	Lines        []grown
+}
+
+// A grown is what was measured of a line.
+type grown struct {
+	Name   string
+	Points []point
+}
+
+// A point is what was measured of a line at one x: medians of all rounds.
+type point struct {
+	X       int
+	NS      spread  // nanoseconds for one
+	Speed   spread  // time of the first line / time of this one, in each round
+	P50     *spread `json:",omitempty"` // nanoseconds from the call to the return of half of the calls
+	Threads int     `json:",omitempty"` // of the process that waits or calls, in Go
+}
+
+func growthName(c curve) string { return "growth/" + c.name }
+
+// grow measures a curve: at each point all lines in turn, several times.
+func (b *bench) grow(ctx context.Context, c curve) (growth, error) {
+	g := growth{
+		Name: c.name, Title: c.title, Axis: c.axis, Unit: c.unit, Of: c.of, Note: c.note,
+		Rate: c.rate, Linear: c.linear, Lines: make([]grown, len(c.lines)),
+	}
+	points := c.points
+	if b.quick {
+		points = []int{points[0], points[len(points)-1]}
+	}
+	for _, x := range points {
+		ns, p50, speed := make([][]float64, len(c.lines)), make([][]float64, len(c.lines)), make([][]float64, len(c.lines))
+		threads := make([]int, len(c.lines))
+		for range b.rounds {
+			for i, l := range c.lines {
+				t, err := b.work(ctx, l, x, b.task(c, x))
+				if err != nil {
+					return growth{}, fmt.Errorf("%s: %s at %d: %w", growthName(c), l.name, x, err)
+				}
+				ns[i] = append(ns[i], t.perMessage)
+				p50[i] = append(p50[i], float64(t.P50))
+				threads[i] = max(threads[i], t.Threads)
+				speed[i] = append(speed[i], ns[0][len(ns[0])-1]/t.perMessage)
+			}
+		}
+		for i, l := range c.lines {
+			p := point{X: x, NS: spreadOf(ns[i]), Speed: spreadOf(speed[i]), Threads: threads[i]}
+			if s := spreadOf(p50[i]); s.Max > 0 {
+				p.P50 = &s
+			}
+			g.Lines[i].Name = l.name
+			g.Lines[i].Points = append(g.Lines[i].Points, p)
+		}
+	}
+	return g, nil
+}
+
+// task returns what the workers of a curve at x have in common.
+func (b *bench) task(c curve, x int) task {
+	t := task{Size: 64, Count: c.count, Types: 1, Threads: 1}
+	if b.quick {
+		t.Count = 64
+	}
+	t.Warm = max(t.Count/10, c.each*x, 1)
+	return t
+}
+
+// growAll measures curves, and tells the standard error what it has come to.
+func (b *bench) growAll(ctx context.Context, curves []curve) ([]growth, error) {
+	var all []growth
+	for i, c := range curves {
+		fmt.Fprintf(os.Stderr, "%d/%d %s\n", i+1, len(curves), growthName(c))
+		g, err := b.grow(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, g)
+	}
+	return all, nil
+}
+
+// first and last are the points at the ends.
+func (l grown) first() point { return l.Points[0] }
+func (l grown) last() point  { return l.Points[len(l.Points)-1] }
+
+// least and most are the extremes of the medians of the speed.
+func (l grown) least() float64 {
+	least := math.Inf(1)
+	for _, p := range l.Points {
+		least = min(least, p.Speed.Median)
+	}
+	return least
+}
+
+func (l grown) most() float64 {
+	most := 0.0
+	for _, p := range l.Points {
+		most = max(most, p.Speed.Median)
+	}
+	return most
+}
