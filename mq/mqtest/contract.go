@@ -177,6 +177,29 @@ func (f *fixture) drain() int {
 	}
 }
 
+// drainOthers takes the messages that s has left, of the given types, and returns
+// how many there were.
+func (f *fixture) drainOthers(s mq.Selector, types []int64) (n int) {
+	f.Helper()
+	if !f.can.Exclusive || s == mq.Any() {
+		return f.drain()
+	}
+	types = slices.Compact(slices.Sorted(slices.Values(types)))
+	for _, t := range types {
+		r, err := f.q.Select(mq.Type(t))
+		if err != nil {
+			f.Fatalf("Select: %v", err)
+		}
+		for err == nil {
+			if _, err = r.TryReceive(); err == nil {
+				n++
+			}
+		}
+		f.wants(err, mq.ErrEmpty)
+	}
+	return n
+}
+
 // wants fails the test unless err matches all targets and is an *mq.Error.
 func (f *fixture) wants(err error, targets ...error) {
 	f.Helper()

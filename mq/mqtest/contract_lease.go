@@ -114,6 +114,7 @@ var leasePromises = []promise{
 		if err := f.notLent(f.handle(), l.Deadline().Add(f.early())); err != nil {
 			f.Errorf("after Ack: %v", err)
 		}
+		f.empty()
 	})},
 
 	{"NakGivesBackAtOnce", ifLends(func(f *fixture) {
@@ -486,7 +487,7 @@ func (f *fixture) early() time.Duration { return f.lasts / 4 }
 // run out: on a busy machine, what it saw would else mean nothing.
 func (f *fixture) timely(check func(*fixture) (mq.Lease, error)) {
 	f.Helper()
-	for range 20 {
+	for range 10 {
 		f := newFixture(f.T, f.create)
 		l, err := check(f)
 		if time.Until(l.Deadline()) < 0 {
@@ -497,5 +498,5 @@ func (f *fixture) timely(check func(*fixture) (mq.Lease, error)) {
 		}
 		return
 	}
-	f.Fatal("in 20 tries, nothing was done before a lease ran out: leases are too short for this machine")
+	f.Fatal("in 10 tries, nothing was done before a lease ran out: leases are too short for this machine")
 }

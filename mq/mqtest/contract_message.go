@@ -123,7 +123,12 @@ var messagePromises = []promise{
 			if !slices.Contains(f.can.Selectors, c.selector.Kind()) {
 				continue
 			}
-			f.drain()
+			f := f
+			if f.can.Exclusive { // then each needs a queue of its own
+				f = newFixture(f.T, f.create)
+			} else {
+				f.drain()
+			}
 			types := []int64{5, 3, f.can.MaxType, 1, 5, 2, 3, 5}
 			for i, t := range types {
 				f.send(mq.Message{Type: t, Data: []byte{'0' + byte(i)}})
@@ -147,10 +152,37 @@ var messagePromises = []promise{
 			if got != c.want {
 				f.Errorf("%v: got messages %q, want %q", c.selector, got, c.want)
 			}
-			if left := f.drain(); left != len(types)-len(c.want) {
+			if left := f.drainOthers(c.selector, types); left != len(types)-len(c.want) {
 				f.Errorf("%v: %d messages left, want %d", c.selector, left, len(types)-len(c.want))
 			}
 		}
+	}},
+
+	{"OverlappingSelectorsExcludeEachOther", func(f *fixture) {
+		if !f.can.Exclusive || !slices.Contains(f.can.Selectors, mq.SelectType) {
+			return
+		}
+		// use selects s on another handle and receives once.
+		use := func(f *fixture, s mq.Selector) error {
+			r, err := f.handle().Select(s)
+			if err == nil {
+				_, err = r.TryReceive()
+			}
+			return err
+		}
+		f.wants(use(f, mq.Type(1)), mq.ErrEmpty)
+		f.wants(use(f, mq.Type(2)), mq.ErrEmpty)
+		f.wants(use(f, mq.Type(1)), mq.ErrEmpty)
+		f.wants(use(f, mq.Any()), errors.ErrUnsupported)
+		_, err := f.q.TryReceive()
+		f.wants(err, errors.ErrUnsupported)
+		_, err = f.q.Receive(f.patient())
+		f.wants(err, errors.ErrUnsupported)
+
+		f = newFixture(f.T, f.create)
+		f.empty()
+		f.wants(use(f, mq.Type(1)), errors.ErrUnsupported)
+		f.wants(use(f, mq.Any()), mq.ErrEmpty)
 	}},
 
 	{"OtherSelectorsAreRefused", func(f *fixture) {

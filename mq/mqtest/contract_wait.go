@@ -134,7 +134,9 @@ var waitPromises = []promise{
 			if err := one.await(); err != nil {
 				f.Fatal(err)
 			}
-			f.empty()
+			if left := f.drainOthers(mq.Type(3), []int64{1, 2}); left != 0 {
+				f.Fatalf("%d messages are left", left)
+			}
 		}
 	}},
 
@@ -283,16 +285,22 @@ var waitPromises = []promise{
 			}()
 		}
 		next := make([]int, senders)
-		for range senders * each {
-			m, err := f.q.Receive(ctx)
-			if err != nil {
-				f.Fatal(err)
+		receiver := f.start(ctx, "the receiver", func(ctx context.Context) error {
+			for range senders * each {
+				m, err := f.q.Receive(ctx)
+				if err != nil {
+					return err
+				}
+				var sender, i int
+				if _, err := fmt.Sscan(string(m.Data), &sender, &i); err != nil || i != next[sender] {
+					return fmt.Errorf("got message %q of sender %d, want number %d (%v)", m.Data, sender, next[sender], err)
+				}
+				next[sender]++
 			}
-			var sender, i int
-			if _, err := fmt.Sscan(string(m.Data), &sender, &i); err != nil || i != next[sender] {
-				f.Fatalf("got message %q of sender %d, want number %d (%v)", m.Data, sender, next[sender], err)
-			}
-			next[sender]++
+			return nil
+		})
+		if err := receiver.await(); err != nil {
+			f.Fatal(err)
 		}
 		f.join("senders", sent, senders)
 	}},

@@ -1,0 +1,47 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"ipcmq/mq"
+	"ipcmq/mq/mqtest"
+	"ipcmq/stream"
+)
+
+// The message whose handler fails is handled again, after those that came later.
+func ExampleHandleLeased() {
+	// A queue in memory, in place of one on a server.
+	q := mqtest.New(&mqtest.Config{Lease: time.Minute})
+	defer q.Close()
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for _, order := range []string{"tea", "soup", "bill"} {
+		if err := q.Send(ctx, mq.Message{Type: 1, Data: []byte(order)}); err != nil {
+			fmt.Println(err)
+		}
+	}
+
+	served := 0
+	err := stream.HandleLeased(ctx, q, func(_ context.Context, d stream.Delivery) error {
+		if string(d.Data) == "tea" && d.Attempt == 1 {
+			return errors.New("the kettle is empty") // given back
+		}
+		fmt.Printf("%s, attempt %d\n", d.Data, d.Attempt)
+		if served++; served == 3 {
+			cancel()
+		}
+		return nil // acknowledged
+	}, &stream.HandleConfig{
+		RetryDelay: func(int, error) time.Duration { return 10 * time.Millisecond },
+	})
+	fmt.Println("ended with", err)
+	// Output:
+	// soup, attempt 1
+	// bill, attempt 1
+	// tea, attempt 2
+	// ended with <nil>
+}
