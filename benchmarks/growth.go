@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
 )
 
@@ -33,7 +32,8 @@ type line struct {
 	workers func(x int, t task) []worker
 
 	// backlog, if not nil, is how many messages of type 2 lie in the queue
-	// before all others.
+	// before all others. They are empty: 16384 of these fit into a queue by
+	// default.
 	backlog func(x int) int
 }
 
@@ -73,30 +73,38 @@ func (b *bench) grow(ctx context.Context, c curve) (growth, error) {
 		points = []int{points[0], points[len(points)-1]}
 	}
 	for _, x := range points {
-		ns, p50, speed := make([][]float64, len(c.lines)), make([][]float64, len(c.lines)), make([][]float64, len(c.lines))
-		threads := make([]int, len(c.lines))
+		tallies := make([][]tally, len(c.lines))
 		for range b.rounds {
 			for i, l := range c.lines {
 				t, err := b.work(ctx, l, x, b.task(c, x))
 				if err != nil {
 					return growth{}, fmt.Errorf("%s: %s at %d: %w", growthName(c), l.name, x, err)
 				}
-				ns[i] = append(ns[i], t.perMessage)
-				p50[i] = append(p50[i], float64(t.P50))
-				threads[i] = max(threads[i], t.Threads)
-				speed[i] = append(speed[i], ns[0][len(ns[0])-1]/t.perMessage)
+				tallies[i] = append(tallies[i], t)
 			}
 		}
 		for i, l := range c.lines {
-			p := point{X: x, NS: spreadOf(ns[i]), Speed: spreadOf(speed[i]), Threads: threads[i]}
-			if s := spreadOf(p50[i]); s.Max > 0 {
-				p.P50 = &s
-			}
 			g.Lines[i].Name = l.name
-			g.Lines[i].Points = append(g.Lines[i].Points, p)
+			g.Lines[i].Points = append(g.Lines[i].Points, newPoint(x, tallies[0], tallies[i]))
 		}
 	}
 	return g, nil
+}
+
+// newPoint returns what the rounds at x come to, beside those of the first line.
+func newPoint(x int, first, rounds []tally) point {
+	var ns, p50, speed []float64
+	p := point{X: x}
+	for i, t := range rounds {
+		ns, p50 = append(ns, t.perMessage), append(p50, float64(t.P50))
+		speed = append(speed, first[i].perMessage/t.perMessage)
+		p.Threads = max(p.Threads, t.Threads)
+	}
+	p.NS, p.Speed = spreadOf(ns), spreadOf(speed)
+	if s := spreadOf(p50); s.Max > 0 {
+		p.P50 = &s
+	}
+	return p
 }
 
 // task returns what the workers of a curve at x have in common.
@@ -127,19 +135,11 @@ func (b *bench) growAll(ctx context.Context, curves []curve) ([]growth, error) {
 func (l grown) first() point { return l.Points[0] }
 func (l grown) last() point  { return l.Points[len(l.Points)-1] }
 
-// least and most are the extremes of the medians of the speed.
-func (l grown) least() float64 {
-	least := math.Inf(1)
+// speeds returns the least and the greatest of the medians of the speed.
+func (l grown) speeds() (least, most float64) {
+	least, most = l.first().Speed.Median, l.first().Speed.Median
 	for _, p := range l.Points {
-		least = min(least, p.Speed.Median)
+		least, most = min(least, p.Speed.Median), max(most, p.Speed.Median)
 	}
-	return least
-}
-
-func (l grown) most() float64 {
-	most := 0.0
-	for _, p := range l.Points {
-		most = max(most, p.Speed.Median)
-	}
-	return most
+	return least, most
 }

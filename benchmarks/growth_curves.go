@@ -95,7 +95,7 @@ var sizePoints = []int{1, 2, 8, 32, 128, 512, 2048, maxSize}
 
 func toItself(inC bool, by string) func(int, task) []worker {
 	return func(x int, t task) []worker {
-		t.Size, t.By = x, by
+		t.Size, t.By, t.Back = x, by, t.There
 		return []worker{{task: t.as(actPing), inC: inC}}
 	}
 }
@@ -139,7 +139,7 @@ func itself(x int) int { return x }
 // selectFrom sends messages of type 1 to itself and takes them by type.
 func selectFrom(inC bool, by string) func(int, task) []worker {
 	return func(_ int, t task) []worker {
-		t.By, t.Own = by, true
+		t.By, t.Own, t.Back = by, true, t.There
 		return []worker{{task: t.as(actPing), inC: inC}}
 	}
 }

@@ -85,9 +85,6 @@ func (b *bench) work(ctx context.Context, l line, x int, t task) (_ tally, err e
 	}
 	t.Backend = l.backend.name
 	workers := l.workers(x, t)
-	if workers[0].Act == actPing && len(workers) == 1 {
-		workers[0].Back = workers[0].There
-	}
 	ctx, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("took longer than %v", limit))
 	defer stop()
 	q, err := l.backend.open(t.There)
@@ -96,8 +93,10 @@ func (b *bench) work(ctx context.Context, l line, x int, t task) (_ tally, err e
 	}
 	defer q.Close()
 	if l.backlog != nil {
-		if err := sendEmpty(ctx, q, 2, l.backlog(x)); err != nil {
-			return tally{}, err
+		for range l.backlog(x) {
+			if err := q.TrySend(mq.Message{Type: 2}); err != nil {
+				return tally{}, err
+			}
 		}
 	}
 
@@ -109,7 +108,12 @@ func (b *bench) work(ctx context.Context, l line, x int, t task) (_ tally, err e
 			if tallies[i], err = b.perform(ctx, l.backend, w, ready, begin); err != nil {
 				return err
 			}
-			return sendEmpty(ctx, q, 1, w.ends)
+			for range w.ends {
+				if err := q.Send(ctx, mq.Message{Type: 1}); err != nil {
+					return err
+				}
+			}
+			return nil
 		})
 	}
 	group.Go(func() error {
@@ -147,16 +151,6 @@ func sum(workers []worker, tallies []tally) (tally, error) {
 	}
 	all.perMessage = float64(all.NS) / float64(workers[0].Count)
 	return all, nil
-}
-
-// sendEmpty sends n empty messages.
-func sendEmpty(ctx context.Context, q mq.Queue, t int64, n int) error {
-	for range n {
-		if err := q.Send(ctx, mq.Message{Type: t}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // perform runs one process. It says when that is ready, and has it begin when

@@ -34,7 +34,8 @@ func (g growth) sentence() string {
 		a, b := g.quantity(l.first()), g.quantity(l.last())
 		goes = append(goes, fmt.Sprintf("%s from %s to %s (%s times)", l.Name, g.format(a), g.format(b), digits(b/a)))
 		if i > 0 {
-			speeds = append(speeds, fmt.Sprintf("%s %.2f to %.2f", l.Name, l.least(), l.most()))
+			least, most := l.speeds()
+			speeds = append(speeds, fmt.Sprintf("%s %.2f to %.2f", l.Name, least, most))
 		}
 		if n := l.last().Threads; n > 0 {
 			threads = append(threads, fmt.Sprintf("%d with %s", n, l.Name))

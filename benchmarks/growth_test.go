@@ -47,6 +47,12 @@ func TestEveryCurveRuns(t *testing.T) {
 		}
 		threads := g.Lines[len(g.Lines)-1].last().Threads
 		switch c.name {
+		case "backlog":
+			for _, l := range g.Lines[:2] { // they take a hundred times as long
+				if l.last().NS.Median < 5*l.first().NS.Median {
+					t.Errorf("%s: %s takes %v ns, and %v ns behind 10000 messages", g.Name, l.Name, l.first().NS, l.last().NS)
+				}
+			}
 		case "waiting-types", "waiting-any":
 			if threads < 1000 {
 				t.Errorf("%s: 1000 goroutines wait in %d threads", g.Name, threads)
@@ -118,6 +124,18 @@ func TestMessagesOfSendersAndReceiversMustAgree(t *testing.T) {
 		if _, err := sum(workers, []tally{{Taken: taken}, {}, {}}); (err == nil) != ok {
 			t.Errorf("6 sent and %d received: %v", taken, err)
 		}
+	}
+}
+
+func TestPointsCompareRoundByRound(t *testing.T) {
+	first := []tally{{perMessage: 10}, {perMessage: 20}, {perMessage: 30}}
+	rounds := []tally{{perMessage: 20, P50: 7, Threads: 3}, {perMessage: 20, P50: 9, Threads: 4}, {perMessage: 10, P50: 8, Threads: 2}}
+	got := newPoint(64, first, rounds)
+	if got.X != 64 || got.NS != (spread{20, 10, 20}) || got.Speed != (spread{1, 0.5, 3}) || *got.P50 != (spread{8, 7, 9}) || got.Threads != 4 {
+		t.Errorf("%+v with p50 %v", got, got.P50)
+	}
+	if got := newPoint(64, first, first); got.P50 != nil || got.Speed != (spread{1, 1, 1}) {
+		t.Errorf("%+v", got)
 	}
 }
 
