@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"ipcmq/internal/testutil"
 )
@@ -101,6 +102,49 @@ func TestEveryRowRuns(t *testing.T) {
 	}
 }
 
+// A peer that fails or hangs has a row that says so; the others go on.
+func TestPeerThatFailsOrHangsDoesNotEndTheRun(t *testing.T) {
+	b := bench{rounds: 2, quick: true, patience: time.Second, exe: os.Args[0], programs: t.TempDir()}
+	if err := buildC(t.Context(), b.programs); err != nil {
+		t.Fatal(err)
+	}
+	mine, ok := systemV.contenderNamed(receive)
+	if !ok {
+		t.Fatal("no Receive")
+	}
+	broken := contender{name: "broken", kind: peer}
+	oneWay := shapes[slices.IndexFunc(shapes, func(s shape) bool { return s.name == "one-way" })]
+	c := contest{group: "sysv", backend: systemV, shape: oneWay, size: 64, contenders: []contender{mine, broken}}
+	rows, err := b.contest(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows[0].Failed != "" || rows[0].NS <= 0 {
+		t.Errorf("beside a peer that fails: %+v", rows[0])
+	}
+	if want := `receive: no contender "broken"`; rows[1].Failed != want && rows[1].Failed != strings.Replace(want, "receive", "send", 1) {
+		t.Errorf("peer failed with %q, want %q", rows[1].Failed, want)
+	}
+
+	// Nobody sends to it.
+	waits := mine
+	waits.kind = peer
+	c.shape.ours, c.contenders = side{{role: take}}, []contender{waits}
+	if rows, err = b.contest(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if want := "took longer than 1s"; rows[0].Failed != want {
+		t.Errorf("peer failed with %q, want %q", rows[0].Failed, want)
+	}
+
+	// Ours must not fail.
+	broken.kind = ours
+	c.contenders = []contender{broken}
+	if _, err = b.contest(t.Context(), c); err == nil {
+		t.Error("a layer of ours failed, and the run went on")
+	}
+}
+
 // What is slower than something else comes first, the worst first of all.
 func TestTablesBeginWithWhereOthersAreFaster(t *testing.T) {
 	half, twice := spread{0.5, 0.4, 0.6}, spread{2, 1, 3}
@@ -142,6 +186,7 @@ func TestReasonIsTheFirstLineThatAProcessPrinted(t *testing.T) {
 		{fmt.Errorf("wrapped: %w", &processError{"p", exit, "benchmarks: take: it broke\nmore"}), "take: it broke"},
 		{&processError{"p", exit, "panic: oh\n\ngoroutine 1"}, "panic: oh"},
 		{&processError{"p", exit, ""}, "exit status 2"},
+		{&processError{"go", exit, "# a/package\nx.go:1: wrong\n"}, "x.go:1: wrong"},
 		{errNotThere, "not there"},
 	} {
 		if got := reason(c.err); got != c.want {

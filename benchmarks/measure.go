@@ -29,6 +29,8 @@ type bench struct {
 	quick    bool   // a few messages, to see that everything works
 	profiles string // directory for CPU profiles of the timed Go processes; or empty
 
+	patience time.Duration // with peers and alternatives that may hang; 0 means a quarter of limit
+
 	builds  map[string]build // by build tag
 	servers map[string]*server
 }
@@ -76,6 +78,7 @@ func (b *bench) measure(ctx context.Context, p plan) (results, error) {
 		return results{}, err
 	}
 	defer b.stopServers()
+	began := time.Now()
 	all := results{Machine: thisMachine(ctx, b.rounds)}
 	for i, c := range p.contests {
 		fmt.Fprintf(os.Stderr, "%d/%d %s/%s/%d, %d contenders\n", i+1, len(p.contests), c.group, c.shape.name, c.size, len(c.contenders)+1)
@@ -97,6 +100,7 @@ func (b *bench) measure(ctx context.Context, p plan) (results, error) {
 		all.Figures = append(all.Figures, f)
 	}
 	all.Growth, err = b.growAll(ctx, p.curves)
+	all.Machine.Took = time.Since(began).Round(time.Second).String()
 	return all, err
 }
 
@@ -197,7 +201,7 @@ func (b *bench) run(ctx context.Context, c contest, of contender, s side) (_ sam
 	j.Warm = max(j.Count/10, 1)
 	limit := limit
 	if of.kind == peer || of.kind == alternative {
-		limit /= 4
+		limit = cmp.Or(b.patience, limit/4)
 	}
 	ctx, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("took longer than %v", limit))
 	defer stop()
@@ -299,6 +303,10 @@ func reason(err error) string {
 	if failed := (*processError)(nil); errors.As(err, &failed) {
 		text = cmp.Or(strings.TrimPrefix(strings.TrimSpace(failed.stderr), "benchmarks: "), failed.err.Error())
 	}
-	line, _, _ := strings.Cut(text, "\n")
-	return line
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") { // go build begins with # and the package
+			return line
+		}
+	}
+	return text
 }

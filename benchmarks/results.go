@@ -31,11 +31,12 @@ type machine struct {
 	Go         string
 	C          string
 	Rounds     int
+	Took       string // all of it
 }
 
 func (m machine) String() string {
-	return fmt.Sprintf("%s: %d processors (%s), Linux %s, %s, %s; medians of %d rounds.",
-		m.Date, m.Processors, m.CPU, m.Kernel, m.Go, m.C, m.Rounds)
+	return fmt.Sprintf("%s: %d processors (%s), Linux %s, %s, %s; medians of %d rounds; %s in all.",
+		m.Date, m.Processors, m.CPU, m.Kernel, m.Go, m.C, m.Rounds, m.Took)
 }
 
 func thisMachine(ctx context.Context, rounds int) machine {

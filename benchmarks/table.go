@@ -105,7 +105,7 @@ func writeOthersBetter(w io.Writer, rows []result) {
 // writeOthers writes a table for each contest that has contenders of a kind.
 func writeOthers(w io.Writer, rows []result, of kind) {
 	last := ""
-	for i, r := range rows {
+	for _, r := range rows {
 		if r.Kind != of && (of != alternative || r.Group != alternativesGroup) {
 			continue
 		}
@@ -119,7 +119,6 @@ func writeOthers(w io.Writer, rows []result, of kind) {
 			}
 			fmt.Fprintf(w, "\n|---|--:|--:|--:|--:|--:|--:|%s\n", strings.Repeat("--:|--:|", len(layers)))
 		}
-		_ = i
 		if r.Failed != "" {
 			fmt.Fprintf(w, "| %s | %d | %s | | | | |%s\n", r.Layer, r.Size, r.Failed, strings.Repeat(" | |", len(layers)))
 			continue
