@@ -3,7 +3,9 @@ package mq_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ipcmq/mq"
@@ -191,4 +193,46 @@ func TestSpinLeavesTryAlone(t *testing.T) {
 	if err := s.TryReceiveInto(&m); err != nil || m.Type != 1 {
 		t.Errorf("got %+v, %v", m, err)
 	}
+}
+
+func TestSpinPollsRarelyWhereThatIsInVain(t *testing.T) {
+	r := &script{empty: 1 << 30}
+	s := mq.Spin(r, time.Nanosecond) // one try each time it polls
+	var polled []int
+	for wait := 1; wait <= 24; wait++ {
+		r.messages = three()[:1] // for the wait
+		before := r.tries
+		if _, err := s.Receive(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if r.tries > before {
+			polled = append(polled, wait)
+		}
+	}
+	if want := []int{1, 2, 3, 4, 8, 16, 24}; !slices.Equal(polled, want) {
+		t.Errorf("polled before the waits %v, want %v", polled, want)
+	}
+	r.messages, r.empty, r.tries = three(), 0, 0
+	for range 8 { // until a poll finds something
+		if _, err := s.Receive(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if r.tries > 0 {
+			break
+		}
+		r.messages = three()
+	}
+	r.messages, r.empty, r.tries = three(), 1<<30, 0
+	if _, err := s.Receive(t.Context()); err != nil || r.tries == 0 {
+		t.Errorf("%d polls after one that was not in vain, %v", r.tries, err)
+	}
+}
+
+func TestSpinEndsWhereTimeStandsStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &script{messages: three(), empty: 1 << 30}
+		if _, err := mq.Spin(r, mq.DefaultSpin).Receive(t.Context()); err != nil || r.waits != 1 {
+			t.Errorf("%d waits, %v", r.waits, err)
+		}
+	})
 }

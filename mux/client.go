@@ -85,7 +85,7 @@ func (m *Mux) begin() (*client, error) {
 		if err != nil {
 			return nil, err
 		}
-		m.client = newClient(exchange, inbox, func(err error) { m.finish(draining, err) })
+		m.client = newClient(exchange, inbox, m.cfg.Spin, func(err error) { m.finish(draining, err) })
 	}
 	m.clients.Add(1)
 	return m.client, nil
@@ -107,8 +107,9 @@ func (m *Mux) closeClient(err error) {
 // receives, and hands the others their replies. So a lone caller is woken by the
 // kernel itself. A leader that has its own reply passes the lead on.
 type client struct {
-	inbox mq.Inbox
-	token uint64 // of this inbox, in each request and its reply
+	inbox   mq.Inbox
+	replies mq.Receiver // from the inbox, polling
+	token   uint64      // of this inbox, in each request and its reply
 
 	lead   chan struct{} // holds a value while nobody leads
 	closed chan struct{}
@@ -141,11 +142,12 @@ func (r reply) payload() ([]byte, error) {
 	return r.data, nil
 }
 
-func newClient(requests mq.Exchange, inbox mq.Inbox, gone func(error)) *client {
+func newClient(requests mq.Exchange, inbox mq.Inbox, spin time.Duration, gone func(error)) *client {
 	var token [8]byte
 	rand.Read(token[:])
 	c := &client{
 		inbox:     inbox,
+		replies:   mq.Spin(inbox, spin),
 		token:     binary.LittleEndian.Uint64(token[:]),
 		lead:      make(chan struct{}, 1),
 		closed:    make(chan struct{}),
@@ -237,7 +239,7 @@ func (c *client) receive(ctx context.Context, call *call) (reply, error) {
 			return r, nil
 		default:
 		}
-		m, err := c.inbox.Receive(ctx)
+		m, err := c.replies.Receive(ctx)
 		if err != nil {
 			if reason := c.reason(); reason != nil {
 				err = reason

@@ -14,8 +14,9 @@ import (
 // Config says how a mux works. The zero value, like a nil *Config, is the
 // recommended one.
 type Config struct {
-	// Spin is how long each reader polls an empty queue before it sleeps; 0
-	// means not at all. See [mq.Spin] for what it gains and costs.
+	// Spin is how long each reader, and a caller of Request, polls an empty queue before it sleeps; 0 means
+	// mq.DefaultSpin, and less than 0 not at all. See [mq.Spin] for what it
+	// gains and costs. A queue on other hosts is not polled.
 	Spin time.Duration
 
 	// OnClose, if not nil, is called once, in a goroutine of its own, when the
@@ -75,9 +76,7 @@ func New(q mq.Queue, cfg *Config) (*Mux, error) {
 	if cfg != nil {
 		m.cfg = *cfg
 	}
-	if m.cfg.Spin < 0 {
-		return nil, invalid("new mux", "Spin = %v is negative; 0 does not poll", m.cfg.Spin)
-	}
+	m.cfg.Spin = reader.Spin(q, m.cfg.Spin)
 	m.work, m.cancel = context.WithCancel(context.Background())
 	return m, nil
 }

@@ -568,9 +568,6 @@ func TestShutdownThatIsGivenUpKeepsWhatWasNotRead(t *testing.T) {
 func TestBadConfigIsRefused(t *testing.T) {
 	q := mqtest.New(nil)
 	defer q.Close()
-	if _, err := mux.New(q, &mux.Config{Spin: -1}); !errors.Is(err, mq.ErrInvalidConfig) {
-		t.Errorf("negative Spin: %v", err)
-	}
 	m := newMux(t, q, nil)
 	for name, cfg := range map[string]*mux.SubscribeConfig{
 		"negative buffer": {Buffer: -1}, "negative limit": {Limit: -1}, "unknown policy": {Overflow: 9},

@@ -35,8 +35,9 @@ type Config struct {
 	// most 1024, before it hands them over, since waking a reader takes long.
 	Buffer int
 
-	// Spin is how long the stream polls an empty queue before it sleeps; 0
-	// means not at all. See [mq.Spin] for what it gains and costs.
+	// Spin is how long the stream polls an empty queue before it sleeps; 0 means
+	// mq.DefaultSpin, and less than 0 not at all. See [mq.Spin] for what it
+	// gains and costs. A queue on other hosts is not polled.
 	Spin time.Duration
 }
 
@@ -69,8 +70,6 @@ func New(q mq.Queue, cfg *Config) (*Stream, error) {
 	switch {
 	case c.Buffer < 0:
 		return nil, invalid("Buffer = %d is negative; 0 is the default of %d", c.Buffer, DefaultBuffer)
-	case c.Spin < 0:
-		return nil, invalid("Spin = %v is negative; 0 does not poll", c.Spin)
 	case c.Buffer == 0:
 		c.Buffer = DefaultBuffer
 	}
@@ -79,7 +78,7 @@ func New(q mq.Queue, cfg *Config) (*Stream, error) {
 		return nil, err
 	}
 	s := &Stream{messages: make(chan mq.Message, c.Buffer), abort: make(chan struct{})}
-	s.reader = reader.Start(receiver, c.Spin, s.deliver, s.ended)
+	s.reader = reader.Start(receiver, reader.Spin(q, c.Spin), s.deliver, s.ended)
 	return s, nil
 }
 

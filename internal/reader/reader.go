@@ -20,6 +20,19 @@ type Reader struct {
 	done chan struct{}
 }
 
+// Spin returns how long to poll q before each wait, where a user has asked for
+// spin: 0 for the default, less for not at all. What is on another host is never
+// polled, and by default nothing is where a sender could not run meanwhile.
+func Spin(q mq.Queue, spin time.Duration) time.Duration {
+	switch {
+	case spin < 0 || q.Capabilities().InDoubt || spin == 0 && runtime.NumCPU() == 1:
+		return 0
+	case spin == 0:
+		return mq.DefaultSpin
+	}
+	return spin
+}
+
 // A Deliver function gives messages, one or more, to their consumers and returns
 // how many to take at most before it is called again. It does not keep the slice.
 type Deliver func(taken []mq.Message) (ahead int)
