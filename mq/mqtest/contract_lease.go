@@ -141,7 +141,7 @@ var leasePromises = []promise{
 	{"NakWithADelayGivesBackLater", ifLends(func(f *fixture) {
 		f.send(f.message("x"))
 		first := f.lease(f.lending(f.q))
-		delay := f.lasts * 3 / 2 // which a lease that runs out does not look like
+		delay := f.lasts * 5 / 2 // which a lease that runs out does not look like, even on a busy machine
 		start := time.Now()
 		if err := first.Nak(f.patient(), delay); err != nil {
 			f.Fatalf("Nak: %v", err)
