@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"context"
 	"sync"
 
 	"ipcmq/mq"
@@ -8,26 +9,27 @@ import (
 
 // A bell wakes everybody who waits for it.
 type bell struct {
-	mu sync.Mutex
-	ch chan struct{}
+	mu   sync.Mutex
+	next context.Context // ends when the bell rings
+	end  context.CancelFunc
 }
 
-// next returns a channel that is closed when the bell rings next.
-func (b *bell) next() <-chan struct{} {
+// await returns a context that ends when the bell rings next.
+func (b *bell) await() context.Context {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.ch == nil {
-		b.ch = make(chan struct{})
+	if b.next == nil {
+		b.next, b.end = context.WithCancel(context.Background())
 	}
-	return b.ch
+	return b.next
 }
 
 func (b *bell) ring() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.ch != nil {
-		close(b.ch)
-		b.ch = nil
+	if b.next != nil {
+		b.end()
+		b.next = nil
 	}
 }
 

@@ -69,7 +69,7 @@ func (r *claims) take(c *call) (mq.Message, error) {
 			if !c.waits() {
 				return mq.Message{}, q.failed(c.op, err)
 			}
-			pauses.pause(c.ctx, q.reconnects.next())
+			pauses.pause(c.ctx, q.reconnects.await().Done())
 		case !c.waits():
 			return mq.Message{}, q.fail(c.op, mq.ErrEmpty, nil, "")
 		case woken == nil:
@@ -84,7 +84,7 @@ func (r *claims) take(c *call) (mq.Message, error) {
 			if err != nil {
 				return mq.Message{}, c.failed(err)
 			}
-			woken = q.wakes.of(r.selector).next()
+			woken = q.wakes.of(r.selector).await().Done()
 			continue
 		default:
 			pauses = backoff(lookAgain)
@@ -95,7 +95,7 @@ func (r *claims) take(c *call) (mq.Message, error) {
 			return mq.Message{}, r.interrupted(c, err)
 		}
 		if woken != nil {
-			woken = q.wakes.of(r.selector).next()
+			woken = q.wakes.of(r.selector).await().Done()
 		}
 	}
 }
@@ -124,7 +124,7 @@ func (r *claims) claim(c *call, sequence uint64) (bool, error) {
 	switch {
 	case err == nil || doubt:
 		return true, nil
-	case code(err) == codeSequenceNotFound:
+	case isDeleted(err):
 		return false, nil
 	}
 	return false, err
@@ -189,7 +189,8 @@ func (r *claims) next(ctx context.Context, from uint64, subject string) (*stored
 	var response struct {
 		Message *stored `json:"message"`
 	}
-	err := r.q.api(ctx, 0, "STREAM.MSG.GET."+r.q.subjects.stream, request, &response)
+	// With grace, or calls that give up soon would never get so far as to take.
+	err := r.q.api(ctx, graceWait, "STREAM.MSG.GET."+r.q.subjects.stream, request, &response)
 	if code(err) == codeNoMessage {
 		return nil, nil
 	}
@@ -210,7 +211,7 @@ func (r *claims) types(ctx context.Context) ([]int64, error) {
 				Subjects map[string]uint64 `json:"subjects"`
 			} `json:"state"`
 		}
-		if err := r.q.api(ctx, 0, "STREAM.INFO."+r.q.subjects.stream, request, &response); err != nil {
+		if err := r.q.api(ctx, graceWait, "STREAM.INFO."+r.q.subjects.stream, request, &response); err != nil {
 			return nil, err
 		}
 		for subject := range response.State.Subjects {

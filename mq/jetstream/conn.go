@@ -3,7 +3,6 @@ package jetstream
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net"
 	"net/url"
 	"sync/atomic"
@@ -23,7 +22,7 @@ const (
 	// graceWait is how long a request that moves a message still waits for its
 	// answer when its context has ended: a healthy server answers much sooner,
 	// and so nothing is in doubt.
-	graceWait = 250 * time.Millisecond
+	graceWait = answerWait
 
 	dialWait = 2 * time.Second // nats.go's own default
 
@@ -115,16 +114,22 @@ func (q *Queue) ask(ctx context.Context, grace time.Duration, m *nats.Msg) (*nat
 		}
 		return nil, errNotConnected
 	}
-	var wait context.Context
-	var cancel context.CancelFunc
-	if grace == 0 {
-		wait, cancel = context.WithTimeout(ctx, answerWait)
-	} else {
-		wait, cancel = context.WithTimeout(context.WithoutCancel(ctx), answerWait)
-		defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })()
-	}
+	wait, cancel := withGrace(ctx, answerWait, grace)
 	defer cancel()
 	return q.nc.RequestMsgWithContext(wait, m)
+}
+
+// withGrace returns a context that ends after d, and grace after ctx.
+func withGrace(ctx context.Context, d, grace time.Duration) (context.Context, context.CancelFunc) {
+	if grace == 0 {
+		return context.WithTimeout(ctx, d)
+	}
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), d)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	return wait, func() {
+		stop()
+		cancel()
+	}
 }
 
 // api calls the JetStream API: request, unless nil, goes there as JSON, and the
@@ -249,5 +254,3 @@ func (q *Queue) verify(ctx context.Context, op string) error {
 	}
 	return nil
 }
-
-var errPullEnded = errors.New("the server has ended the request for messages")

@@ -38,9 +38,10 @@ type consumer struct {
 	selector mq.Selector
 	name     string
 
-	mu    sync.Mutex
-	known bool // it was there a while ago
-	idle  []*intake
+	mu     sync.Mutex
+	known  bool    // it was there a while ago
+	search *search // nil if none is under way
+	idle   []*intake
 }
 
 // consumer returns the consumer for s, which may not exist yet.
@@ -57,43 +58,74 @@ func (q *Queue) consumer(s mq.Selector) *consumer {
 	return q.consumers[s]
 }
 
-// ensure creates the consumer unless it is there.
+// ensure creates the consumer unless it is there. One request for it is under
+// way at a time: callers that give up at once, again and again, would keep the
+// server busy with it.
 func (c *consumer) ensure(ctx context.Context, op string) error {
 	c.mu.Lock()
-	known := c.known
-	c.mu.Unlock()
-	if known {
+	if c.known {
+		c.mu.Unlock()
 		return nil
 	}
-	q := c.q
+	s := c.search
+	if s == nil {
+		s = &search{done: make(chan struct{})}
+		c.search = s
+		c.q.background.Go(func() {
+			s.err = c.create(c.q.life)
+			c.mu.Lock()
+			c.known, c.search = s.err == nil, nil
+			c.mu.Unlock()
+			close(s.done)
+		})
+	}
+	c.mu.Unlock()
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	switch code(s.err) {
+	case codeNotUnique, codeNotUniqueUnfilter:
+		return c.q.unsupported(op, s.err, fmt.Sprintf(
+			"cannot select %v while others select %s: a queue in lease mode has either receivers of any or receivers of single types; claim mode has both",
+			c.selector, c.others()))
+	}
+	return s.err
+}
+
+// A search is a request for a consumer that is under way.
+type search struct {
+	done chan struct{}
+	err  error // once done is closed
+}
+
+// create makes the consumer, or finds it.
+func (c *consumer) create(ctx context.Context) error {
+	s := c.q.subjects
+	err := c.q.api(ctx, 0, "CONSUMER.INFO."+s.stream+"."+c.name, nil, nil)
+	if code(err) != int(js.JSErrCodeConsumerNotFound) {
+		return err
+	}
 	request := struct {
 		Stream string            `json:"stream_name"`
 		Config js.ConsumerConfig `json:"config"`
 		Action string            `json:"action"`
-	}{q.subjects.stream, js.ConsumerConfig{
+	}{s.stream, js.ConsumerConfig{
 		Name:              c.name,
 		Durable:           c.name,
-		FilterSubject:     q.subjects.filter(c.selector),
+		FilterSubject:     s.filter(c.selector),
 		DeliverPolicy:     js.DeliverAllPolicy,
 		AckPolicy:         js.AckExplicitPolicy,
-		AckWait:           q.ackWait,
+		AckWait:           c.q.ackWait,
 		MaxDeliver:        -1,
 		MaxAckPending:     -1, // or so many leases would stop everybody
 		MaxWaiting:        maxWaiting,
 		InactiveThreshold: ConsumerLife,
 	}, "create"}
-	err := q.api(ctx, 0, "CONSUMER.CREATE."+q.subjects.stream+"."+c.name+"."+request.Config.FilterSubject, request, nil)
-	switch code(err) {
-	case codeNotUnique, codeNotUniqueUnfilter:
-		return q.unsupported(op, err, fmt.Sprintf(
-			"cannot select %v while others select %s: a queue in lease mode has either receivers of any or receivers of single types; claim mode has both",
-			c.selector, c.others()))
-	case codeConsumerExists:
-		return q.fail(op, mq.ErrInvalidConfig, err, fmt.Sprintf(
-			"the consumer %s of the stream %s was not made by this package or not by this version; remove it", c.name, q.subjects.stream))
-	}
-	if err == nil {
-		c.setKnown(true)
+	err = c.q.api(ctx, 0, "CONSUMER.CREATE."+s.stream+"."+c.name+"."+request.Config.FilterSubject, request, nil)
+	if code(err) == codeConsumerExists {
+		return nil // another version has made it meanwhile
 	}
 	return err
 }
@@ -130,28 +162,27 @@ func (c *consumer) setKnown(known bool) {
 	c.known = known
 }
 
+// A pull is a request for messages.
+type pull struct {
+	batch  int
+	wait   time.Duration // for the first message; 0 takes what is there already
+	gather bool          // take what is there with the first message
+}
+
 // lend takes up to n messages on lease, waiting for the first one if the call
 // does. There is at least one if the error is nil.
 func (c *consumer) lend(call *call, n int) ([]*nats.Msg, error) {
 	var pauses backoff
-	wait := false // first what is there already, unless it is a single one
-	if n == 1 {
-		wait = call.waits()
+	p := pull{batch: min(n, maxBatch), gather: n > 1}
+	if call.waits() {
+		p.wait = pullWait
 	}
-	for {
+	for tries := 0; ; tries++ {
 		err := c.ensure(call.ctx, call.op)
 		if err == nil {
 			var msgs []*nats.Msg
-			batch := n
-			if wait {
-				batch = 1
-			}
-			msgs, err = c.pull(call.ctx, batch, wait)
+			msgs, err = c.pull(call.ctx, p)
 			if len(msgs) > 0 {
-				if wait && n > 1 {
-					more, _ := c.pull(call.ctx, n-1, false)
-					msgs = append(msgs, more...)
-				}
 				return msgs, nil
 			}
 		}
@@ -169,18 +200,53 @@ func (c *consumer) lend(call *call, n int) ([]*nats.Msg, error) {
 			return nil, call.ended(err)
 		case call.ctx.Err() != nil:
 			return nil, c.q.fail(call.op, mq.ErrClosed, nil, "")
-		case !call.waits() && err == nil:
+		case !call.waits() && err != nil:
+			return nil, c.q.failed(call.op, err)
+		case !call.waits() && (tries == maxTries || !c.undelivered(call.ctx)):
 			return nil, c.q.fail(call.op, mq.ErrEmpty, nil, "")
 		case !call.waits():
-			return nil, c.q.failed(call.op, err)
-		}
-		wait = true
-		if err != nil {
-			pauses.pause(call.ctx, c.q.reconnects.next())
-		} else {
-			pauses = 0
+			p.wait = shortWait
+		case err != nil || p.gather: // which may be refused while others wait
+			pauses.pause(call.ctx, c.q.reconnects.await().Done())
 		}
 	}
+}
+
+const (
+	// shortWait is how long a call that does not wait gives a message that is
+	// stored and has not come to the consumer yet, and maxTries how often.
+	shortWait = 20 * time.Millisecond
+	maxTries  = 10
+)
+
+// undelivered reports whether there seem to be messages that are not lent. A
+// consumer learns of a message a little after the sender was told that it is
+// stored, so that what it answers by itself is not enough.
+func (c *consumer) undelivered(ctx context.Context) bool {
+	s := c.q.subjects
+	var stream struct {
+		State struct {
+			Messages int            `json:"messages"`
+			Subjects map[string]int `json:"subjects"`
+		} `json:"state"`
+	}
+	var request any
+	if c.selector != mq.Any() {
+		request = map[string]string{"subjects_filter": s.filter(c.selector)}
+	}
+	if err := c.q.api(ctx, graceWait, "STREAM.INFO."+s.stream, request, &stream); err != nil {
+		return false
+	}
+	n := stream.State.Messages
+	if request != nil {
+		n = stream.State.Subjects[s.filter(c.selector)]
+	}
+	if n == 0 {
+		return false
+	}
+	var info js.ConsumerInfo
+	err := c.q.api(ctx, graceWait, "CONSUMER.INFO."+s.stream+"."+c.name, nil, &info)
+	return err == nil && n > info.NumAckPending
 }
 
 // take takes a message for good.
@@ -217,7 +283,6 @@ func (q *Queue) tellRoom() {
 type intake struct {
 	sub   *nats.Subscription
 	inbox string
-	ch    chan *nats.Msg
 }
 
 // maxBatch is how many messages one request asks for at most.
@@ -232,9 +297,9 @@ func (c *consumer) intake() (*intake, error) {
 		c.idle = c.idle[:n-1]
 		return in, nil
 	}
-	in := &intake{inbox: c.q.nc.NewInbox(), ch: make(chan *nats.Msg, maxBatch+8)}
+	in := &intake{inbox: c.q.nc.NewInbox()}
 	var err error
-	in.sub, err = c.q.nc.ChanSubscribe(in.inbox, in.ch)
+	in.sub, err = c.q.nc.SubscribeSync(in.inbox)
 	return in, err
 }
 
@@ -249,76 +314,78 @@ func (c *consumer) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, in := range c.idle {
-		in.sub.Unsubscribe()
+		in.sub.Unsubscribe() // fails if the connection is closed, and then it is over as well
 	}
 	c.idle = nil
 }
 
-// pull asks for n messages. Without wait it returns those that are there, which
-// may be none; with wait it may return none too, after a while. Messages that it
-// returns are lent, also beside an error.
-func (c *consumer) pull(ctx context.Context, n int, wait bool) (msgs []*nats.Msg, err error) {
-	n = min(n, maxBatch)
+// pull makes one request for messages. It may return none without an error.
+// Messages that it returns are lent, also beside an error.
+func (c *consumer) pull(ctx context.Context, p pull) (msgs []*nats.Msg, err error) {
 	if !c.q.nc.IsConnected() {
 		if c.q.nc.IsClosed() {
 			return nil, nats.ErrConnectionClosed
 		}
 		return nil, errNotConnected
 	}
-	in, err := c.intake()
-	if err != nil {
-		return nil, err
-	}
 	request := struct {
 		Batch   int           `json:"batch"`
 		Expires time.Duration `json:"expires,omitempty"`
 		NoWait  bool          `json:"no_wait,omitempty"`
-	}{Batch: n, NoWait: !wait}
-	patience := answerWait
-	if wait {
-		request.Expires = pullWait
-		if deadline, ok := ctx.Deadline(); ok { // then nothing is left to cancel
-			request.Expires = max(min(pullWait, time.Until(deadline)), time.Millisecond)
-		}
-		patience += request.Expires
+	}{p.batch, p.wait, p.wait == 0 || p.gather}
+	if deadline, ok := ctx.Deadline(); ok && p.wait > time.Until(deadline) {
+		request.Expires = max(time.Until(deadline), time.Millisecond) // then nothing is left to give up
 	}
 	body, err := json.Marshal(request)
 	if err != nil {
 		return nil, err
 	}
-	reconnected := c.q.reconnects.next()
+	in, err := c.intake()
+	if err != nil {
+		return nil, err
+	}
+	link := c.q.reconnects.await()
 	if err := c.q.nc.PublishRequest(apiPrefix+"CONSUMER.MSG.NEXT."+c.q.subjects.stream+"."+c.name, in.inbox, body); err != nil {
 		c.reuse(in)
 		return nil, err
 	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	done := ctx.Done()
-	for {
-		select {
-		case m := <-in.ch:
-			if m.Reply != "" {
-				if msgs = append(msgs, m); len(msgs) == n {
-					c.reuse(in)
-					return msgs, nil
-				}
-				continue
+	wait, cancel := withGrace(ctx, request.Expires+answerWait, graceWait)
+	defer cancel()
+	defer context.AfterFunc(link, cancel)()
+	if p.wait > 0 {
+		defer context.AfterFunc(ctx, func() {
+			if ctx.Err() == context.Canceled {
+				cancel()
 			}
-			over, err := statusOf(m)
-			if over {
+		})()
+	}
+	for {
+		m, err := in.sub.NextMsgWithContext(wait)
+		switch {
+		case err == nil && m.Reply != "":
+			if msgs = append(msgs, m); len(msgs) == p.batch {
+				c.reuse(in)
+				return msgs, nil
+			}
+		case err == nil:
+			if over, err := statusOf(m); over {
 				c.reuse(in)
 				return msgs, err
 			}
-		case <-done:
-			if wait {
-				return c.cancel(in, msgs), nil
+		case errors.Is(err, nats.ErrNoResponders):
+			c.reuse(in)
+			return msgs, err
+		case wait.Err() == nil: // not even a subscription any more
+			return msgs, err
+		default:
+			msgs = append(msgs, c.giveUp(in, p)...)
+			switch {
+			case ctx.Err() != nil:
+				return msgs, nil
+			case link.Err() != nil:
+				return msgs, nats.ErrDisconnected
 			}
-			done = nil // the answer is on its way
-			timer.Reset(graceWait)
-		case <-reconnected:
-			return c.cancel(in, msgs), nats.ErrDisconnected
-		case <-timer.C:
-			return c.cancel(in, msgs), nats.ErrTimeout
+			return msgs, nats.ErrTimeout
 		}
 	}
 }
@@ -337,23 +404,55 @@ func statusOf(m *nats.Msg) (over bool, err error) {
 	}
 }
 
-// cancel gives up a request: once the server has heard of that, it sends no
-// more. cancel returns msgs with what has come until then.
-func (c *consumer) cancel(in *intake, msgs []*nats.Msg) []*nats.Msg {
-	in.sub.Drain() // it fails if the connection is closed, and then nothing comes
-	ctx, cancel := context.WithTimeout(context.Background(), graceWait)
-	defer cancel()
-	if c.q.nc.IsConnected() {
-		_ = c.q.nc.FlushWithContext(ctx) // without an answer, the lease will run out
+// giveUp gives up a request, and returns what has come of it until then.
+func (c *consumer) giveUp(in *intake, p pull) (msgs []*nats.Msg) {
+	nc := c.q.nc
+	if !nc.IsConnected() {
+		in.sub.Unsubscribe() // fails if the connection is closed, and then it is over as well
+		return nil
 	}
+	if p.wait == 0 || nc.ConnectedClusterName() != "" {
+		c.q.background.Go(func() { c.linger(in) })
+		return nil
+	}
+	// The server may have a message for this request in hand. So the client keeps
+	// the subscription as long as a message waits in it, this one; and the answer
+	// to another request, which has come after the end of the subscription, is
+	// sent after what was in hand.
+	if nc.Publish(in.inbox, nil) != nil || in.sub.Drain() != nil {
+		return nil
+	}
+	last, cancel := context.WithTimeout(context.Background(), graceWait)
+	defer cancel()
+	msgs, _ = c.pull(last, pull{batch: 1})
 	for {
-		select {
-		case m := <-in.ch:
-			if m.Reply != "" {
-				msgs = append(msgs, m)
-			}
-		default:
+		if n, _, err := in.sub.Pending(); n == 0 || err != nil {
 			return msgs
+		}
+		if m, err := in.sub.NextMsg(graceWait); err == nil && m.Reply != "" {
+			msgs = append(msgs, m)
+		}
+	}
+}
+
+// linger gives back what comes of a request that was given up, until the server
+// has forgotten it. In a cluster, a message may be on its way from one server to
+// another for a subscription that is over: so this one lives on.
+func (c *consumer) linger(in *intake) {
+	defer in.sub.Unsubscribe()
+	ctx, cancel := context.WithTimeout(c.q.life, pullWait+answerWait)
+	defer cancel()
+	for {
+		m, err := in.sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return
+		}
+		if m.Reply != "" {
+			c.q.nc.Publish(m.Reply, nakBody) // if it fails, the lease runs out
+			continue
+		}
+		if over, _ := statusOf(m); over {
+			return
 		}
 	}
 }

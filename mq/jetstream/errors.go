@@ -2,10 +2,12 @@ package jetstream
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 	js "github.com/nats-io/nats.go/jetstream"
@@ -16,12 +18,15 @@ import (
 // Error codes of the JetStream API, beside those that package nats.go names.
 const (
 	codeNotLeader         = 10009
+	codeConsumerCreate    = 10012 // of many reasons
 	codeUnavailable       = 10008
 	codeSequenceNotFound  = 10043
 	codeStreamNameInUse   = 10058
 	codeStoreFailed       = 10077 // of many reasons, a full queue among them
 	codeTooLarge          = 10054
 	codeNoMessage         = 10037
+	codeDeleteFailed      = 10057
+	codeStreamInvalid     = 10096 // while it is being removed
 	codeStreamNotFound    = 10059
 	codeNotUniqueUnfilter = 10099
 	codeNotUnique         = 10100
@@ -48,11 +53,21 @@ func isFull(err error) bool {
 		(api.Description == "maximum bytes exceeded" || api.Description == "maximum messages exceeded")
 }
 
+// isDeleted reports whether err refuses to delete a message because it is gone.
+func isDeleted(err error) bool {
+	var api *js.APIError
+	return errors.As(err, &api) && (api.ErrorCode == codeSequenceNotFound ||
+		api.ErrorCode == codeDeleteFailed && (api.Description == "no message found" || api.Description == "stream store EOF"))
+}
+
 // isUnsent reports whether err means that the server got nothing.
 func isUnsent(err error) bool {
 	return errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrNoResponders) ||
 		errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, errNotConnected)
 }
+
+// errPullEnded: a server has given up a request for messages before its time.
+var errPullEnded = errors.New("the server has ended the request for messages")
 
 // errNotConnected is why nothing was sent while there is no connection.
 var errNotConnected = errors.New("there is no connection to a server")
@@ -60,8 +75,12 @@ var errNotConnected = errors.New("there is no connection to a server")
 // isUnavailable reports whether err may go away by itself: the server did not
 // answer, or answered that it cannot now.
 func isUnavailable(err error) bool {
+	var api *js.APIError
+	if errors.As(err, &api) && api.ErrorCode == codeConsumerCreate && api.Description == "consumer closed" {
+		return true // it is being removed
+	}
 	if c := code(err); c != 0 {
-		return slices.Contains([]int{codeNotLeader, codeUnavailable, codeStreamOffline, codeConsumerOffline, codeDuplicateInFlight}, c)
+		return slices.Contains([]int{codeNotLeader, codeUnavailable, codeStreamOffline, codeStreamInvalid, codeConsumerOffline, codeDuplicateInFlight}, c)
 	}
 	var e *mq.Error
 	return err != nil && !errors.As(err, &e) && !errors.Is(err, nats.ErrMaxPayload) && !errors.Is(err, nats.ErrConnectionClosed)
@@ -125,6 +144,14 @@ func (q *Queue) ended(op string, ctx context.Context, last error) error {
 // connectError says why there is no connection.
 func connectError(url, name string, err error) error {
 	e := &mq.Error{Op: "open", Queue: name, Kind: mq.ErrUnavailable, Err: err, Detail: fmt.Sprintf("no server at %s: %v", url, err)}
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &certificate) || errors.Is(err, nats.ErrSecureConnRequired) || errors.Is(err, nats.ErrSecureConnWanted) ||
+		strings.Contains(err.Error(), "tls: ") { // an alert of the server has a type of its own
+		e.Kind = fs.ErrPermission
+		e.Detail = fmt.Sprintf("the server at %s and this program do not agree about TLS: %v (see Config.NATS)", url, err)
+	}
 	if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrPermissionViolation) {
 		e.Kind = fs.ErrPermission
 		e.Detail = fmt.Sprintf("the server at %s does not admit this user: %v (see Config.NATS)", url, err)

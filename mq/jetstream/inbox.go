@@ -252,7 +252,7 @@ func (in *Inbox) wait(ctx context.Context, op string, b *bell, do func() bool) e
 			in.mu.Unlock()
 			return nil
 		}
-		again := b.next()
+		again := b.await().Done()
 		in.mu.Unlock()
 		if ctx == nil && op == "send" {
 			return in.fail(op, mq.ErrFull, "")

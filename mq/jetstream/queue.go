@@ -167,7 +167,7 @@ func (q *Queue) Close() error {
 	for _, in := range inboxes {
 		in.Close()
 	}
-	q.calls.Wait()
+	q.calls.Wait() // which begin what is in the background
 	q.background.Wait()
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -105,7 +105,7 @@ func (p *publication) send() error {
 			if room == nil {
 				// Before the next try: room that is made after it is heard of.
 				if p.q.subscribe(p.q.subjects.free(), func(string) { p.q.room.ring() }) == nil {
-					room = p.q.room.next()
+					room = p.q.room.await().Done()
 					continue
 				}
 			}
@@ -136,7 +136,7 @@ func (p *publication) send() error {
 			return p.over(err) // another try could store it once more
 		}
 		if room != nil {
-			room = p.q.room.next()
+			room = p.q.room.await().Done()
 		}
 	}
 }
