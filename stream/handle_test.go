@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -155,7 +156,7 @@ func TestFailedAttemptsAreRepeatedWithBackoff(t *testing.T) {
 
 func TestBackoffDoublesUpToAMinute(t *testing.T) {
 	want := map[int]time.Duration{-1: time.Second, 0: time.Second, 1: time.Second, 2: 2 * time.Second, 6: 32 * time.Second,
-		7: time.Minute, 8: time.Minute, 1 << 40: time.Minute}
+		7: time.Minute, 8: time.Minute, math.MaxInt: time.Minute}
 	for attempt, d := range want {
 		if got := stream.Backoff(attempt, nil); got != d {
 			t.Errorf("Backoff(%d) = %v, want %v", attempt, got, d)
