@@ -213,9 +213,11 @@ func (a attempt) signals() (string, bool, error) {
 		return "", false, err
 	}
 	end := a.waiting(q)
+	sent := 0
 	for range 50 {
 		for _, thread := range asleep() {
 			sys.Kick(thread)
+			sent++
 		}
 		await(func() bool { return len(end) > 0 || len(asleep()) > 0 })
 	}
@@ -226,6 +228,9 @@ func (a attempt) signals() (string, bool, error) {
 	}
 	if len(end) > 0 {
 		return fmt.Sprintf("receive: %v", (<-end).err), false, nil
+	}
+	if sent < 50 {
+		return "", false, fmt.Errorf("%d signals were sent, want 50 or more", sent)
 	}
 	data := []byte("after the signals")
 	if err := other.TrySend(mq.Message{Type: min(1, other.Capabilities().MaxType), Data: data}); err != nil {
