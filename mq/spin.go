@@ -75,7 +75,7 @@ func (s *spinner) poll(ctx context.Context, try func() error) error {
 			s.vain.Store(0)
 			return err
 		}
-		if i%16 == 0 {
+		if i%16 == 0 || i&(i-1) == 0 { // soon, too: behind a backlog of other types a try takes long
 			if time.Since(start) > s.d || ctx.Err() != nil {
 				break
 			}
