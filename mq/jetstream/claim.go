@@ -66,11 +66,11 @@ func (r *claims) take(c *call) (mq.Message, error) {
 					return mq.Message{}, gone
 				}
 			}
-			if !c.waits() {
+			if !c.waits {
 				return mq.Message{}, q.failed(c.op, err)
 			}
 			pauses.pause(c.ctx, q.reconnects.await().Done())
-		case !c.waits():
+		case !c.waits:
 			return mq.Message{}, q.fail(c.op, mq.ErrEmpty, nil, "")
 		case woken == nil:
 			// Look once more: a message that comes after that is heard of.
@@ -102,7 +102,7 @@ func (r *claims) take(c *call) (mq.Message, error) {
 
 // interrupted makes the error for a call that was to end.
 func (r *claims) interrupted(c *call, err error) error {
-	if !c.waits() {
+	if !c.waits {
 		return r.q.fail(c.op, mq.ErrClosed, nil, "")
 	}
 	return c.ended(err)
@@ -118,7 +118,7 @@ func (r *claims) claim(c *call, sequence uint64) (bool, error) {
 	doubt := false
 	err := c.settle(func(ctx context.Context) error {
 		err := r.q.api(ctx, answerWait, "STREAM.MSG.DELETE."+r.q.subjects.stream, request, nil)
-		doubt = doubt || err != nil && code(err) == 0 && !isUnsent(err)
+		doubt = doubt || isDoubtful(err)
 		return err
 	})
 	switch {

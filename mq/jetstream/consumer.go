@@ -174,7 +174,7 @@ type pull struct {
 func (c *consumer) lend(call *call, n int) ([]*nats.Msg, error) {
 	var pauses backoff
 	p := pull{batch: min(n, maxBatch), gather: n > 1}
-	if call.waits() {
+	if call.waits {
 		p.wait = pullWait
 	}
 	for tries := 0; ; tries++ {
@@ -196,15 +196,15 @@ func (c *consumer) lend(call *call, n int) ([]*nats.Msg, error) {
 			}
 		}
 		switch {
-		case call.ctx.Err() != nil && call.waits():
+		case call.ctx.Err() != nil && call.waits:
 			return nil, call.ended(err)
 		case call.ctx.Err() != nil:
 			return nil, c.q.fail(call.op, mq.ErrClosed, nil, "")
-		case !call.waits() && err != nil:
+		case !call.waits && err != nil:
 			return nil, c.q.failed(call.op, err)
-		case !call.waits() && (tries == maxTries || !c.undelivered(call.ctx)):
+		case !call.waits && (tries == maxTries || !c.undelivered(call.ctx)):
 			return nil, c.q.fail(call.op, mq.ErrEmpty, nil, "")
-		case !call.waits():
+		case !call.waits:
 			p.wait = shortWait
 		case err != nil || p.gather: // which may be refused while others wait
 			pauses.pause(call.ctx, c.q.reconnects.await().Done())

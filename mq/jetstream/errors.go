@@ -86,6 +86,11 @@ func isUnavailable(err error) bool {
 	return err != nil && !errors.As(err, &e) && !errors.Is(err, nats.ErrMaxPayload) && !errors.Is(err, nats.ErrConnectionClosed)
 }
 
+// isDoubtful reports whether after err it is not known whether a request was
+// carried out: the answer was lost, or it was a refusal of one server that has no
+// leader now, which says nothing of the others, who got the request too.
+func isDoubtful(err error) bool { return isUnavailable(err) && !isUnsent(err) }
+
 // fail makes an error about q; err may be nil and detail empty.
 func (q *Queue) fail(op string, kind, err error, detail string) *mq.Error {
 	return &mq.Error{Op: op, Queue: q.name, Kind: kind, Err: err, Detail: detail}

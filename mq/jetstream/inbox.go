@@ -63,7 +63,7 @@ var _ mq.Inbox = (*Inbox)(nil)
 // sender knows whether it has arrived.
 func (q *Queue) NewInbox() (mq.Inbox, error) {
 	const op = "new inbox"
-	c, err := q.begin(op, nil, true)
+	c, err := q.begin(op, context.Background(), false, true)
 	if err != nil {
 		return nil, err
 	}
@@ -188,8 +188,10 @@ func (in *Inbox) Select(s mq.Selector) (mq.Receiver, error) {
 }
 
 // Receive takes the next message, waiting for one. See [mq.Receiver].
-func (in *Inbox) Receive(ctx context.Context) (m mq.Message, err error) {
-	err = in.wait(ctx, "receive", &in.arrived, func() bool {
+func (in *Inbox) Receive(ctx context.Context) (mq.Message, error) { return in.receive(ctx, true) }
+
+func (in *Inbox) receive(ctx context.Context, waits bool) (m mq.Message, err error) {
+	err = in.wait(ctx, waits, "receive", &in.arrived, func() bool {
 		if len(in.waiting) == 0 {
 			return false
 		}
@@ -208,21 +210,23 @@ func (in *Inbox) ReceiveInto(ctx context.Context, m *mq.Message) error {
 }
 
 // TryReceive takes the next message if there is one. See [mq.Receiver].
-func (in *Inbox) TryReceive() (mq.Message, error) { return in.Receive(nil) }
+func (in *Inbox) TryReceive() (mq.Message, error) { return in.receive(context.Background(), false) }
 
 // TryReceiveInto is TryReceive into *m. See [mq.Receiver].
 func (in *Inbox) TryReceiveInto(m *mq.Message) error {
-	got, err := in.Receive(nil)
+	got, err := in.receive(context.Background(), false)
 	return store(m, got, err)
 }
 
 // Send puts a message into the inbox from this side. See [mq.Sender].
-func (in *Inbox) Send(ctx context.Context, m mq.Message) error {
+func (in *Inbox) Send(ctx context.Context, m mq.Message) error { return in.send(ctx, true, m) }
+
+func (in *Inbox) send(ctx context.Context, waits bool, m mq.Message) error {
 	if err := in.q.sendableTo(in.address, m); err != nil {
 		return err
 	}
 	m = mq.Message{Type: m.Type, Data: append([]byte{}, m.Data...)}
-	return in.wait(ctx, "send", &in.room, func() bool {
+	return in.wait(ctx, waits, "send", &in.room, func() bool {
 		if len(in.waiting) >= InboxMessages {
 			return false
 		}
@@ -233,18 +237,18 @@ func (in *Inbox) Send(ctx context.Context, m mq.Message) error {
 }
 
 // TrySend is Send without waiting. See [mq.Sender].
-func (in *Inbox) TrySend(m mq.Message) error { return in.Send(nil, m) }
+func (in *Inbox) TrySend(m mq.Message) error { return in.send(context.Background(), false, m) }
 
 // wait calls do, with the lock held, until it reports success: at once, and each
-// time the bell rings, until ctx ends. A nil ctx does not wait.
-func (in *Inbox) wait(ctx context.Context, op string, b *bell, do func() bool) error {
+// time the bell rings, until ctx ends.
+func (in *Inbox) wait(ctx context.Context, waits bool, op string, b *bell, do func() bool) error {
 	for {
 		in.mu.Lock()
 		if in.err != nil {
 			defer in.mu.Unlock()
 			return in.fail(op, in.err, "")
 		}
-		if ctx != nil && ctx.Err() != nil {
+		if ctx.Err() != nil {
 			in.mu.Unlock()
 			return (&Queue{name: in.address}).ended(op, ctx, nil)
 		}
@@ -254,10 +258,10 @@ func (in *Inbox) wait(ctx context.Context, op string, b *bell, do func() bool) e
 		}
 		again := b.await().Done()
 		in.mu.Unlock()
-		if ctx == nil && op == "send" {
+		if !waits && op == "send" {
 			return in.fail(op, mq.ErrFull, "")
 		}
-		if ctx == nil {
+		if !waits {
 			return in.fail(op, mq.ErrEmpty, "")
 		}
 		select {
@@ -280,7 +284,7 @@ func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 		return nil, &mq.Error{Op: op, Queue: strconv.Quote(address), Kind: mq.ErrNotInbox,
 			Detail: fmt.Sprintf("the address is not %s%s: and the id of an inbox", inboxScheme, q.name)}
 	}
-	c, err := q.begin(op, nil, true)
+	c, err := q.begin(op, context.Background(), false, true)
 	if err != nil {
 		return nil, err
 	}
@@ -312,10 +316,10 @@ func (out *outbox) gone(op string, err error) error {
 }
 
 // Send sends m to the inbox, waiting for room.
-func (out *outbox) Send(ctx context.Context, m mq.Message) error { return out.send(ctx, m) }
+func (out *outbox) Send(ctx context.Context, m mq.Message) error { return out.send(ctx, true, m) }
 
 // TrySend sends m to the inbox if there is room.
-func (out *outbox) TrySend(m mq.Message) error { return out.send(nil, m) }
+func (out *outbox) TrySend(m mq.Message) error { return out.send(context.Background(), false, m) }
 
 // Close gives up the handle.
 func (out *outbox) Close() error {
@@ -325,7 +329,7 @@ func (out *outbox) Close() error {
 	return nil
 }
 
-func (out *outbox) send(ctx context.Context, m mq.Message) error {
+func (out *outbox) send(ctx context.Context, waits bool, m mq.Message) error {
 	const op = "send"
 	out.mu.Lock()
 	closed := out.closed
@@ -336,7 +340,7 @@ func (out *outbox) send(ctx context.Context, m mq.Message) error {
 	if err := out.q.sendableTo(out.address, m); err != nil {
 		return err
 	}
-	c, err := out.q.begin(op, ctx, true)
+	c, err := out.q.begin(op, ctx, waits, true)
 	if err != nil {
 		return err
 	}
@@ -355,11 +359,11 @@ func (out *outbox) send(ctx context.Context, m mq.Message) error {
 			return nil
 		case errors.Is(err, nats.ErrNoResponders):
 			err = out.gone(op, err)
-		case err == nil && !c.waits():
+		case err == nil && !c.waits:
 			return &mq.Error{Op: op, Queue: out.address, Kind: mq.ErrFull}
 		}
-		doubt = doubt || err != nil && isUnavailable(err) && !isUnsent(err)
-		stop := err != nil && !isUnavailable(err) || !c.waits()
+		doubt = doubt || isDoubtful(err)
+		stop := err != nil && !isUnavailable(err) || !c.waits
 		if !stop {
 			pauses.pause(c.ctx, nil)
 			stop = c.ctx.Err() != nil

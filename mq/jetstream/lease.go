@@ -28,7 +28,7 @@ func (q *Queue) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
 	if q.mode == ClaimMode {
 		return nil, q.unsupported(op, nil, "a queue in claim mode has no leases: what is received is removed; create the queue in lease mode")
 	}
-	c, err := q.begin(op, nil, q.access.CanReceive())
+	c, err := q.begin(op, context.Background(), false, q.access.CanReceive())
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (r *leases) LeaseBatch(ctx context.Context, n int) ([]mq.Lease, error) {
 	if n < 1 {
 		return nil, q.fail("lease", mq.ErrInvalidConfig, nil, fmt.Sprintf("a batch of %d messages; 1 is the least", n))
 	}
-	c, err := q.begin("lease", ctx, q.access.CanReceive())
+	c, err := q.begin("lease", ctx, true, q.access.CanReceive())
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (l *lease) Extend(ctx context.Context) error {
 // tell sends the server word of the message until it has answered: each of them
 // may be told twice.
 func (l *lease) tell(ctx context.Context, op string, body []byte) error {
-	c, err := l.q.begin(op, ctx, true)
+	c, err := l.q.begin(op, ctx, true, true)
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (l *lease) tell(ctx context.Context, op string, body []byte) error {
 				return gone
 			}
 		}
-		doubt = doubt || err != nil && !isUnsent(err)
+		doubt = doubt || isDoubtful(err)
 		return err
 	})
 	switch {

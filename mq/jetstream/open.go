@@ -136,10 +136,10 @@ func (q *Queue) create(ctx context.Context, c Config) (*js.StreamInfo, error) {
 				info, err = *found, nil
 			}
 		}
-		doubt = doubt || err != nil && code(err) == 0 && !isUnsent(err)
+		doubt = doubt || isDoubtful(err)
 		return err
 	})
-	if err != nil && doubt && code(err) == 0 {
+	if doubt && isUnavailable(err) {
 		return nil, q.lost("open", err)
 	}
 	return &info, err

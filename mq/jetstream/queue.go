@@ -192,7 +192,7 @@ func (q *Queue) Close() error {
 // Remove waits for 5 seconds if the queue is unavailable. The error matches
 // [mq.ErrInDoubt] if the queue may have been removed.
 func (q *Queue) Remove() error {
-	c, err := q.begin("remove", nil, true)
+	c, err := q.begin("remove", context.Background(), false, true)
 	if err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (q *Queue) Remove() error {
 		if code(err) == codeStreamNotFound && doubt {
 			return nil // an earlier try did it
 		}
-		doubt = doubt || err != nil && code(err) == 0 && !isUnsent(err)
+		doubt = doubt || isDoubtful(err)
 		return err
 	})
 	switch {
@@ -247,7 +247,7 @@ func (q *Queue) Capabilities() mq.Capabilities {
 
 // Check returns nil if the queue exists, or cannot be asked for now.
 func (q *Queue) Check() error {
-	c, err := q.begin("check", nil, true)
+	c, err := q.begin("check", context.Background(), false, true)
 	if err != nil {
 		return err
 	}
@@ -259,14 +259,15 @@ func (q *Queue) Check() error {
 type call struct {
 	q    *Queue
 	op   string
-	user context.Context // nil if the call does not wait
+	user context.Context // of a call that waits
 	ctx  context.Context // ends with user, and when the queue is closed
 	end  func()
+
+	waits bool // for what it wants; if not, user is no matter
 }
 
-// begin begins a call, or returns why it cannot be made. user is nil for a call
-// that does not wait.
-func (q *Queue) begin(op string, user context.Context, allowed bool) (*call, error) {
+// begin begins a call, or returns why it cannot be made.
+func (q *Queue) begin(op string, user context.Context, waits, allowed bool) (*call, error) {
 	if !allowed {
 		return nil, q.fail(op, fs.ErrPermission, nil, "the handle was opened "+q.access.String())
 	}
@@ -277,10 +278,7 @@ func (q *Queue) begin(op string, user context.Context, allowed bool) (*call, err
 	}
 	q.calls.Add(1)
 	q.mu.Unlock()
-	c := &call{q: q, op: op, user: user, ctx: q.life, end: q.calls.Done}
-	if user == nil {
-		return c, nil
-	}
+	c := &call{q: q, op: op, user: user, ctx: q.life, end: q.calls.Done, waits: waits}
 	if user.Err() != nil {
 		q.calls.Done()
 		return nil, q.ended(op, user, nil)
@@ -297,9 +295,6 @@ func (q *Queue) begin(op string, user context.Context, allowed bool) (*call, err
 	}
 	return c, nil
 }
-
-// waits reports whether the call waits for what it wants.
-func (c *call) waits() bool { return c.user != nil }
 
 // ended makes the error for a call whose context has ended, while the server
 // was as last says.

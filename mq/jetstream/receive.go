@@ -44,7 +44,7 @@ func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
 	if err := q.selectable("select", s); err != nil {
 		return nil, err
 	}
-	c, err := q.begin("select", nil, true)
+	c, err := q.begin("select", context.Background(), false, true)
 	if err != nil {
 		return nil, err
 	}
@@ -78,29 +78,28 @@ func (q *Queue) selectable(op string, s mq.Selector) error {
 //
 // The message is removed before Receive returns it. If that cannot be confirmed,
 // Receive returns it all the same, and it may come once more.
-func (r *receiver) Receive(ctx context.Context) (mq.Message, error) { return r.receive(ctx) }
+func (r *receiver) Receive(ctx context.Context) (mq.Message, error) { return r.receive(ctx, true) }
 
 // ReceiveInto is Receive into *m, reusing the memory of m.Data if its capacity
 // suffices. If it returns an error, *m is unchanged.
 func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
-	got, err := r.receive(ctx)
+	got, err := r.receive(ctx, true)
 	return store(m, got, err)
 }
 
 // TryReceive takes the next message if there is one now. If there is none the
 // error matches [mq.ErrEmpty]. It waits for a few answers of the server, 1 second
 // at most for each; without one, the error matches [mq.ErrUnavailable].
-func (r *receiver) TryReceive() (mq.Message, error) { return r.receive(nil) }
+func (r *receiver) TryReceive() (mq.Message, error) { return r.receive(context.Background(), false) }
 
 // TryReceiveInto is TryReceive into *m, as [Queue.ReceiveInto] does it.
 func (r *receiver) TryReceiveInto(m *mq.Message) error {
-	got, err := r.receive(nil)
+	got, err := r.receive(context.Background(), false)
 	return store(m, got, err)
 }
 
-// receive waits if ctx is not nil.
-func (r *receiver) receive(ctx context.Context) (mq.Message, error) {
-	c, err := r.q.begin("receive", ctx, r.q.access.CanReceive())
+func (r *receiver) receive(ctx context.Context, waits bool) (mq.Message, error) {
+	c, err := r.q.begin("receive", ctx, waits, r.q.access.CanReceive())
 	if err != nil {
 		return mq.Message{}, err
 	}
@@ -123,7 +122,7 @@ func store(m *mq.Message, got mq.Message, err error) error {
 // settle makes try remove a message that this call has in hand. Without an
 // answer it tries again, for a while: the error that is left then means doubt.
 func (c *call) settle(try func(ctx context.Context) error) error {
-	if !c.waits() {
+	if !c.waits {
 		return try(c.ctx)
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, settleWait)

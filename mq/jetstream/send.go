@@ -26,17 +26,16 @@ import (
 // [mq.ErrInDoubt]. It matches [mq.ErrTooLarge], [mq.ErrInvalidType],
 // [mq.ErrClosed], [mq.ErrRemoved], fs.ErrPermission, or ctx.Err() and the cause
 // of ctx, and then [mq.ErrUnavailable] too if the queue was.
-func (q *Queue) Send(ctx context.Context, m mq.Message) error { return q.send(ctx, m) }
+func (q *Queue) Send(ctx context.Context, m mq.Message) error { return q.send(ctx, true, m) }
 
 // TrySend adds m to the queue if there is room now. If there is none the error
 // matches [mq.ErrFull]; otherwise it is as [Queue.Send]. It waits for one
 // answer of the server, 1 second at most; without one, the error matches
 // [mq.ErrUnavailable] or, if m may have been sent, [mq.ErrInDoubt].
-func (q *Queue) TrySend(m mq.Message) error { return q.send(nil, m) }
+func (q *Queue) TrySend(m mq.Message) error { return q.send(context.Background(), false, m) }
 
-// send waits if ctx is not nil.
-func (q *Queue) send(ctx context.Context, m mq.Message) error {
-	c, err := q.begin("send", ctx, q.access.CanSend())
+func (q *Queue) send(ctx context.Context, waits bool, m mq.Message) error {
+	c, err := q.begin("send", ctx, waits, q.access.CanSend())
 	if err != nil {
 		return err
 	}
@@ -99,7 +98,7 @@ func (p *publication) send() error {
 		case err == nil:
 			return nil
 		case isFull(err):
-			if !p.waits() {
+			if !p.waits {
 				return p.q.fail(p.op, mq.ErrFull, err, "")
 			}
 			if room == nil {
@@ -112,7 +111,7 @@ func (p *publication) send() error {
 		case errors.Is(err, nats.ErrMaxPayload), code(err) == codeTooLarge:
 			return p.q.tooLarge(len(p.message.Data), err)
 		case isUnavailable(err):
-			if p.doubt.IsZero() && (!isUnsent(err) && code(err) == 0 || code(err) == codeDuplicateInFlight) {
+			if p.doubt.IsZero() && isDoubtful(err) {
 				p.doubt = start
 			}
 			if errors.Is(err, nats.ErrNoResponders) {
@@ -120,7 +119,7 @@ func (p *publication) send() error {
 					return p.over(err)
 				}
 			}
-			if !p.waits() {
+			if !p.waits {
 				return p.over(p.q.failed(p.op, err))
 			}
 		default:

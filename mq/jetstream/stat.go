@@ -30,7 +30,7 @@ type Stat struct {
 // Stat returns the state of the queue, and waits until ctx ends if it is
 // unavailable. The error matches [mq.ErrRemoved] if the queue is gone.
 func (q *Queue) Stat(ctx context.Context) (Stat, error) {
-	c, err := q.begin("stat", ctx, true)
+	c, err := q.begin("stat", ctx, true, true)
 	if err != nil {
 		return Stat{}, err
 	}
