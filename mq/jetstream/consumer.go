@@ -183,7 +183,11 @@ func (c *consumer) lend(call *call, n int) ([]*nats.Msg, error) {
 			var msgs []*nats.Msg
 			msgs, err = c.pull(call.ctx, p)
 			if len(msgs) > 0 {
-				return msgs, nil
+				// A request that is given up may bring more than was wanted.
+				for _, m := range msgs[min(n, len(msgs)):] {
+					c.q.nc.Publish(m.Reply, nakBody) // if it fails, the lease runs out
+				}
+				return msgs[:min(n, len(msgs))], nil
 			}
 		}
 		if err != nil && !isUnavailable(err) {
