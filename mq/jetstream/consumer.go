@@ -216,6 +216,19 @@ func (c *consumer) lend(call *call, n int) ([]*nats.Msg, error) {
 	}
 }
 
+// keep returns the first n messages, and gives back the others, which came while
+// a request was given up.
+func (c *consumer) keep(msgs []*nats.Msg, n int) []*nats.Msg {
+	if len(msgs) <= n {
+		return msgs
+	}
+	for _, m := range msgs[n:] {
+		// Without an answer, the lease runs out.
+		_, _ = c.q.ask(context.Background(), graceWait, &nats.Msg{Subject: m.Reply, Data: nakBody})
+	}
+	return msgs[:n]
+}
+
 const (
 	// shortWait is how long a call that does not wait gives a message that is
 	// stored and has not come to the consumer yet, and maxTries how often.
@@ -428,10 +441,10 @@ func (c *consumer) giveUp(in *intake, p pull) (msgs []*nats.Msg) {
 	}
 	last, cancel := context.WithTimeout(context.Background(), graceWait)
 	defer cancel()
-	msgs, _ = c.pull(last, pull{batch: 1})
+	after, _ := c.pull(last, pull{batch: 1})
 	for {
 		if n, _, err := in.sub.Pending(); n == 0 || err != nil {
-			return msgs
+			return append(msgs, after...)
 		}
 		if m, err := in.sub.NextMsg(graceWait); err == nil && m.Reply != "" {
 			msgs = append(msgs, m)
