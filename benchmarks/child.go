@@ -234,6 +234,8 @@ func (j job) idle(q mq.Queue) (report, error) {
 		}
 		defer s.Close()
 	}
+	time.Sleep(j.Hold / 10) // until they wait
+	start := processorTime()
 	time.Sleep(j.Hold)
-	return report{}, nil
+	return report{CPU: (processorTime() - start).Nanoseconds()}, nil
 }

@@ -67,7 +67,7 @@ var shapes = []shape{
 		name: "one-way", title: "one way between two processes", count: 50_000, sizes: sizes,
 		c:      side{{role: take, inC: true}, {role: send, inC: true}},
 		ours:   side{{role: take}, {role: send}},
-		layers: []string{raw, receiveInto, receive, all, intoSpin, channel, channelSpin, subscription}, against: plain,
+		layers: []string{raw, receiveInto, receive, all, intoSpin, channel, subscription}, against: plain,
 	},
 	{
 		name: "from-c", title: "one way, the sender being the C program on both sides", count: 50_000, sizes: sizes,
@@ -85,13 +85,13 @@ var shapes = []shape{
 		name: "round-trip", title: "round trip between two processes; C sleeps while it waits", count: 4_000, sizes: sizes,
 		c:      side{{role: ping, inC: true}, {role: echo, inC: true}},
 		ours:   side{{role: ping}, {role: echo}},
-		layers: []string{raw, receiveInto, receive, all, channel, subscription, intoSpin, channelSpin}, against: plain,
+		layers: []string{raw, receiveInto, receive, all, intoSpin, channel, channelSleep, subscription}, against: plain,
 	},
 	{
 		name: "request", title: "request and reply, one at a time; C sends without a header", count: 4_000, sizes: requestSizes,
 		c:      side{{role: ping, inC: true}, {role: echo, inC: true}},
 		ours:   side{{role: ask}, {role: serve}},
-		layers: []string{request},
+		layers: []string{request, requestSleep},
 	},
 	{
 		name: "spinning", title: "round trip between two processes; C polls while it waits", count: 20_000, sizes: sizes,
@@ -114,7 +114,7 @@ var alternativeShapes = []shape{
 		name: "round-trip", title: "round trip between two processes", count: 4_000, sizes: sizes,
 		c:      side{{role: ping, inC: true}, {role: echo, inC: true}},
 		ours:   side{{role: ping}, {role: echo}},
-		layers: []string{receiveInto, channel, subscription}, against: []string{receiveInto, channel, subscription},
+		layers: []string{receiveInto, intoSpin, channel, subscription}, against: []string{receiveInto, intoSpin, channel, subscription},
 	},
 	{
 		name: "request", title: "request and reply, one at a time; C has no ids", count: 4_000, sizes: requestSizes,

@@ -17,7 +17,7 @@ type figures struct {
 
 	Readers int           // streams of one process, on an empty queue
 	Hold    time.Duration // how long they waited
-	IdleCPU time.Duration // processor time of that process
+	IdleCPU time.Duration // processor time of that process meanwhile
 	NoneCPU time.Duration // and of one without streams
 
 	Memory []footprint
@@ -34,12 +34,14 @@ func (b *bench) figures(ctx context.Context, backend backend) (figures, error) {
 		return f, err
 	}
 	f.CancelP50, f.CancelP99, f.CancelMax = r.Cancels[len(r.Cancels)/2], r.Cancels[len(r.Cancels)*99/100], r.Cancels[len(r.Cancels)-1]
-	if _, f.IdleCPU, err = b.alone(ctx, backend, job{Role: idle, Count: f.Readers, Hold: f.Hold}); err != nil {
+	if r, _, err = b.alone(ctx, backend, job{Role: idle, Count: f.Readers, Hold: f.Hold}); err != nil {
 		return f, err
 	}
-	if _, f.NoneCPU, err = b.alone(ctx, backend, job{Role: idle, Hold: f.Hold}); err != nil {
+	f.IdleCPU = time.Duration(r.CPU)
+	if r, _, err = b.alone(ctx, backend, job{Role: idle, Hold: f.Hold}); err != nil {
 		return f, err
 	}
+	f.NoneCPU = time.Duration(r.CPU)
 	f.Memory, err = b.memory(ctx, backend)
 	return f, err
 }

@@ -34,9 +34,11 @@ const (
 	intoSpin     = "ReceiveInto+spin" // of mq.Spin
 	channel      = "channel"          // of a stream
 	channelSpin  = "channel+spin"
+	channelSleep = "channel-spin" // sleeps at once
 	subscription = "subscription" // of a mux, to all types
 	request      = "Request"      // of a mux, and Handle
-	sendOnly     = "Send"         // for processes that receive nothing
+	requestSleep = "Request-spin"
+	sendOnly     = "Send" // for processes that receive nothing
 )
 
 // spinTime is how long the layers that spin do so before they sleep: longer
@@ -51,8 +53,10 @@ var layers = []layer{
 	{name: intoSpin, receive: loopSpinning},
 	{name: channel, receive: rangeChannel},
 	{name: channelSpin, receive: rangeChannelSpinning},
+	{name: channelSleep, receive: rangeChannelSleeping},
 	{name: subscription, receive: rangeSubscription},
-	{name: request, requests: requestReply, header: 512},
+	{name: request, requests: requestReply(nil), header: 512},
+	{name: requestSleep, requests: requestReply(&mux.Config{Spin: -1}), header: 512},
 	{name: sendOnly},
 }
 
@@ -106,6 +110,10 @@ func rangeChannel(_ context.Context, q mq.Queue, handle func(data []byte) bool) 
 
 func rangeChannelSpinning(_ context.Context, q mq.Queue, handle func(data []byte) bool) error {
 	return rangeStream(q, &stream.Config{Spin: spinTime}, handle)
+}
+
+func rangeChannelSleeping(_ context.Context, q mq.Queue, handle func(data []byte) bool) error {
+	return rangeStream(q, &stream.Config{Spin: -1}, handle)
 }
 
 func rangeStream(q mq.Queue, cfg *stream.Config, handle func(data []byte) bool) error {

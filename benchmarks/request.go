@@ -13,20 +13,22 @@ import (
 	"ipcmq/mux"
 )
 
-// requestReply sets call and serve to Request and Handle of a mux.
-func requestReply(j job, e *end, out, in mq.Queue) error {
-	q := out
-	if j.Role == serve {
-		q = in
+// requestReply returns what sets call and serve to Request and Handle of a mux.
+func requestReply(cfg *mux.Config) func(j job, e *end, out, in mq.Queue) error {
+	return func(j job, e *end, out, in mq.Queue) error {
+		q := out
+		if j.Role == serve {
+			q = in
+		}
+		m, err := mux.New(q, cfg)
+		if err != nil {
+			return err
+		}
+		e.close = ends(m.Close, e.close)
+		e.call = func(ctx context.Context, data []byte) ([]byte, error) { return m.Request(ctx, requestType(q), data) }
+		e.serve = func(ctx context.Context, n int) error { return handle(ctx, m, q, n) }
+		return nil
 	}
-	m, err := mux.New(q, nil)
-	if err != nil {
-		return err
-	}
-	e.close = ends(m.Close, e.close)
-	e.call = func(ctx context.Context, data []byte) ([]byte, error) { return m.Request(ctx, requestType(q), data) }
-	e.serve = func(ctx context.Context, n int) error { return handle(ctx, m, q, n) }
-	return nil
 }
 
 // handle answers n requests.
