@@ -1,0 +1,140 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"ipcmq/mq"
+	"ipcmq/mq/jetstream"
+)
+
+const (
+	// backWait is how long a message in hand may take to be put or given back.
+	backWait = 2 * time.Second
+
+	// lookEvery is how often the bridge looks whether its queues still exist: one
+	// that waits for messages would not learn that the other queue is gone.
+	lookEvery = time.Second
+)
+
+// A bridge forwards messages.
+type bridge struct {
+	from, to queue
+	selector mq.Selector
+	convert  func(mq.Message) (mq.Message, error)
+
+	ctx  context.Context // ends when the bridge is to take no more
+	last context.Context // ends when the message in hand is to be put back
+
+	forwarded int
+	putBack   int
+	again     int // sent once more because of doubt, and so perhaps twice
+	repeated  int // came again after they were sent, and were only acknowledged
+
+	known *known // what was lent and sent
+}
+
+// run forwards as s says until ctx ends.
+func run(ctx context.Context, s *settings) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	b := &bridge{selector: s.selector.Selector, convert: kept, ctx: ctx, known: newKnown()}
+	switch {
+	case s.from.posix():
+		b.convert = typed
+	case s.to.posix():
+		b.convert = prioritized
+	}
+	var err error
+	// The kernel's queue first: a mistake there need not wait for a server. What
+	// is taken may have to be put back, so that must be allowed.
+	open := []func() error{
+		func() (err error) { b.from, err = s.open(ctx, s.from, mq.ReadWrite); return err },
+		func() (err error) { b.to, err = s.open(ctx, s.to, mq.WriteOnly); return err },
+	}
+	if s.from.jetstream() {
+		open[0], open[1] = open[1], open[0]
+	}
+	for _, f := range open {
+		if err = f(); err != nil {
+			break
+		}
+	}
+	defer b.close()
+	if err != nil {
+		return unlessEnded(ctx, err)
+	}
+
+	last, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	b.last = last
+	context.AfterFunc(ctx, func() { time.AfterFunc(s.grace, cancel) })
+
+	if s.verbose {
+		logf("forwarding from %v to %v", s.from, s.to)
+	}
+	var watcher sync.WaitGroup
+	watcher.Go(func() { b.watch(end) })
+	forward := b.relay
+	if q, ok := b.from.Exchange.(*jetstream.Queue); ok && q.Mode() == jetstream.LeaseMode {
+		forward = b.lend
+	}
+	err = forward()
+	if s.verbose {
+		logf("from %v to %v: %d forwarded, %d put back, %d sent again in doubt, %d came again and were left out",
+			s.from, s.to, b.forwarded, b.putBack, b.again, b.repeated)
+	}
+	end(nil)
+	b.close() // which ends what the watcher waits for
+	watcher.Wait()
+	return err
+}
+
+// close closes what was opened.
+func (b *bridge) close() {
+	for _, q := range []queue{b.from, b.to} {
+		if q.Exchange != nil {
+			q.Close()
+		}
+	}
+}
+
+// watch ends the bridge when one of its queues is removed.
+func (b *bridge) watch(end context.CancelCauseFunc) {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for {
+		select {
+		case <-look.C:
+		case <-b.ctx.Done():
+			return
+		}
+		for _, q := range []queue{b.from, b.to} {
+			if err := q.Check(); errors.Is(err, mq.ErrRemoved) {
+				end(err)
+			}
+		}
+	}
+}
+
+// unlessEnded returns err, or why ctx has ended, which is nil for a signal.
+func unlessEnded(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() == nil:
+		return err
+	case errors.Is(context.Cause(ctx), mq.ErrRemoved):
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// arrived returns an error if what was sent to a queue is in one that nobody can
+// open any more: handles of POSIX queues do not notice that.
+func (q queue) arrived() error {
+	if q.Capabilities().SeesRemoval {
+		return nil
+	}
+	return q.Check()
+}
