@@ -1,0 +1,128 @@
+// Rpc is the example of that name on JetStream: servers and clients, each a
+// process of its own, make calls through one queue. Two servers share the load;
+// one of them is killed and replaced while a client calls, and a client is killed
+// while it waits.
+//
+//	go -C mq/jetstream/server run ./examples/rpc
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"ipcmq/mq/jetstream"
+	"ipcmq/mq/jetstream/server"
+	"ipcmq/mux"
+)
+
+// The types of the requests.
+const (
+	square = 1 // to a server: a number, for its square
+	sign   = 2 // to a server: the name of a document, which takes an approval
+	permit = 3 // to the parent, from a server that needs the approval
+)
+
+// patience is the deadline of each attempt. A server that is killed takes the
+// requests with it that it had; the client learns that from the deadline alone.
+const patience = 300 * time.Millisecond
+
+func main() {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	err := run(ctx)
+	stop()
+	cancel()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "rpc:", err)
+		os.Exit(1)
+	}
+}
+
+// run runs what this process is.
+func run(ctx context.Context) (err error) {
+	name, url, err := self()
+	if err != nil {
+		return err
+	}
+	if name == parent {
+		s, err := server.Start(nil)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		url = s.URL()
+	}
+	q, err := jetstream.Open(ctx, url, "rpc", nil)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if name == parent {
+			err = errors.Join(err, q.Remove())
+		}
+		q.Close()
+	}()
+	m, err := mux.New(q, nil)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	switch role, _, _ := strings.Cut(name, " "); role {
+	case "server":
+		return serve(ctx, m, name)
+	case "client":
+		return calls(ctx, m, name)
+	}
+	return supervise(ctx, m, url)
+}
+
+// supervise starts the other processes, and kills two.
+func supervise(ctx context.Context, m *mux.Mux, url string) (err error) {
+	s := &staff{url: url, running: make(map[string]*process)}
+	defer func() { err = errors.Join(err, s.dismiss("server")) }()
+
+	// A server that is to sign something asks for approval. So the parent knows
+	// that this server has a request, whose client waits.
+	asked := make(map[string]bool)
+	approve := func(_ context.Context, request []byte) ([]byte, error) {
+		document, server, _ := strings.Cut(string(request), " at ")
+		if asked[document] {
+			return nil, nil // approved at the second attempt
+		}
+		asked[document] = true
+		if document == "letter" {
+			fmt.Println("parent: kills client 2, which waits for its letter")
+			return nil, s.kill("client 2")
+		}
+		fmt.Println("parent: kills the server that has the contract, and starts server 3")
+		return nil, errors.Join(s.kill(server), s.start("server 3"))
+	}
+	if _, err := m.Handle(permit, approve, &mux.HandleConfig{Concurrency: 1}); err != nil {
+		return err
+	}
+
+	// Requests wait in the queue: a client may start before the servers.
+	for _, name := range []string{"client 1", "server 1", "server 2"} {
+		if err := s.start(name); err != nil {
+			return err
+		}
+	}
+	if err := s.wait("client 1"); err != nil {
+		return err
+	}
+	if err := s.start("client 2"); err != nil {
+		return err
+	}
+	if err := s.wait("client 2"); err == nil {
+		return errors.New("client 2 has got its letter")
+	}
+
+	// Those that were killed have left no inboxes: these were in their memory.
+	return nil
+}
