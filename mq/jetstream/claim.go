@@ -69,7 +69,7 @@ func (r *claims) take(c *call) (mq.Message, error) {
 			if !c.waits {
 				return mq.Message{}, q.failed(c.op, err)
 			}
-			pauses.pause(c.ctx, q.reconnects.await().Done())
+			pauses.pause(c.ctx, q.restart.await().Done())
 		case !c.waits:
 			return mq.Message{}, q.fail(c.op, mq.ErrEmpty, nil, "")
 		case woken == nil:

@@ -218,7 +218,7 @@ func (q *Queue) watch(changed chan nats.Status) {
 		select {
 		case s := <-changed:
 			if s == nats.CONNECTED {
-				q.reconnects.ring()
+				q.restart.ring()
 				q.room.ring()
 				q.wakes.ringAll()
 			}

@@ -176,6 +176,10 @@ func (c *consumer) lend(call *call, n int) ([]*nats.Msg, error) {
 	p := pull{batch: min(n, maxBatch), gather: n > 1}
 	if call.waits {
 		p.wait = pullWait
+		// A request that meets the removal of the queue may stay unanswered.
+		if err := c.q.subscribe(c.q.subjects.wakeAll(), func(string) { c.q.restart.ring() }); err != nil {
+			return nil, call.failed(err)
+		}
 	}
 	for tries := 0; ; tries++ {
 		err := c.ensure(call.ctx, call.op)
@@ -211,7 +215,7 @@ func (c *consumer) lend(call *call, n int) ([]*nats.Msg, error) {
 		case !call.waits:
 			p.wait = shortWait
 		case err != nil || p.gather: // which may be refused while others wait
-			pauses.pause(call.ctx, c.q.reconnects.await().Done())
+			pauses.pause(call.ctx, c.q.restart.await().Done())
 		}
 	}
 }
@@ -361,7 +365,7 @@ func (c *consumer) pull(ctx context.Context, p pull) (msgs []*nats.Msg, err erro
 	if err != nil {
 		return nil, err
 	}
-	link := c.q.reconnects.await()
+	link := c.q.restart.await()
 	if err := c.q.nc.PublishRequest(apiPrefix+"CONSUMER.MSG.NEXT."+c.q.subjects.stream+"."+c.name, in.inbox, body); err != nil {
 		c.reuse(in)
 		return nil, err

@@ -145,7 +145,10 @@ func (in *Inbox) finish(why error) error {
 		return nil
 	}
 	in.end()
-	in.sub.Unsubscribe()
+	in.sub.Unsubscribe() // fails if the connection is closed, and then it is over as well
+	if in.q.nc.IsConnected() {
+		_ = in.q.nc.FlushTimeout(answerWait) // so that senders are told from now on
+	}
 	in.q.mu.Lock()
 	defer in.q.mu.Unlock()
 	delete(in.q.inboxes, in)
@@ -358,7 +361,7 @@ func (out *outbox) send(ctx context.Context, waits bool, m mq.Message) error {
 		case err == nil && string(answer.Data) == answerTaken:
 			return nil
 		case errors.Is(err, nats.ErrNoResponders):
-			err = out.gone(op, err)
+			return out.gone(op, err) // with all that it has taken
 		case err == nil && !c.waits:
 			return &mq.Error{Op: op, Queue: out.address, Kind: mq.ErrFull}
 		}

@@ -39,9 +39,9 @@ type Queue struct {
 	sender   string // begins the ids of the messages of this handle
 	lastSent atomic.Uint64
 
-	room       bell  // a message may have left the queue
-	wakes      bells // a message may be there
-	reconnects bell
+	room    bell  // a message may have left the queue
+	wakes   bells // a message may be there
+	restart bell  // requests that wait with a server may be lost
 
 	mu        sync.Mutex
 	closed    bool

@@ -1,0 +1,91 @@
+// Package jetstream opens queues that NATS servers keep with JetStream, for
+// programs on several hosts. Packages stream and mux work on them as on the
+// queues of a kernel; only the line that opens the queue changes:
+//
+//	q, err := jetstream.Open(ctx, "nats://a.example:4222,nats://b.example:4222", "orders", nil)
+//	if err != nil {
+//		return err
+//	}
+//	defer q.Close()
+//	err = q.Send(ctx, mq.Message{Type: 1, Data: []byte("hello")})
+//
+// # Two modes
+//
+// What selects messages at a server excludes what lends them, so a queue is
+// created in one of two modes:
+//
+//	                    lease mode            claim mode
+//	selectors           Any, or single types  all
+//	leases              yes                   no
+//	receivers of        one selector at a     any selectors side by side
+//	  one message       time, see Select
+//	killed receiver     its leases run out    loses what it had received
+//	many receivers      share the work        contend for each message
+//
+// Lease mode, the default, is for work that must not be lost: take messages with
+// [Queue.SelectLeases], or stream.HandleLeased, and acknowledge them when they
+// are done. Its Receive is a lease that is acknowledged at once. A queue of
+// requests for package mux works in either mode.
+//
+// Claim mode is for programs that use the selectors of System V queues. UpTo
+// and Except look at the types that are there and then take a message, in two
+// steps: a message of a lower type that comes in between is not seen. They slow
+// down with the number of different types that wait.
+//
+// # Answers that are lost
+//
+// A server that is elsewhere can be away. Send and Receive wait for it as they
+// wait for room and messages, until their context ends; calls that do not wait
+// fail with [mq.ErrUnavailable], and nothing has happened.
+//
+// If the answer to a request is lost, it is repeated. Messages have ids, by which
+// the servers store a repeated one once. What is in doubt after that is an error,
+// [mq.ErrInDoubt], when a message may have been sent; a message that may have
+// been taken is given out, and may come once more. No message that Send has
+// returned nil for is lost for such a reason.
+//
+// # Order
+//
+// Messages of a type arrive in the order in which the servers stored them, for
+// one receiver. What is lent again, after a lease has run out or by Nak, comes
+// before newer messages. Several receivers compete, in no order.
+//
+// # Size
+//
+// MaxBytes counts what the servers store, with an overhead for each message, see
+// [Queue.Overhead]. A full queue makes Send wait, and frees at once when a
+// receiver of this package takes something.
+//
+// # Requests of package mux
+//
+// Requests are stored in the queue. Replies are not: they go from the server's
+// program to the client's memory through the NATS servers, confirmed, in one
+// round trip. A reply to a client that has ended fails at once; so does one to a
+// client whose connection is broken at that moment, and the request then ends
+// with its deadline.
+//
+// # Caveats
+//
+// Servers confirm a message when it is with a majority of its replicas, and
+// write it to disk up to two minutes later (sync_interval of the server): a
+// power failure of all replicas can lose confirmed messages. Set sync_interval:
+// always where that matters.
+//
+// A queue in memory is empty after its servers have all restarted.
+//
+// A lease that has run out is not refused by Ack, see [mq.Lease].
+//
+// When the server that leads a stream is killed, its queue is unavailable for 4
+// to 9 seconds.
+//
+// A queue that was removed and created again under its name is another one: its
+// receivers find out, but a handle that only sends goes on with the new one.
+//
+// Receivers of lease mode that are canceled in a cluster keep their request with
+// the server for up to 5 seconds; a message that comes for it is given back at
+// once, and counts one attempt more.
+//
+// Users need the right to publish and subscribe to ipcmq.NAME.>, to publish to
+// $JS.API.> and $JS.ACK.>, and to subscribe to _INBOX.>. Without it, calls wait
+// for answers that do not come.
+package jetstream
