@@ -187,11 +187,7 @@ func (c *consumer) lend(call *call, n int) ([]*nats.Msg, error) {
 			var msgs []*nats.Msg
 			msgs, err = c.pull(call.ctx, p)
 			if len(msgs) > 0 {
-				// A request that is given up may bring more than was wanted.
-				for _, m := range msgs[min(n, len(msgs)):] {
-					c.q.nc.Publish(m.Reply, nakBody) // if it fails, the lease runs out
-				}
-				return msgs[:min(n, len(msgs))], nil
+				return c.keep(msgs, n), nil
 			}
 		}
 		if err != nil && !isUnavailable(err) {
@@ -220,14 +216,14 @@ func (c *consumer) lend(call *call, n int) ([]*nats.Msg, error) {
 	}
 }
 
-// keep returns the first n messages, and gives back the others, which came while
-// a request was given up.
+// keep returns the first n messages and gives back the others: a request that is
+// given up may bring more than was wanted.
 func (c *consumer) keep(msgs []*nats.Msg, n int) []*nats.Msg {
 	if len(msgs) <= n {
 		return msgs
 	}
 	for _, m := range msgs[n:] {
-		// Without an answer, the lease runs out.
+		// With the answer it is there for others; without one, the lease runs out.
 		_, _ = c.q.ask(context.Background(), graceWait, &nats.Msg{Subject: m.Reply, Data: nakBody})
 	}
 	return msgs[:n]

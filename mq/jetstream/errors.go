@@ -25,6 +25,7 @@ const (
 	codeStoreFailed       = 10077 // of many reasons, a full queue among them
 	codeTooLarge          = 10054
 	codeNoMessage         = 10037
+	codeStreamCreate      = 10049 // of many reasons
 	codeDeleteFailed      = 10057
 	codeStreamInvalid     = 10096 // while it is being removed
 	codeStreamNotFound    = 10059
@@ -76,8 +77,12 @@ var errNotConnected = errors.New("there is no connection to a server")
 // answer, or answered that it cannot now.
 func isUnavailable(err error) bool {
 	var api *js.APIError
-	if errors.As(err, &api) && api.ErrorCode == codeConsumerCreate && api.Description == "consumer closed" {
-		return true // it is being removed
+	switch {
+	case !errors.As(err, &api):
+	case api.ErrorCode == codeConsumerCreate && api.Description == "consumer closed": // it is being removed
+		return true
+	case api.ErrorCode == codeStreamCreate && api.Description == "error creating store for stream": // as another one is removed
+		return true
 	}
 	if c := code(err); c != 0 {
 		return slices.Contains([]int{codeNotLeader, codeUnavailable, codeStreamOffline, codeStreamInvalid, codeConsumerOffline, codeDuplicateInFlight}, c)
@@ -89,7 +94,9 @@ func isUnavailable(err error) bool {
 // isDoubtful reports whether after err it is not known whether a request was
 // carried out: the answer was lost, or it was a refusal of one server that has no
 // leader now, which says nothing of the others, who got the request too.
-func isDoubtful(err error) bool { return isUnavailable(err) && !isUnsent(err) }
+func isDoubtful(err error) bool {
+	return isUnavailable(err) && !isUnsent(err) && code(err) != codeStreamCreate
+}
 
 // fail makes an error about q; err may be nil and detail empty.
 func (q *Queue) fail(op string, kind, err error, detail string) *mq.Error {

@@ -54,7 +54,6 @@ func TestContract(t *testing.T) {
 		{"ClaimModeInMemory", jetstream.Config{Mode: jetstream.ClaimMode, Storage: jetstream.Memory}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
 			url := start(t, nil).URL()
 			cfg := test.cfg
 			cfg.MaxBytes = 2048
