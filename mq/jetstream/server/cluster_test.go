@@ -28,7 +28,7 @@ func must(err error) {
 }
 
 // startCluster starts n servers that end with the test.
-func startCluster(t *testing.T, n int) *server.Cluster {
+func startCluster(t testing.TB, n int) *server.Cluster {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
