@@ -309,14 +309,6 @@ func (n *Node) Kill() {
 	}
 }
 
-// Process returns the process of the node, or nil if it does not run.
-func (n *Node) Process() *os.Process {
-	if n.process == nil {
-		return nil
-	}
-	return n.process.Process
-}
-
 // RunNode is what the process of a node does, until its standard input ends.
 func RunNode(config string) error {
 	var c nodeConfig

@@ -157,12 +157,12 @@ func killLeaders(t *testing.T) {
 		startTraffic(t, c, "claim", jetstream.ClaimMode, "receive"),
 	}
 	for i := range 2 {
-		leader, err := c.Leader(ctx, stream(all[i].name))
+		leader, err := c.Leader(ctx, streamOf(all[i].name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, tr := range all {
-			if err := c.Lead(ctx, leader, stream(tr.name)); err != nil {
+			if err := c.Lead(ctx, leader, streamOf(tr.name)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -190,7 +190,7 @@ func killLeaders(t *testing.T) {
 			t.Errorf("%s: %v", tr.name, err)
 		}
 		end(tr.receivers)
-		last, err := c.Last(ctx, stream(tr.name))
+		last, err := c.Last(ctx, streamOf(tr.name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,5 +198,5 @@ func killLeaders(t *testing.T) {
 	}
 }
 
-// stream returns the name of the stream that holds a queue.
-func stream(queue string) string { return "IPCMQ_" + queue }
+// streamOf returns the name of the stream that holds a queue.
+func streamOf(queue string) string { return "IPCMQ_" + queue }
