@@ -112,7 +112,8 @@ func Backoff(attempt int, _ error) time.Duration {
 // without delay. After ctx has ended it returns nil, or the errors of messages
 // that could not be acknowledged, which will be handled again. While
 // the queue is unavailable, HandleLeased waits; an acknowledgement whose answer was
-// lost is repeated.
+// lost is repeated, and one that is not answered before the lease runs out is
+// given up: OnError gets it, and the message will be handled again.
 //
 // The error matches [mq.ErrInvalidConfig], [mq.ErrInvalidType],
 // errors.ErrUnsupported if q does not lend its messages, as those of the kernel

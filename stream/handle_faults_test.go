@@ -176,6 +176,57 @@ func TestWhatCouldNotBeAcknowledgedIsTold(t *testing.T) {
 	}
 }
 
+// forgetful is a queue on a server that was killed while a message was lent and
+// does not answer the first acknowledgement.
+type forgetful struct{ *mqtest.Queue }
+
+func (q forgetful) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
+	r, err := q.Queue.SelectLeases(s)
+	return forgetfulReceiver{r}, err
+}
+
+type forgetfulReceiver struct{ mq.LeaseReceiver }
+
+func (r forgetfulReceiver) LeaseBatch(ctx context.Context, n int) ([]mq.Lease, error) {
+	leases, err := r.LeaseReceiver.LeaseBatch(ctx, n)
+	for i, l := range leases {
+		leases[i] = forgottenLease{l}
+	}
+	return leases, err
+}
+
+type forgottenLease struct{ mq.Lease }
+
+func (l forgottenLease) Ack(ctx context.Context) error {
+	if l.Attempt() > 1 {
+		return l.Lease.Ack(ctx)
+	}
+	<-ctx.Done()
+	return &mq.Error{Op: "ack", Kind: mq.ErrInDoubt, Err: ctx.Err()}
+}
+
+func TestAnAcknowledgementThatIsNeverAnsweredHoldsUpNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, j := lendingQueue(t), newJournal()
+		send(t, q, 1, 0, 1)
+		r := startHandling(t, forgetful{q}, func(_ context.Context, d stream.Delivery) error {
+			j.note("attempt %d", d.Attempt)
+			return nil
+		}, &stream.HandleConfig{OnError: func(_ stream.Delivery, err error) {
+			if !errors.Is(err, mq.ErrInDoubt) {
+				t.Error(err)
+			}
+			j.note("given up")
+		}})
+		<-time.After(2 * leaseTime)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		j.is(t, "0s attempt 1", "10s given up", "10s attempt 2")
+		empty(t, q)
+	})
+}
+
 func TestALeaseThatCannotBeExtendedEndsTheHandler(t *testing.T) {
 	for _, heeds := range []bool{true, false} {
 		t.Run(fmt.Sprintf("heeds=%v", heeds), func(t *testing.T) {

@@ -221,20 +221,28 @@ func (l *leaseLoop) keep(ctx context.Context, lease mq.Lease) error {
 	}
 }
 
-// ack acknowledges until it is certain that the message was removed.
+// ack acknowledges until it is certain that the message was removed, or no answer
+// comes while the lease lasts: a server that was killed may not know of the
+// lease any more, and then never answers but lends the message again.
 func (l *leaseLoop) ack(lease mq.Lease, d Delivery) {
 	ctx, cancel := l.settling(lease)
 	defer cancel()
 	for n := 0; ; n++ {
-		err := lease.Ack(ctx)
-		if err == nil {
+		answering, cancel := context.WithTimeout(ctx, max(time.Until(lease.Deadline()), lastTry))
+		err := lease.Ack(answering)
+		unanswered := answering.Err() != nil && ctx.Err() == nil
+		cancel()
+		switch {
+		case err == nil:
 			return
-		}
-		if passes(err) && pause(ctx, n) {
+		case !unanswered && passes(err) && pause(ctx, n):
 			continue
 		}
 		err = fmt.Errorf("message %d was handled and may be handled again: %w", d.Sequence, err)
 		l.report(d, err)
+		if unanswered {
+			return
+		}
 		l.mu.Lock()
 		l.unacked = append(l.unacked, err)
 		l.mu.Unlock()
