@@ -51,10 +51,12 @@ stake when the bridge ends:
   lease mode, to a         given back to its place.
   kernel queue             SIGKILL: none is lost, at most one comes twice.
 
-While there is no room in TO, or no server, the bridge waits. If a server does
-not tell for two minutes whether it has a message, it is sent once more, and may
-then be there twice. If a queue is removed, or does not take a message, the bridge
-puts that message back and ends.
+While there is no room in TO, or no server, the bridge waits. What a server has
+not confirmed is sent again; it is stored once unless the server stays away for
+two minutes, or fails after somebody has received it: then it may come twice. So
+may what was taken out of a queue in claim mode while its server failed. If a
+queue is removed, or does not take a message, the bridge puts that message back
+and ends.
 
 Exit status: 0 told to stop, 1 failed, 2 wrong usage.
 
