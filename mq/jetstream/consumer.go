@@ -170,47 +170,50 @@ type pull struct {
 }
 
 // lend takes up to n messages on lease, waiting for the first one if the call
-// does. There is at least one if the error is nil.
-func (c *consumer) lend(call *call, n int) ([]*nats.Msg, error) {
+// does, and returns when it asked for them. There is at least one if the error is
+// nil.
+func (c *consumer) lend(call *call, n int) (msgs []*nats.Msg, asked time.Time, err error) {
 	var pauses backoff
 	p := pull{batch: min(n, maxBatch), gather: n > 1}
 	if call.waits {
 		p.wait = pullWait
 		// A request that meets the removal of the queue may stay unanswered.
 		if err := c.q.subscribe(c.q.subjects.wakeAll(), func(string) { c.q.restart.ring() }); err != nil {
-			return nil, call.failed(err)
+			return nil, asked, call.failed(err)
 		}
 	}
 	for tries := 0; ; tries++ {
+		asked = time.Now()
 		err := c.ensure(call.ctx, call.op)
 		if err == nil {
-			var msgs []*nats.Msg
 			msgs, err = c.pull(call.ctx, p)
 			if len(msgs) > 0 {
-				return c.keep(msgs, n), nil
+				return c.keep(msgs, n), asked, nil
 			}
 		}
 		if err != nil && !isUnavailable(err) {
-			return nil, call.failed(err)
+			return nil, asked, call.failed(err)
 		}
 		if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, errPullEnded) {
 			c.setKnown(false)
 			if gone := c.q.verify(call.ctx, call.op); gone != nil && call.ctx.Err() == nil {
-				return nil, gone
+				return nil, asked, gone
 			}
 		}
 		switch {
 		case call.ctx.Err() != nil && call.waits:
-			return nil, call.ended(err)
+			return nil, asked, call.ended(err)
 		case call.ctx.Err() != nil:
-			return nil, c.q.fail(call.op, mq.ErrClosed, nil, "")
+			return nil, asked, c.q.fail(call.op, mq.ErrClosed, nil, "")
 		case !call.waits && err != nil:
-			return nil, c.q.failed(call.op, err)
+			return nil, asked, c.q.failed(call.op, err)
 		case !call.waits && (tries == maxTries || !c.undelivered(call.ctx)):
-			return nil, c.q.fail(call.op, mq.ErrEmpty, nil, "")
+			return nil, asked, c.q.fail(call.op, mq.ErrEmpty, nil, "")
 		case !call.waits:
 			p.wait = shortWait
-		case err != nil || p.gather: // which may be refused while others wait
+		case err == nil && time.Since(asked) > p.wait/2:
+			pauses = 0
+		default: // a request that gathers may be refused while others wait
 			pauses.pause(call.ctx, c.q.restart.await().Done())
 		}
 	}
@@ -268,7 +271,7 @@ func (c *consumer) undelivered(ctx context.Context) bool {
 
 // take takes a message for good.
 func (c *consumer) take(call *call) (mq.Message, error) {
-	msgs, err := c.lend(call, 1)
+	msgs, _, err := c.lend(call, 1)
 	if err != nil {
 		return mq.Message{}, err
 	}

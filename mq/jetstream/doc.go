@@ -39,7 +39,8 @@
 // fail with [mq.ErrUnavailable], and nothing has happened.
 //
 // If the answer to a request is lost, it is repeated. Messages have ids, by which
-// the servers store a repeated one once. What is in doubt after that is an error,
+// the servers store a repeated one once, unless they were all stopped meanwhile
+// and the message was received already. What is in doubt after that is an error,
 // [mq.ErrInDoubt], when a message may have been sent; a message that may have
 // been taken is given out, and may come once more. No message that Send has
 // returned nil for is lost for such a reason.

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -64,13 +65,17 @@ func (r *leases) LeaseBatch(ctx context.Context, n int) ([]mq.Lease, error) {
 		return nil, err
 	}
 	defer c.end()
-	msgs, err := r.from.lend(c, n)
+	msgs, asked, err := r.from.lend(c, n)
 	if err != nil {
 		return nil, err
 	}
+	made := time.Now()
+	if made.Sub(asked) < q.ackWait/4 {
+		made = asked // the server has lent them since then, and may have taken its time
+	}
 	batch := make([]mq.Lease, len(msgs))
 	for i, m := range msgs {
-		batch[i] = newLease(q, m)
+		batch[i] = newLease(q, m, made)
 	}
 	return batch, nil
 }
@@ -86,8 +91,8 @@ type lease struct {
 	made     time.Time
 }
 
-func newLease(q *Queue, m *nats.Msg) *lease {
-	l := &lease{q: q, message: messageOf(m), subject: m.Reply, made: time.Now()}
+func newLease(q *Queue, m *nats.Msg, made time.Time) *lease {
+	l := &lease{q: q, message: messageOf(m), subject: m.Reply, made: made}
 	if meta, err := m.Metadata(); err == nil { // or it is no message of a consumer
 		l.sequence, l.attempt = meta.Sequence.Stream, int(meta.NumDelivered)
 	}
@@ -108,8 +113,9 @@ func (l *lease) Attempt() int { return l.attempt }
 // from the server, by which it may be sooner. See [mq.Lease].
 func (l *lease) Deadline() time.Time { return l.made.Add(time.Duration(l.deadline.Load())) }
 
-// Ack removes the message and returns when the server has confirmed that. See
-// [mq.Lease].
+// Ack removes the message and returns when the server has confirmed that. A
+// server that was killed may not know the lease any more, and never answers: if
+// the lease has run out by then, Ack returns [mq.ErrInDoubt]. See [mq.Lease].
 func (l *lease) Ack(ctx context.Context) error {
 	err := l.tell(ctx, "ack", ackBody)
 	if err == nil {
@@ -157,11 +163,14 @@ func (l *lease) tell(ctx context.Context, op string, body []byte) error {
 			}
 		}
 		doubt = doubt || isDoubtful(err)
+		if doubt && isUnavailable(err) && time.Now().After(l.Deadline()) {
+			return l.q.lost(op, err) // it is lent again, or soon will be
+		}
 		return err
 	})
 	switch {
-	case err == nil:
-		return nil
+	case err == nil || errors.Is(err, mq.ErrInDoubt):
+		return err
 	case doubt:
 		return l.q.lost(op, c.failed(err))
 	}

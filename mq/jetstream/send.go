@@ -20,7 +20,8 @@ import (
 //
 // If an answer is lost, Send repeats the message until there is one; the servers
 // know it by an id and store it once. They know it for two minutes, and Send
-// gives up before.
+// gives up before. A server that is killed forgets the ids of messages that were
+// received already: one whose answer was lost then may be stored once more.
 //
 // If Send returns an error, m was not sent, unless the error matches
 // [mq.ErrInDoubt]. It matches [mq.ErrTooLarge], [mq.ErrInvalidType],
