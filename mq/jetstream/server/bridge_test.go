@@ -544,6 +544,8 @@ func TestBridgeRefusesWhatCannotBeMeant(t *testing.T) {
 		{"-priorities 42 js:a", "neither 42 nor js:a is a POSIX queue"},
 		{"-grace -1s 42 js:a", "-grace -1s"},
 		{"-cert a 42 js:a", "-cert and -key"},
+		{"-creds /not/there 42 js:a", "open /not/there"},
+		{"-ca /not/there 42 js:a", "open /not/there"},
 	} {
 		kernel, id := newKernelQueue(t)
 		args := strings.Fields(c.args)

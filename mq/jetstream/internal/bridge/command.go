@@ -130,6 +130,9 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	case (s.server.cert == "") != (s.server.key == ""):
 		return nil, usagef("-cert and -key go together")
 	}
+	if err := s.server.check(); err != nil {
+		return nil, err
+	}
 	if s.from, err = parseAddress(f.Arg(0)); err != nil {
 		return nil, err
 	}
@@ -137,6 +140,22 @@ func parse(args []string, out io.Writer) (*settings, error) {
 		return nil, err
 	}
 	return s, s.check()
+}
+
+// check returns an error if there is a file that cannot be read: connecting would
+// be tried again and again.
+func (f *serverFlags) check() error {
+	for _, name := range []string{f.creds, f.ca, f.cert, f.key} {
+		if name == "" {
+			continue
+		}
+		file, err := os.Open(name)
+		if err != nil {
+			return usageError{err}
+		}
+		file.Close()
+	}
+	return nil
 }
 
 // check returns an error if the settings contradict each other.
