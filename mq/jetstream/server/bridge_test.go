@@ -373,6 +373,35 @@ func TestBridgeKeepsALeaseWhileThereIsNoRoom(t *testing.T) {
 	receiveAll(t, js, waiting)
 }
 
+// A bridge that has slept longer than its lease leaves the message to who has it.
+func TestBridgeDoesNotSendWhatItHasNoLongerOnLease(t *testing.T) {
+	t.Parallel()
+	url := startServer(t, nil)
+	js := openQueue(t, url, "slept", &jetstream.Config{AckWait: 400 * time.Millisecond})
+	kernel, id := newKernelQueue(t)
+	full := fill(t, kernel)
+	b := startBridge(t, "-server", url, "-v", "js:slept", id)
+	sendAll(t, js, mq.Message{Type: 5, Data: make([]byte, 8000)})
+	holds(t, js, 1, 1)
+	if err := b.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	receiveAll(t, js, mq.Message{Type: 5, Data: make([]byte, 8000)})
+	next := mq.Message{Type: 6, Data: make([]byte, 8000)}
+	sendAll(t, js, next)
+	if err := b.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, js, 1, 1)
+	for range full {
+		receiveAll(t, kernel, mq.Message{Type: 99, Data: next.Data})
+	}
+	receiveAll(t, kernel, next)
+	holds(t, js, 0, 0)
+	b.stop(t, 0, "1 forwarded")
+	kernelHolds(t, kernel, 0)
+}
+
 func TestBridgeEndsWithItsQueues(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)
