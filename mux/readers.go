@@ -31,6 +31,7 @@ type selectorReader struct {
 
 // A delivery is a message that a reader has for a subscription without room.
 type delivery struct {
+	from    *selectorReader
 	to      *Subscription
 	m       mq.Message
 	awaited bool // the reader waits for room, and not for another one's
@@ -129,7 +130,7 @@ func (r *selectorReader) deliver(taken []mq.Message) (ahead int) {
 		if last || ending { // now, since the next may keep r waiting
 			r.mux.settle(r, true)
 		}
-		*d = delivery{}
+		*d = delivery{from: r}
 	}
 	r.mux.settle(r, false)
 	return ahead
@@ -157,7 +158,7 @@ func (r *selectorReader) offer(msg mq.Message) (ahead int) {
 				ahead = max(ahead, reader.Ahead(len(s.messages), cap(s.messages)))
 			}
 			if len(r.spare) == 0 {
-				r.spare = append(r.spare, new(delivery))
+				r.spare = append(r.spare, &delivery{from: r})
 			}
 			d := r.spare[len(r.spare)-1]
 			v, last := s.offer(m, d)

@@ -234,7 +234,7 @@ func (s *Subscription) offer(m mq.Message, d *delivery) (v verdict, last bool) {
 			}
 		}
 	}
-	*d = delivery{to: s, m: m}
+	d.to, d.m = s, m
 	s.late = append(s.late, d)
 	return wait, false
 }
@@ -335,16 +335,21 @@ func (s *Subscription) advance(to state) {
 	}
 	close(s.leave)
 	s.keepUnread()
-	if !slices.ContainsFunc(s.late, func(d *delivery) bool { return d.awaited }) { // that one comes first
-		s.keepLate()
-	}
+	s.keepLate()
 }
 
 // keepLate adds what readers have for the subscription to the unread: they may
-// wait for another one before they come to it.
+// wait for another one before they come to it. One that waits for this one comes
+// to the rest soon, and what it waits with is older.
 func (s *Subscription) keepLate() {
-	s.late = slices.DeleteFunc(s.late, func(d *delivery) bool {
+	var waiting []*selectorReader
+	for _, d := range s.late {
 		if d.awaited {
+			waiting = append(waiting, d.from)
+		}
+	}
+	s.late = slices.DeleteFunc(s.late, func(d *delivery) bool {
+		if slices.Contains(waiting, d.from) {
 			return false
 		}
 		d.unread = true
