@@ -155,26 +155,32 @@ func referencesOf(rows []result, like result) []string {
 func writeTrials(w io.Writer, all []tried) {
 	for _, b := range backends {
 		var libraries, titles []string
-		found := map[string]string{}
+		found, named := map[string]string{}, map[string]string{}
 		for _, t := range all {
 			if t.Backend != b.name {
 				continue
 			}
-			name := strings.TrimSpace(t.Library + " " + t.Version)
-			if !slices.Contains(libraries, name) {
-				libraries = append(libraries, name)
+			if !slices.Contains(libraries, t.Library) {
+				libraries = append(libraries, t.Library)
+			}
+			if t.Version != "" { // one that hung did not tell
+				named[t.Library] = " " + t.Version
 			}
 			if !slices.Contains(titles, t.Ability) {
 				titles = append(titles, t.Ability)
 			}
-			if found[name+t.Ability] = t.Found; !t.Passed {
-				found[name+t.Ability] = "**" + t.Found + "**"
+			if found[t.Library+t.Ability] = t.Found; !t.Passed {
+				found[t.Library+t.Ability] = "**" + t.Found + "**"
 			}
 		}
 		if len(titles) == 0 {
 			continue
 		}
-		fmt.Fprintf(w, "\n### Trials: %s\n\n| | %s |\n|---|%s\n", b.title, strings.Join(libraries, " | "), strings.Repeat("---|", len(libraries)))
+		fmt.Fprintf(w, "\n### Trials: %s\n\n| |", b.title)
+		for _, l := range libraries {
+			fmt.Fprintf(w, " %s%s |", l, named[l])
+		}
+		fmt.Fprintf(w, "\n|---|%s\n", strings.Repeat("---|", len(libraries)))
 		for _, title := range titles {
 			fmt.Fprintf(w, "| %s |", title)
 			for _, l := range libraries {
