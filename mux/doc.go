@@ -95,8 +95,12 @@
 // # Caveats
 //
 // Messages that a mux has taken have left the kernel. A process that is killed
-// loses what is in the channels of its subscriptions, one message that each
-// reader has in hand, and the requests that its handlers are at.
+// loses what is in the channels of its subscriptions, what each reader has in
+// hand, and the requests that its handlers are at. A reader has one message in
+// hand, but while messages come faster than they can be taken, and subscribers
+// are faster still, up to 8 times the Buffer of the subscription that it is
+// for, and at most 1024: waking a subscriber takes long. It does not gather so
+// for subscriptions with a Limit, for handlers, and where some drop messages.
 //
 // Deadlines travel as wall-clock time: a clock that is set meanwhile makes
 // servers see them early or late.
