@@ -98,8 +98,8 @@
 // loses what is in the channels of its subscriptions, what each reader has in
 // hand, and the requests that its handlers are at. A reader has one message in
 // hand, but while messages come faster than they can be taken, and subscribers
-// are faster still, up to 8 times the Buffer of the subscription that it is
-// for, and at most 1024: waking a subscriber takes long. It does not gather so
+// are faster still, up to 8 times the Buffer of a subscription to all that it
+// takes, and at most 1024: waking a subscriber takes long. It does not gather so
 // for subscriptions with a Limit, for handlers, and where some drop messages.
 //
 // Deadlines travel as wall-clock time: a clock that is set meanwhile makes
