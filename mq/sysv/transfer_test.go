@@ -525,9 +525,9 @@ func TestAFullQueue(t *testing.T) {
 	})
 	t.Run("Send waits until its deadline and sends nothing", func(t *testing.T) {
 		q := fill(t)
+		start := time.Now() // before the context's
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
-		start := time.Now()
 		err := q.Send(ctx, mq.Message{Type: 3, Data: []byte("3")})
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) < 20*time.Millisecond {
 			t.Errorf("got %v after %v", err, time.Since(start))
