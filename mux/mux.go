@@ -14,9 +14,10 @@ import (
 // Config says how a mux works. The zero value, like a nil *Config, is the
 // recommended one.
 type Config struct {
-	// Spin is how long each reader, and a caller of Request, polls an empty queue before it sleeps; 0 means
-	// mq.DefaultSpin, and less than 0 not at all. See [mq.Spin] for what it
-	// gains and costs. A queue on other hosts is not polled.
+	// Spin is how long each reader, and a caller of Request, polls an empty
+	// queue before it sleeps; 0 means mq.DefaultSpin, and less than 0 not at
+	// all. See [mq.Spin] for what it gains and costs. A queue on other hosts is
+	// not polled.
 	Spin time.Duration
 
 	// OnClose, if not nil, is called once, in a goroutine of its own, when the

@@ -19,7 +19,7 @@ type selectorReader struct {
 	mux      *Mux
 	selector mq.Selector
 	reader   *reader.Reader
-	stopping bool // it takes no more than perhaps one message, and delivers what it has
+	stopping bool // it takes perhaps one more message, and delivers what it has
 	settled  bool // what it has in hand was offered to every subscription
 	over     bool // it has ended
 	gathers  bool // it may take several messages before it delivers them
