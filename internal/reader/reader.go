@@ -1,5 +1,5 @@
 // Package reader is the receiving loop that stream and mux share: a goroutine
-// that takes messages from a queue and hands each to a function, which puts it
+// that takes messages from a queue and hands them to a function, which puts them
 // straight into the channel of its consumer. There is no other goroutine
 // between the kernel and the consumer, since every hop can cost the time it
 // takes to wake a processor.
