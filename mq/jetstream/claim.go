@@ -42,9 +42,9 @@ func (r *claims) take(c *call) (mq.Message, error) {
 	var woken <-chan struct{}
 	for {
 		m, err := r.find(c.ctx)
-		switch {
-		case err == nil && m != nil:
-			claimed, err := r.claim(c, m.Sequence)
+		if err == nil && m != nil {
+			var claimed bool
+			claimed, err = r.claim(c, m.Sequence)
 			if claimed {
 				q.tellRoom()
 				if m.Data == nil {
@@ -55,7 +55,8 @@ func (r *claims) take(c *call) (mq.Message, error) {
 			if err == nil {
 				continue // another receiver was quicker
 			}
-			return mq.Message{}, c.failed(err)
+		}
+		switch {
 		case c.ctx.Err() != nil:
 			return mq.Message{}, r.interrupted(c, err)
 		case err != nil && !isUnavailable(err):
@@ -109,7 +110,8 @@ func (r *claims) interrupted(c *call, err error) error {
 }
 
 // claim deletes a message and reports whether this receiver has it. If in doubt
-// it has: it may then be received twice, but it is not lost.
+// it has: it may then be received twice, but it is not lost. An error means that
+// the message was not taken.
 func (r *claims) claim(c *call, sequence uint64) (bool, error) {
 	request := struct {
 		Sequence uint64 `json:"seq"`
