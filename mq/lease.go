@@ -30,8 +30,9 @@ type LeaseReceiver interface {
 // A Lease is a message that is lent: nobody else gets it until Deadline. Each
 // of Ack and Nak ends the lease; use one of them, once.
 //
-// A lease that has run out is not refused by Ack: the message may meanwhile be
-// with another holder, who will not learn of it. Extend in time.
+// A lease that has run out is not refused: the message may meanwhile be with
+// another holder, who will not learn of it. Ack then removes the message all the
+// same; Nak and Extend return nil and do not get it back. Extend in time.
 type Lease interface {
 	// Message returns the message. Its Data belongs to the holder.
 	Message() Message
@@ -51,9 +52,12 @@ type Lease interface {
 	// Ack may then be called again.
 	Ack(ctx context.Context) error
 
-	// Nak gives the message back, to be lent again after delay.
+	// Nak gives the message back, to be lent again after delay. The error
+	// matches [ErrInDoubt] if it may have been given back; do not repeat Nak
+	// then, which could take the message from its next holder.
 	Nak(ctx context.Context, delay time.Duration) error
 
-	// Extend makes the lease last as long as a new one, from now.
+	// Extend makes the lease last as long as a new one, from now. If it had run
+	// out before, the new Deadline says nothing.
 	Extend(ctx context.Context) error
 }

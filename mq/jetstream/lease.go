@@ -117,14 +117,17 @@ func (l *lease) Deadline() time.Time { return l.made.Add(time.Duration(l.deadlin
 // server that was killed may not know the lease any more, and never answers: if
 // the lease has run out by then, Ack returns [mq.ErrInDoubt]. See [mq.Lease].
 func (l *lease) Ack(ctx context.Context) error {
-	err := l.tell(ctx, "ack", ackBody)
+	err := l.tell(ctx, "ack", ackBody, true)
 	if err == nil {
 		l.q.tellRoom()
 	}
 	return err
 }
 
-// Nak gives the message back. See [mq.Lease].
+// Nak gives the message back. A lease that has run out is given back already, and
+// Nak then does nothing. If its answer is lost, Nak returns [mq.ErrInDoubt] and
+// does not repeat it, which could take the message from its next holder; it is
+// lent again at the end of the lease at the latest. See [mq.Lease].
 func (l *lease) Nak(ctx context.Context, delay time.Duration) error {
 	body := nakBody
 	switch {
@@ -133,22 +136,23 @@ func (l *lease) Nak(ctx context.Context, delay time.Duration) error {
 	case delay > 0:
 		body = fmt.Appendf(nil, `-NAK {"delay": %d}`, delay.Nanoseconds())
 	}
-	return l.tell(ctx, "nak", body)
+	return l.tell(ctx, "nak", body, false)
 }
 
 // Extend makes the lease last as long as a new one. See [mq.Lease].
 func (l *lease) Extend(ctx context.Context) error {
 	start := time.Since(l.made)
-	err := l.tell(ctx, "extend lease", extendBody)
+	err := l.tell(ctx, "extend lease", extendBody, true)
 	if err == nil {
 		l.deadline.Store(int64(start + l.q.ackWait))
 	}
 	return err
 }
 
-// tell sends the server word of the message until it has answered: each of them
-// may be told twice.
-func (l *lease) tell(ctx context.Context, op string, body []byte) error {
+// tell sends the server word of the message until it has answered. If late, the
+// word may come when the lease has run out, and may come again: it means the
+// same then. If not, nothing is told that could be meant for another holder.
+func (l *lease) tell(ctx context.Context, op string, body []byte, late bool) error {
 	c, err := l.q.begin(op, ctx, true, true)
 	if err != nil {
 		return err
@@ -156,6 +160,9 @@ func (l *lease) tell(ctx context.Context, op string, body []byte) error {
 	defer c.end()
 	doubt := false
 	err = insist(c.ctx, func() error {
+		if !late && !time.Now().Before(l.Deadline()) {
+			return nil
+		}
 		_, err := l.q.ask(c.ctx, graceWait, &nats.Msg{Subject: l.subject, Data: body})
 		if isUnsent(err) && l.q.nc.IsConnected() { // the consumer has no leader now, or is gone
 			if gone := l.q.verify(c.ctx, op); gone != nil {
@@ -163,7 +170,7 @@ func (l *lease) tell(ctx context.Context, op string, body []byte) error {
 			}
 		}
 		doubt = doubt || isDoubtful(err)
-		if doubt && isUnavailable(err) && time.Now().After(l.Deadline()) {
+		if doubt && isUnavailable(err) && (!late || time.Now().After(l.Deadline())) {
 			return l.q.lost(op, err) // it is lent again, or soon will be
 		}
 		return err

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 	"time"
 
@@ -43,5 +44,54 @@ func TestAWaitingReceiveOutlivesAnOutageWithinAClaim(t *testing.T) {
 	p.join()
 	if err := receive.wait(t); err != nil || receive.message.Type != 3 || !bytes.Equal(receive.message.Data, sent.Data) {
 		t.Errorf("got %d bytes of type %d, %v", len(receive.message.Data), receive.message.Type, err)
+	}
+}
+
+// The server gives the message to another holder; that it does, is lost.
+func TestANakWhoseAnswerIsLostIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	url := startServer(t, nil)
+	p := startProxy(t, url)
+	nak := &answerTo{part: "$JS.ACK."}
+	p.toServer = func(f *frame) bool { nak.asked(f); return true }
+	p.toClient = func(f *frame) bool { return !nak.is(f) }
+	q := openQueue(t, url, "nak", &jetstream.Config{AckWait: time.Hour})
+	if err := q.Send(t.Context(), mq.Message{Type: 1}); err != nil {
+		t.Fatal(err)
+	}
+	first := lease(t, leases(t, openQueue(t, p.url, "nak", nil), mq.Any()))
+	told := &call{done: make(chan error, 1)}
+	go func() { told.done <- first.Nak(t.Context(), 0) }()
+	second := lease(t, leases(t, q, mq.Any()))
+	if err := told.wait(t); !errors.Is(err, mq.ErrInDoubt) || second.Attempt() != 2 {
+		t.Errorf("Nak: %v; and then attempt %d", err, second.Attempt())
+	}
+	if m, err := q.TryReceive(); !errors.Is(err, mq.ErrEmpty) || nak.requests() != 1 {
+		t.Errorf("what is lent is taken from its holder: %v, %v, after %d requests", m, err, nak.requests())
+	}
+	if err := second.Ack(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestANakAfterTheLeaseHasRunOutTellsTheServerNothing(t *testing.T) {
+	t.Parallel()
+	url := startServer(t, nil)
+	p := startProxy(t, url)
+	nak := &answerTo{part: "$JS.ACK."}
+	p.toServer = func(f *frame) bool { nak.asked(f); return true }
+	q := openQueue(t, url, "late", &jetstream.Config{AckWait: 100 * time.Millisecond})
+	if err := q.Send(t.Context(), mq.Message{Type: 1}); err != nil {
+		t.Fatal(err)
+	}
+	l := lease(t, leases(t, openQueue(t, p.url, "late", nil), mq.Any()))
+	<-time.After(time.Until(l.Deadline()))
+	for _, delay := range []time.Duration{0, time.Hour} {
+		if err := l.Nak(t.Context(), delay); err != nil || nak.requests() != 0 {
+			t.Errorf("Nak: %v, after %d requests", err, nak.requests())
+		}
+	}
+	if m, err := q.Receive(t.Context()); err != nil {
+		t.Errorf("%v, %v", m, err)
 	}
 }
