@@ -110,10 +110,12 @@ func Backoff(attempt int, _ error) time.Duration {
 // nothing more, ends the contexts of the handlers that run and waits for them.
 // Those that succeed are still acknowledged; the others' messages are given back
 // without delay. After ctx has ended it returns nil, or the errors of messages
-// that could not be acknowledged, which will be handled again. While
-// the queue is unavailable, HandleLeased waits; an acknowledgement whose answer was
-// lost is repeated, and one that is not answered before the lease runs out is
-// given up: OnError gets it, and the message will be handled again.
+// that could not be acknowledged, which will be handled again.
+//
+// While the queue is unavailable, HandleLeased waits, also before the first
+// message. An acknowledgement whose answer was lost is repeated, and one that is
+// not answered before the lease runs out is given up: OnError gets it, and the
+// message will be handled again.
 //
 // The error matches [mq.ErrInvalidConfig], [mq.ErrInvalidType],
 // errors.ErrUnsupported if q does not lend its messages, as those of the kernel
@@ -132,8 +134,8 @@ func HandleLeased(ctx context.Context, q mq.Queue, h Handler, cfg *HandleConfig)
 		return &mq.Error{Op: "handle", Kind: errors.ErrUnsupported,
 			Detail: fmt.Sprintf("%T does not lend its messages: what is received is gone, so it cannot be acknowledged; use New, or a queue that is an mq.Leaser", q)}
 	}
-	receiver, err := lender.SelectLeases(c.Select)
-	if err != nil {
+	receiver, err := selectLeases(ctx, lender, c.Select)
+	if receiver == nil {
 		return err
 	}
 	loop := newLeaseLoop(ctx, h, c)

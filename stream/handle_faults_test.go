@@ -22,6 +22,7 @@ type distant struct {
 
 	mu     sync.Mutex
 	down   error            // what every call returns, if not nil
+	up     string           // the one that does not
 	answer map[string]error // what the next call so named returns after its work
 }
 
@@ -29,10 +30,13 @@ func newDistant(tb testing.TB) *distant {
 	return &distant{Queue: lendingQueue(tb), j: newJournal(), answer: map[string]error{}}
 }
 
-func (q *distant) setDown(err error) {
+func (q *distant) setDown(err error) { q.setDownBut("", err) }
+
+// setDownBut is setDown for all operations but one.
+func (q *distant) setDownBut(up string, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.down = err
+	q.up, q.down = up, err
 }
 
 func (q *distant) loseAnswer(op string, err error) {
@@ -45,6 +49,9 @@ func (q *distant) loseAnswer(op string, err error) {
 func (q *distant) call(op string, work func() error) error {
 	q.mu.Lock()
 	down := q.down
+	if op == q.up {
+		down = nil
+	}
 	q.mu.Unlock()
 	if down != nil {
 		return down
@@ -60,8 +67,11 @@ func (q *distant) call(op string, work func() error) error {
 	return err
 }
 
-func (q *distant) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
-	r, err := q.Queue.SelectLeases(s)
+func (q *distant) SelectLeases(s mq.Selector) (r mq.LeaseReceiver, err error) {
+	err = q.call("select leases", func() error {
+		r, err = q.Queue.SelectLeases(s)
+		return err
+	})
 	return &distantReceiver{r, q}, err
 }
 
@@ -105,25 +115,73 @@ func unavailable(op string) error { return &mq.Error{Op: op, Kind: mq.ErrUnavail
 func inDoubt(op string) error     { return &mq.Error{Op: op, Kind: mq.ErrInDoubt} }
 
 func TestHandlingWaitsForAQueueThatIsUnavailable(t *testing.T) {
+	for name, up := range map[string]string{"for all": "", "for leases": "select leases"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := newDistant(t)
+				send(t, q, 1, 0, 2)
+				q.setDownBut(up, unavailable("lease"))
+				r := startHandling(t, q, func(_ context.Context, d stream.Delivery) error {
+					q.j.note("%s attempt %d", d.Data, d.Attempt)
+					return nil
+				}, &stream.HandleConfig{OnError: func(_ stream.Delivery, err error) { t.Error(err) }})
+				<-time.After(time.Minute)
+				q.setDown(nil)
+				q.loseAnswer("ack", inDoubt("ack"))
+				<-time.After(time.Minute)
+				if err := r.stop(); err != nil {
+					t.Error(err)
+				}
+				// The pauses double from 10 ms to 1 s: 1.27 s, and every second from then on.
+				q.j.is(t, "1m0.27s 0 attempt 1", "1m0.27s answer of ack is lost", "1m0.28s 1 attempt 1")
+				empty(t, q.Queue)
+			})
+		})
+	}
+}
+
+func TestHandlingEndsWhileTheQueueIsUnavailable(t *testing.T) {
+	handler := func(context.Context, stream.Delivery) error { return nil }
 	synctest.Test(t, func(t *testing.T) {
 		q := newDistant(t)
-		send(t, q, 1, 0, 2)
-		q.setDown(unavailable("lease"))
-		r := startHandling(t, q, func(_ context.Context, d stream.Delivery) error {
-			q.j.note("%s attempt %d", d.Data, d.Attempt)
-			return nil
-		}, &stream.HandleConfig{OnError: func(_ stream.Delivery, err error) { t.Error(err) }})
+		q.setDown(inDoubt("select leases"))
+		r := startHandling(t, q, handler, nil)
 		<-time.After(time.Minute)
-		q.setDown(nil)
-		q.loseAnswer("ack", inDoubt("ack"))
+		if err := r.stop(); err != nil {
+			t.Errorf("ended by its context: %v", err)
+		}
+		q.j.note("ended")
+		r = startHandling(t, q, handler, nil)
 		<-time.After(time.Minute)
+		q.setDown(mq.ErrRemoved)
+		if err := <-r.err; !errors.Is(err, mq.ErrRemoved) {
+			t.Errorf("ended by the queue: %v", err)
+		}
+		q.j.is(t, "1m0s ended")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		q := mute{lendingQueue(t), newJournal(), make(chan struct{})}
+		r := startHandling(t, q, handler, nil)
+		synctest.Wait()
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}
-		// The pauses double from 10 ms to 1 s: 1.27 s, and every second from then on.
-		q.j.is(t, "1m0.27s 0 attempt 1", "1m0.27s answer of ack is lost", "1m0.28s 1 attempt 1")
-		empty(t, q.Queue)
+		q.j.note("ended")
+		close(q.closed)
+		q.j.is(t, "0s ended")
 	})
+}
+
+// mute is a queue on a server that does not answer until the queue is closed.
+type mute struct {
+	*mqtest.Queue
+	j      *journal
+	closed chan struct{}
+}
+
+func (q mute) SelectLeases(mq.Selector) (mq.LeaseReceiver, error) {
+	<-q.closed
+	return nil, &mq.Error{Op: "select leases", Kind: mq.ErrClosed}
 }
 
 func TestAnAcknowledgementIsRepeatedUntilItIsCertain(t *testing.T) {

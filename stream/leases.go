@@ -35,6 +35,36 @@ func newLeaseLoop(ctx context.Context, h Handler, c HandleConfig) *leaseLoop {
 	return l
 }
 
+// selectLeases returns what lends the messages that s selects, as soon as the
+// queue is available, and nil without an error if ctx ends first. A call that
+// is under way by then may take as long as the queue allows it, with no effect.
+func selectLeases(ctx context.Context, q mq.Leaser, s mq.Selector) (mq.LeaseReceiver, error) {
+	type answer struct {
+		receiver mq.LeaseReceiver
+		err      error
+	}
+	for n := 0; ; n++ {
+		answered := make(chan answer, 1)
+		go func() {
+			r, err := q.SelectLeases(s)
+			answered <- answer{r, err}
+		}()
+		select {
+		case a := <-answered:
+			switch {
+			case a.err == nil:
+				return a.receiver, nil
+			case !passes(a.err):
+				return nil, a.err
+			case !pause(ctx, n):
+				return nil, nil
+			}
+		case <-ctx.Done():
+			return nil, nil
+		}
+	}
+}
+
 // fail ends the loop with the error of the queue.
 func (l *leaseLoop) fail(err error) {
 	l.mu.Lock()
