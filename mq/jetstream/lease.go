@@ -114,8 +114,9 @@ func (l *lease) Attempt() int { return l.attempt }
 func (l *lease) Deadline() time.Time { return l.made.Add(time.Duration(l.deadline.Load())) }
 
 // Ack removes the message and returns when the server has confirmed that. A
-// server that was killed may not know the lease any more, and never answers: if
-// the lease has run out by then, Ack returns [mq.ErrInDoubt]. See [mq.Lease].
+// server that was killed may not know the lease any more, and never answers: Ack
+// gives up when the lease has run out, but not within 1 second, with
+// [mq.ErrInDoubt], or [mq.ErrUnavailable] if no server got it. See [mq.Lease].
 func (l *lease) Ack(ctx context.Context) error {
 	err := l.tell(ctx, "ack", ackBody, true)
 	if err == nil {
@@ -139,7 +140,8 @@ func (l *lease) Nak(ctx context.Context, delay time.Duration) error {
 	return l.tell(ctx, "nak", body, false)
 }
 
-// Extend makes the lease last as long as a new one. See [mq.Lease].
+// Extend makes the lease last as long as a new one. It gives up like Ack. See
+// [mq.Lease].
 func (l *lease) Extend(ctx context.Context) error {
 	start := time.Since(l.made)
 	err := l.tell(ctx, "extend lease", extendBody, true)
@@ -158,9 +160,13 @@ func (l *lease) tell(ctx context.Context, op string, body []byte, late bool) err
 		return err
 	}
 	defer c.end()
+	last := l.Deadline() // try
+	if soon := time.Now().Add(answerWait); late && last.Before(soon) {
+		last = soon
+	}
 	doubt := false
 	err = insist(c.ctx, func() error {
-		if !late && !time.Now().Before(l.Deadline()) {
+		if !late && !time.Now().Before(last) {
 			return nil
 		}
 		_, err := l.q.ask(c.ctx, graceWait, &nats.Msg{Subject: l.subject, Data: body})
@@ -170,8 +176,12 @@ func (l *lease) tell(ctx context.Context, op string, body []byte, late bool) err
 			}
 		}
 		doubt = doubt || isDoubtful(err)
-		if doubt && isUnavailable(err) && (!late || time.Now().After(l.Deadline())) {
+		switch over := time.Now().After(last); {
+		case !isUnavailable(err):
+		case doubt && (over || !late):
 			return l.q.lost(op, err) // it is lent again, or soon will be
+		case over:
+			return l.q.fail(op, mq.ErrUnavailable, err, "the lease has run out, and the server was not told: "+unavailable(err))
 		}
 		return err
 	})

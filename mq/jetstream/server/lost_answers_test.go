@@ -2,9 +2,13 @@ package server_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
+	js "github.com/nats-io/nats.go/jetstream"
 
 	"ipcmq/mq"
 	"ipcmq/mq/jetstream"
@@ -91,7 +95,50 @@ func TestANakAfterTheLeaseHasRunOutTellsTheServerNothing(t *testing.T) {
 			t.Errorf("Nak: %v, after %d requests", err, nak.requests())
 		}
 	}
-	if m, err := q.Receive(t.Context()); err != nil {
-		t.Errorf("%v, %v", m, err)
+	if again := lease(t, leases(t, q, mq.Any())); again.Attempt() != 2 {
+		t.Errorf("lent for attempt %d", again.Attempt())
+	}
+}
+
+// Nobody answers for a consumer that is gone, while the queue is well.
+func TestALeaseWhoseConsumerIsGoneEnds(t *testing.T) {
+	t.Parallel()
+	url := startServer(t, nil)
+	q := openQueue(t, url, "gone", &jetstream.Config{AckWait: 100 * time.Millisecond})
+	if err := q.Send(t.Context(), mq.Message{Type: 1}); err != nil {
+		t.Fatal(err)
+	}
+	l := lease(t, leases(t, q, mq.Any()))
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	api, err := js.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := api.Stream(t.Context(), "IPCMQ_gone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	consumers := stream.ConsumerNames(t.Context())
+	for name := range consumers.Name() {
+		if err := stream.DeleteConsumer(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, tell := range map[string]func() error{
+		"Ack":    func() error { return l.Ack(context.Background()) },
+		"Extend": func() error { return l.Extend(context.Background()) },
+	} {
+		told := &call{done: make(chan error, 1)}
+		go func() { told.done <- tell() }()
+		if err := told.wait(t); !errors.Is(err, mq.ErrUnavailable) || errors.Is(err, mq.ErrInDoubt) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if again := lease(t, leases(t, q, mq.Any())); again.Sequence() != l.Sequence() {
+		t.Errorf("lent %d, not %d", again.Sequence(), l.Sequence())
 	}
 }
