@@ -240,43 +240,60 @@ var leasePromises = []promise{
 	})},
 
 	{"LeaseBatchTakesWhatIsThereUpToItsLimit", ifLends(func(f *fixture) {
-		r := f.lending(f.q)
 		for round := range rounds / 4 {
-			p := f.start(context.Background(), "LeaseBatch", func(ctx context.Context) error {
-				leases, err := r.LeaseBatch(ctx, 3)
+			f.timely(func(f *fixture) (mq.Lease, error) {
+				r := f.lending(f.q)
+				var leases []mq.Lease
+				p := f.start(context.Background(), "LeaseBatch", func(ctx context.Context) (err error) {
+					leases, err = r.LeaseBatch(ctx, 3)
+					return err
+				})
+				p.awaitWaiting()
+				linger(round)
+				f.send(f.message("x"))
+				if err := p.await(); err != nil {
+					f.Fatal(err)
+				}
+				if len(leases) == 0 {
+					f.Fatal("LeaseBatch gives no lease and no error")
+				}
 				for _, l := range leases {
 					f.ack(l)
 				}
-				if err == nil && len(leases) != 1 {
-					return fmt.Errorf("LeaseBatch of one message gives %d", len(leases))
+				if len(leases) != 1 {
+					return leases[0], fmt.Errorf("LeaseBatch of one message gives %d", len(leases))
 				}
-				return err
+				return leases[0], nil
 			})
-			p.awaitWaiting()
-			linger(round)
-			f.send(f.message("x"))
-			if err := p.await(); err != nil {
-				f.Fatal(err)
-			}
 		}
-		for i := range 5 {
-			f.send(f.message(fmt.Sprint(i)))
-		}
-		i := 0
-		for _, want := range []int{3, 2} {
-			leases, err := r.LeaseBatch(f.patient(), 3)
-			if err != nil || len(leases) != want {
-				f.Fatalf("LeaseBatch(3) gives %d leases, %v; want %d", len(leases), err, want)
+		f.timely(func(f *fixture) (first mq.Lease, err error) {
+			r := f.lending(f.q)
+			for i := range 5 {
+				f.send(f.message(fmt.Sprint(i)))
 			}
-			for _, l := range leases {
-				if m := l.Message(); string(m.Data) != fmt.Sprint(i) || l.Attempt() != 1 {
-					f.Errorf("message %d is %q, attempt %d", i, m.Data, l.Attempt())
+			i := 0
+			for _, want := range []int{3, 2} {
+				leases, err := r.LeaseBatch(f.patient(), 3)
+				if err != nil || len(leases) == 0 {
+					f.Fatalf("LeaseBatch(3) gives %d leases, %v; want %d", len(leases), err, want)
 				}
-				f.ack(l)
-				i++
+				if first == nil {
+					first = leases[0]
+				}
+				if len(leases) != want {
+					return first, fmt.Errorf("LeaseBatch(3) gives %d leases; want %d", len(leases), want)
+				}
+				for _, l := range leases {
+					if m := l.Message(); string(m.Data) != fmt.Sprint(i) || l.Attempt() != 1 {
+						return first, fmt.Errorf("message %d is %q, attempt %d", i, m.Data, l.Attempt())
+					}
+					f.ack(l)
+					i++
+				}
 			}
-		}
-		f.empty()
+			f.empty()
+			return first, nil
+		})
 	})},
 
 	{"CanceledLeasesStrandNothing", ifLends(func(f *fixture) {
