@@ -13,7 +13,8 @@ import (
 
 const (
 	// lookAgain is how often a receiver that waits looks for a message that it
-	// was not woken for, and whether the queue is still there.
+	// was not woken for, and after which time one makes sure again that the queue
+	// is not another one.
 	lookAgain = 500 * time.Millisecond
 
 	// maxSkip is how many messages of an excluded type are looked at one after
@@ -117,8 +118,14 @@ func (r *claims) claim(c *call, sequence uint64) (bool, error) {
 		Sequence uint64 `json:"seq"`
 		NoErase  bool   `json:"no_erase"`
 	}{sequence, true}
-	doubt := false
+	doubt, again := false, false
 	err := c.settle(func(ctx context.Context) error {
+		if again { // the sequence could be that of a message in another queue
+			if _, err := r.q.stream(ctx, graceWait); err != nil {
+				return err
+			}
+		}
+		again = true
 		err := r.q.api(ctx, answerWait, "STREAM.MSG.DELETE."+r.q.subjects.stream, request, nil)
 		doubt = doubt || isDoubtful(err)
 		return err
@@ -132,8 +139,30 @@ func (r *claims) claim(c *call, sequence uint64) (bool, error) {
 	return false, err
 }
 
+// recognize returns an error if the queue is another one by now, that was created
+// under its name. It asks the server if it has not for lookAgain.
+func (q *Queue) recognize(ctx context.Context) error {
+	start := time.Now()
+	q.mu.Lock()
+	recent := start.Sub(q.recognized) < lookAgain
+	q.mu.Unlock()
+	if recent {
+		return nil
+	}
+	if _, err := q.stream(ctx, graceWait); err != nil {
+		return err
+	}
+	q.mu.Lock()
+	q.recognized = start
+	q.mu.Unlock()
+	return nil
+}
+
 // find returns the next message, or nil if there is none.
 func (r *claims) find(ctx context.Context) (*stored, error) {
+	if err := r.q.recognize(ctx); err != nil {
+		return nil, err
+	}
 	s := r.q.subjects
 	switch r.selector.Kind() {
 	case mq.SelectUpTo:

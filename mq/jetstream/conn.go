@@ -230,9 +230,9 @@ func (q *Queue) watch(changed chan nats.Status) {
 }
 
 // stream asks for the state of the stream.
-func (q *Queue) stream(ctx context.Context) (*js.StreamInfo, error) {
+func (q *Queue) stream(ctx context.Context, grace time.Duration) (*js.StreamInfo, error) {
 	var info js.StreamInfo
-	err := q.api(ctx, 0, "STREAM.INFO."+q.subjects.stream, nil, &info)
+	err := q.api(ctx, grace, "STREAM.INFO."+q.subjects.stream, nil, &info)
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +248,7 @@ var errReplaced = &js.APIError{Code: 404, ErrorCode: codeStreamNotFound, Descrip
 // verify returns nil if the queue exists or cannot be asked for, and otherwise
 // the error for op.
 func (q *Queue) verify(ctx context.Context, op string) error {
-	_, err := q.stream(ctx)
+	_, err := q.stream(ctx, 0)
 	if code(err) == codeStreamNotFound {
 		return q.failed(op, err)
 	}

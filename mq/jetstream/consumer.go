@@ -32,7 +32,9 @@ const (
 )
 
 // A consumer is what a lease-mode queue receives with: a durable pull consumer
-// of the stream for each selector, which all programs share.
+// of the stream for each selector, which all programs share. Its name has the id
+// of the queue, so that requests and acknowledgments for a queue that was removed
+// do not reach another one that was created under its name.
 type consumer struct {
 	q        *Queue
 	selector mq.Selector
@@ -49,9 +51,9 @@ func (q *Queue) consumer(s mq.Selector) *consumer {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.consumers[s] == nil {
-		c := &consumer{q: q, selector: s, name: "any"}
+		c := &consumer{q: q, selector: s, name: "any-" + q.id}
 		if s.Kind() == mq.SelectType {
-			c.name = "type-" + strconv.FormatInt(s.Type(), 10)
+			c.name = "type-" + strconv.FormatInt(s.Type(), 10) + "-" + q.id
 		}
 		q.consumers[s] = c
 	}
@@ -106,6 +108,9 @@ func (c *consumer) create(ctx context.Context) error {
 	err := c.q.api(ctx, 0, "CONSUMER.INFO."+s.stream+"."+c.name, nil, nil)
 	if code(err) != int(js.JSErrCodeConsumerNotFound) {
 		return err
+	}
+	if _, err := c.q.stream(ctx, 0); err != nil {
+		return err // it would be made for another queue
 	}
 	request := struct {
 		Stream string            `json:"stream_name"`

@@ -79,8 +79,10 @@
 // When the server that leads a stream is killed, its queue is unavailable for 4
 // to 9 seconds.
 //
-// A queue that was removed and created again under its name is another one: its
-// receivers find out, but a handle that only sends goes on with the new one.
+// A queue that was removed and created again under its name is another one, and
+// receivers and holders of leases of the old one get [mq.ErrRemoved]. In claim
+// mode a receiver finds out within half a second, and may take messages of the
+// new queue until then. A handle that only sends goes on with the new one.
 //
 // Receivers of lease mode that are canceled in a cluster keep their request with
 // the server for up to 5 seconds; a message that comes for it is given back at

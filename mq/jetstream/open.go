@@ -42,7 +42,7 @@ func open(ctx context.Context, nc *nats.Conn, name string, c Config) (*Queue, er
 		var info *js.StreamInfo
 		created := false
 		err := insist(timely, func() (err error) {
-			info, err = q.stream(timely)
+			info, err = q.stream(timely, 0)
 			return err
 		})
 		switch {
@@ -128,7 +128,7 @@ func (q *Queue) create(ctx context.Context, c Config) (*js.StreamInfo, error) {
 	err := insist(ctx, func() error {
 		err := q.api(ctx, graceWait, "STREAM.CREATE."+q.subjects.stream, cfg, &info)
 		if code(err) == codeStreamNameInUse && doubt { // perhaps by an earlier try
-			found, again := q.stream(ctx)
+			found, again := q.stream(ctx, 0)
 			if again != nil {
 				return again
 			}

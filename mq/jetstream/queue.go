@@ -43,11 +43,12 @@ type Queue struct {
 	wakes   bells // a message may be there
 	restart bell  // requests that wait with a server may be lost
 
-	mu        sync.Mutex
-	closed    bool
-	subs      map[string]*nats.Subscription // for room and wakes, by subject
-	consumers map[mq.Selector]*consumer
-	inboxes   map[*Inbox]struct{}
+	mu         sync.Mutex
+	closed     bool
+	subs       map[string]*nats.Subscription // for room and wakes, by subject
+	consumers  map[mq.Selector]*consumer
+	inboxes    map[*Inbox]struct{}
+	recognized time.Time // when the queue was still this one, in claim mode
 
 	life       context.Context // ends with Close
 	end        context.CancelFunc
@@ -125,10 +126,11 @@ func newQueue(nc *nats.Conn, name string, info *js.StreamInfo, c Config) *Queue 
 		nc: nc, name: name, subjects: subjectsOf(name), access: c.Access,
 		id: info.Config.Metadata[metaID], mode: modeOf(&info.Config), storage: storageOf(&info.Config), ackWait: ackWaitOf(&info.Config),
 		maxBytes: info.Config.MaxBytes, maxSize: int64(info.Config.MaxMsgSize), duplicates: info.Config.Duplicates,
-		sender:    rand.Text()[:idRandom],
-		subs:      make(map[string]*nats.Subscription),
-		consumers: make(map[mq.Selector]*consumer),
-		inboxes:   make(map[*Inbox]struct{}),
+		sender:     rand.Text()[:idRandom],
+		subs:       make(map[string]*nats.Subscription),
+		consumers:  make(map[mq.Selector]*consumer),
+		inboxes:    make(map[*Inbox]struct{}),
+		recognized: time.Now(),
 	}
 	q.life, q.end = context.WithCancel(context.Background())
 	q.receiver = receiver{q: q, from: q.source(mq.Any())}
@@ -204,10 +206,14 @@ func (q *Queue) Remove() error {
 	}
 	doubt := false
 	err = insist(ctx, func() error {
-		err := q.api(ctx, graceWait, "STREAM.DELETE."+q.subjects.stream, nil, nil)
-		if code(err) == codeStreamNotFound && doubt {
-			return nil // an earlier try did it
+		if doubt { // an earlier try may have done it
+			if _, err := q.stream(ctx, 0); code(err) == codeStreamNotFound {
+				return nil
+			} else if err != nil {
+				return err
+			}
 		}
+		err := q.api(ctx, graceWait, "STREAM.DELETE."+q.subjects.stream, nil, nil)
 		doubt = doubt || isDoubtful(err)
 		return err
 	})

@@ -37,7 +37,7 @@ func (q *Queue) Stat(ctx context.Context) (Stat, error) {
 	defer c.end()
 	var info *js.StreamInfo
 	err = insist(c.ctx, func() (err error) {
-		info, err = q.stream(c.ctx)
+		info, err = q.stream(c.ctx, 0)
 		return err
 	})
 	if err != nil {
