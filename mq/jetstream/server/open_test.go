@@ -256,9 +256,15 @@ func TestOpenSaysWhyThereIsNoQueue(t *testing.T) {
 	wants(t, err, context.Canceled)
 
 	plain := start(t, &server.Options{Configure: func(o *natsserver.Options) { o.JetStream = false }})
-	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	_, err = jetstream.Open(short, plain.URL(), "orders", nil)
+	// Long enough to connect and to be told.
+	for wait := 100 * time.Millisecond; wait < 20*time.Second; wait *= 2 {
+		short, cancel := context.WithTimeout(t.Context(), wait)
+		_, err = jetstream.Open(short, plain.URL(), "orders", nil)
+		cancel()
+		if errors.Is(err, mq.ErrUnavailable) {
+			break
+		}
+	}
 	wants(t, err, mq.ErrUnavailable, "no server with JetStream answers")
 	wants(t, err, context.DeadlineExceeded)
 }
