@@ -19,6 +19,8 @@ func TestRemovalEndsBlockedAndLaterCalls(t *testing.T) {
 			if err := full.Send(t.Context(), mq.Message{Type: 1}); err != nil {
 				t.Fatal(err)
 			}
+			blocked := observe(t, url, empty.Name(), full.Name())
+			receivers := 1
 			calls := map[string]*call{
 				"Receive": receiving(t.Context(), empty),
 				"Send":    sending(t.Context(), full, mq.Message{Type: 1}),
@@ -31,14 +33,11 @@ func TestRemovalEndsBlockedAndLaterCalls(t *testing.T) {
 				lease := &call{done: make(chan error, 1)}
 				go func() { _, err := r.Lease(t.Context()); lease.done <- err }()
 				calls["Lease"] = lease
+				receivers++
 			}
+			blocked(t, mode, receivers)
 			// Other handles remove them.
 			for _, q := range []*jetstream.Queue{empty, full} {
-				for range 20 { // in which the calls come to wait
-					if _, err := q.Stat(t.Context()); err != nil {
-						t.Fatal(err)
-					}
-				}
 				other := openQueue(t, url, q.Name(), &jetstream.Config{OpenOnly: true})
 				if err := other.Remove(); err != nil {
 					t.Fatal(err)

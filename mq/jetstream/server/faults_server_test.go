@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 
 	"ipcmq/mq"
 	"ipcmq/mq/jetstream"
@@ -116,6 +118,51 @@ func (c *call) blocked(t *testing.T) {
 	}
 }
 
+// observe returns a function that waits until calls that began since then are
+// blocked: so many receivers of one queue, and a sender to the other one.
+func observe(t *testing.T, url, empty, full string) (blocked func(t *testing.T, mode jetstream.Mode, receivers int)) {
+	t.Helper()
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := nc.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var looks, tries atomic.Int64
+	for subject, n := range map[string]*atomic.Int64{
+		"$JS.API.STREAM.MSG.GET." + streamOf(empty): &looks,
+		"ipcmq." + full + ".type.*":                 &tries,
+	} {
+		if _, err := nc.Subscribe(subject, func(*nats.Msg) { n.Add(1) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return func(t *testing.T, mode jetstream.Mode, receivers int) {
+		t.Helper()
+		defer nc.Close()
+		await(t, func() error {
+			waiting := 0
+			if mode == jetstream.LeaseMode {
+				for c := range js.ConsumersInfo(streamOf(empty)) {
+					waiting += c.NumWaiting
+				}
+			} else {
+				waiting = int(looks.Load() / 2) // it looks once more before it waits
+			}
+			if waiting < receivers || tries.Load() < 2 { // and tries once more
+				return fmt.Errorf("%d of %d receivers wait, the sender has tried %d times", waiting, receivers, tries.Load())
+			}
+			return nil
+		})
+	}
+}
+
 func TestBlockedCallsOutliveARestartOfTheServer(t *testing.T) {
 	t.Parallel()
 	for word, mode := range modes {
@@ -141,8 +188,10 @@ func restart(t *testing.T, mode jetstream.Mode, end func(*server.Node)) {
 			t.Fatal(err)
 		}
 	}
+	blocked := observe(t, c.URL(), "empty", "full")
 	receive := receiving(t.Context(), empty)
 	send := sending(t.Context(), full, mq.Message{Type: 1, Data: []byte("three")})
+	blocked(t, mode, 1)
 
 	end(node)
 	await(t, func() error { // the connections notice
