@@ -103,7 +103,9 @@ type Config struct {
 
 	// NATS is options for the connection that Open makes, such as
 	// nats.UserCredentials and nats.Secure. They come after those of Open, and
-	// may not bring back the reconnect buffer. OpenConn refuses them.
+	// may not bring back the reconnect buffer. One that fails is
+	// mq.ErrInvalidConfig. While a dialer of nats.SetCustomDialer dials, Open
+	// does not end with its context. OpenConn refuses them.
 	NATS []nats.Option
 }
 

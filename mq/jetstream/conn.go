@@ -1,10 +1,13 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -24,8 +27,6 @@ const (
 	// and so nothing is in doubt.
 	graceWait = answerWait
 
-	dialWait = 2 * time.Second // nats.go's own default
-
 	reconnectWait = 100 * time.Millisecond
 
 	// pingInterval makes the client notice a server that hangs.
@@ -36,21 +37,39 @@ const (
 
 // dial connects to a server, until ctx ends.
 func dial(ctx context.Context, servers, name string, options []nats.Option) (*nats.Conn, error) {
-	opening, cancel := context.WithCancel(context.Background())
-	stop := context.AfterFunc(ctx, cancel)
-	dialer := &dialer{opening: opening}
-	opts := []nats.Option{
+	opts := nats.GetDefaultOptions()
+	for s := range strings.SplitSeq(servers, ",") {
+		if s = strings.TrimSpace(s); s != "" {
+			opts.Servers = append(opts.Servers, s)
+		}
+	}
+	own := []nats.Option{
 		nats.Name("ipcmq " + name),
 		nats.ReconnectBufSize(-1), // or a Send that has failed may be sent later
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(reconnectWait),
 		nats.ReconnectJitter(reconnectWait, reconnectWait),
 		nats.PingInterval(pingInterval),
-		nats.Timeout(dialWait),
-		nats.SetCustomDialer(dialer),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // or they go to standard error
 	}
-	nc, err := nats.Connect(servers, append(opts, options...)...)
+	for _, option := range append(own, options...) {
+		if option == nil {
+			continue
+		}
+		if err := option(&opts); err != nil {
+			return nil, &mq.Error{Op: "open", Queue: name, Kind: mq.ErrInvalidConfig, Err: err, Detail: fmt.Sprintf("an option in NATS: %v", err)}
+		}
+	}
+	if opts.UserJWT != nil && opts.SignatureCB != nil { // whose key nats.go looks for only once there is a server
+		if _, err := opts.SignatureCB([]byte("nonce")); err != nil {
+			return nil, &mq.Error{Op: "open", Queue: name, Kind: mq.ErrInvalidConfig, Err: err, Detail: fmt.Sprintf("the credentials in NATS: %v", err)}
+		}
+	}
+	opening, cancel := context.WithCancel(context.Background())
+	stop := context.AfterFunc(ctx, cancel)
+	dialer := newDialer(opening, &opts)
+	opts.CustomDialer = dialer
+	nc, err := opts.Connect()
 	dialer.opened.Store(true)
 	switch {
 	case !stop():
@@ -60,31 +79,62 @@ func dial(ctx context.Context, servers, name string, options []nats.Option) (*na
 		return nil, (&Queue{name: name}).ended("open", ctx, nil)
 	case err != nil:
 		cancel()
-		return nil, connectError(withoutPasswords(servers), name, err)
+		return nil, connectError(withoutSecrets(opts.Servers), name, err)
 	}
 	return nc, nil
 }
 
-// withoutPasswords returns servers for an error text.
-func withoutPasswords(servers string) string {
-	if u, err := url.Parse(servers); err == nil {
-		return u.Redacted()
+// withoutSecrets returns the addresses of servers for an error text, which shows
+// neither passwords nor tokens.
+func withoutSecrets(servers []string) string {
+	if len(servers) == 0 {
+		return nats.DefaultURL
 	}
-	return "the given address"
+	var all []string
+	for _, s := range servers {
+		if !strings.Contains(s, "://") {
+			s = "nats://" + s // as nats.go reads it
+		}
+		u, err := url.Parse(s)
+		if err != nil {
+			all = append(all, "an address that is no URL")
+			continue
+		}
+		shown := url.URL{Scheme: u.Scheme, User: u.User, Host: u.Host}
+		if _, ok := u.User.Password(); u.User != nil && !ok {
+			shown.User = url.User("xxxxx") // a token
+		}
+		all = append(all, shown.Redacted())
+	}
+	return strings.Join(all, ",")
 }
 
-// A dialer makes connections, and ends the first one with a context.
+// A dialer makes connections as the options say, and ends the first one with a
+// context.
 type dialer struct {
-	net     net.Dialer
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	opening context.Context // ends with the context of Open, unless Open has returned
 	opened  atomic.Bool
 }
 
+func newDialer(opening context.Context, opts *nats.Options) *dialer {
+	d := &dialer{opening: opening}
+	switch custom := opts.CustomDialer; {
+	case custom != nil:
+		d.dial = func(_ context.Context, network, address string) (net.Conn, error) {
+			return custom.Dial(network, address)
+		}
+	case opts.Dialer != nil:
+		d.dial = opts.Dialer.DialContext
+	default:
+		d.dial = (&net.Dialer{Timeout: cmp.Or(opts.Timeout, nats.DefaultTimeout)}).DialContext
+	}
+	return d
+}
+
 // Dial connects, see nats.CustomDialer.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(d.opening, dialWait)
-	defer cancel()
-	conn, err := d.net.DialContext(ctx, network, address)
+	conn, err := d.dial(d.opening, network, address)
 	if err == nil && !d.opened.Load() {
 		context.AfterFunc(d.opening, func() { conn.Close() }) // also in a handshake
 	}

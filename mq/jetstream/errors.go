@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -153,20 +154,33 @@ func (q *Queue) ended(op string, ctx context.Context, last error) error {
 	return e
 }
 
-// connectError says why there is no connection.
-func connectError(url, name string, err error) error {
-	e := &mq.Error{Op: "open", Queue: name, Kind: mq.ErrUnavailable, Err: err, Detail: fmt.Sprintf("no server at %s: %v", url, err)}
+// connectError says why there is no connection to one of the servers.
+func connectError(servers, name string, err error) error {
+	e := &mq.Error{Op: "open", Queue: name, Kind: mq.ErrUnavailable, Err: err, Detail: fmt.Sprintf("no server at %s: %v", servers, err)}
+	var parsing *url.Error // whose text has all of the address
+	if errors.As(err, &parsing) {
+		e.Kind, e.Err = mq.ErrInvalidConfig, nil
+		e.Detail = fmt.Sprintf("the servers are %s; they are URLs such as nats://a.example:4222, with commas between them", servers)
+		return e
+	}
+	for _, wrong := range []error{nats.ErrMixingWebsocketSchemes, nats.ErrNkeyAndUser, nats.ErrNkeyButNoSigCB, nats.ErrBadTimeout} {
+		if errors.Is(err, wrong) {
+			e.Kind = mq.ErrInvalidConfig
+			e.Detail = fmt.Sprintf("servers %s and the options in NATS: %v", servers, err)
+			return e
+		}
+	}
 	var record tls.RecordHeaderError
 	var alert tls.AlertError
 	var certificate *tls.CertificateVerificationError
 	if errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &certificate) || errors.Is(err, nats.ErrSecureConnRequired) || errors.Is(err, nats.ErrSecureConnWanted) ||
 		strings.Contains(err.Error(), "tls: ") { // an alert of the server has a type of its own
 		e.Kind = fs.ErrPermission
-		e.Detail = fmt.Sprintf("the server at %s and this program do not agree about TLS: %v (see Config.NATS)", url, err)
+		e.Detail = fmt.Sprintf("the server at %s and this program do not agree about TLS: %v (see Config.NATS)", servers, err)
 	}
 	if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrPermissionViolation) {
 		e.Kind = fs.ErrPermission
-		e.Detail = fmt.Sprintf("the server at %s does not admit this user: %v (see Config.NATS)", url, err)
+		e.Detail = fmt.Sprintf("the server at %s does not admit this user: %v (see Config.NATS)", servers, err)
 	}
 	return e
 }

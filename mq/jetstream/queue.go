@@ -75,7 +75,8 @@ var (
 // If Open fails, no queue was created, unless the error matches [mq.ErrInDoubt].
 // The error matches [mq.ErrUnavailable] if no server answers, fs.ErrPermission if
 // the server does not admit the user, fs.ErrExist, fs.ErrNotExist, and
-// [mq.ErrInvalidConfig] if the queue exists and is not as cfg says.
+// [mq.ErrInvalidConfig] if servers or cfg cannot be meant, or the queue exists and
+// is not as cfg says. Passwords and tokens in servers are not in its text.
 func Open(ctx context.Context, servers, name string, cfg *Config) (*Queue, error) {
 	c, err := cfg.check(name)
 	if err != nil {

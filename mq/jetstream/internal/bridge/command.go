@@ -142,8 +142,8 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	return s, s.check()
 }
 
-// check returns an error if there is a file that cannot be read: connecting would
-// be tried again and again.
+// check returns an error if there is a file that cannot be read, before queues are
+// made. What is in them is looked at when the queue on JetStream is opened.
 func (f *serverFlags) check() error {
 	for _, name := range []string{f.creds, f.ca, f.cert, f.key} {
 		if name == "" {
