@@ -156,7 +156,8 @@ func checkConn(nc *nats.Conn, name string) error {
 }
 
 // ask sends a request and waits for the answer, answerWait at most, and not
-// longer than grace after ctx has ended.
+// longer than grace after ctx has ended. An error of ctx says that the server was
+// not given its time, and nats.ErrTimeout that it was.
 func (q *Queue) ask(ctx context.Context, grace time.Duration, m *nats.Msg) (*nats.Msg, error) {
 	if !q.nc.IsConnected() {
 		if q.nc.IsClosed() {
@@ -166,7 +167,11 @@ func (q *Queue) ask(ctx context.Context, grace time.Duration, m *nats.Msg) (*nat
 	}
 	wait, cancel := withGrace(ctx, answerWait, grace)
 	defer cancel()
-	return q.nc.RequestMsgWithContext(wait, m)
+	answer, err := q.nc.RequestMsgWithContext(wait, m)
+	if isOfContext(err) && (grace > 0 || ctx.Err() == nil) {
+		err = nats.ErrTimeout
+	}
+	return answer, err
 }
 
 // withGrace returns a context that ends after d, and grace after ctx.
@@ -245,11 +250,17 @@ func (b *backoff) pause(ctx context.Context, again <-chan struct{}) {
 	}
 }
 
-// insist calls try until it does what it should or ctx has ended.
+// insist calls try until it does what it should or ctx has ended. It returns the
+// last error, and that of ctx only if there was no other.
 func insist(ctx context.Context, try func() error) error {
 	var pauses backoff
+	var met error
 	for {
 		err := try()
+		if isOfContext(err) && met != nil {
+			err = met
+		}
+		met = err
 		if !isUnavailable(err) || ctx.Err() != nil {
 			return err
 		}

@@ -187,6 +187,7 @@ func (c *consumer) lend(call *call, n int) (msgs []*nats.Msg, asked time.Time, e
 			return nil, asked, call.failed(err)
 		}
 	}
+	var met error // in the last try
 	for tries := 0; ; tries++ {
 		asked = time.Now()
 		err := c.ensure(call.ctx, call.op)
@@ -196,6 +197,10 @@ func (c *consumer) lend(call *call, n int) (msgs []*nats.Msg, asked time.Time, e
 				return c.keep(msgs, n), asked, nil
 			}
 		}
+		if isOfContext(err) {
+			err = met // which says more
+		}
+		met = err
 		if err != nil && !isUnavailable(err) {
 			return nil, asked, call.failed(err)
 		}

@@ -92,6 +92,11 @@ func isUnavailable(err error) bool {
 	return err != nil && !errors.As(err, &e) && !errors.Is(err, nats.ErrMaxPayload) && !errors.Is(err, nats.ErrConnectionClosed)
 }
 
+// isOfContext reports whether err says no more than that a context has ended.
+func isOfContext(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
 // isDoubtful reports whether after err it is not known whether a request was
 // carried out: the answer was lost, or it was a refusal of one server that has no
 // leader now, which says nothing of the others, who got the request too.
@@ -147,7 +152,7 @@ func (q *Queue) ended(op string, ctx context.Context, last error) error {
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(ctx.Err(), cause) {
 		e.Err, e.Detail = cause, fmt.Sprintf("%v: %v", ctx.Err(), cause)
 	}
-	if last != nil && isUnavailable(last) {
+	if last != nil && isUnavailable(last) && !isOfContext(last) {
 		e.Err = errors.Join(e.Err, mq.ErrUnavailable, last)
 		e.Detail = fmt.Sprintf("%v while the queue was unavailable: %v", context.Cause(ctx), unavailable(last))
 	}
