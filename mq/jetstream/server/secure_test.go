@@ -54,6 +54,7 @@ func doors(t *testing.T) []door {
 	}
 	trusted, ours, _ := certificates(t)
 	_, _, theirs := certificates(t)
+	operator, another := newOperator(t), newOperator(t)
 	return []door{
 		{
 			name:   "user and password",
@@ -72,6 +73,15 @@ func doors(t *testing.T) []door {
 			refused: map[string]refusal{
 				"no key":                  {nil, fs.ErrPermission, "Authorization Violation"},
 				"the signature of others": {[]nats.Option{nats.Nkey(public, stranger.Sign)}, fs.ErrPermission, "Authorization Violation"},
+			},
+		},
+		{
+			name:   "credentials file",
+			demand: operator.demand(t),
+			open:   []nats.Option{nats.UserCredentials(operator.credentials(t))},
+			refused: map[string]refusal{
+				"no credentials":        {nil, fs.ErrPermission, "Authorization Violation"},
+				"of a foreign operator": {[]nats.Option{nats.UserCredentials(another.credentials(t))}, fs.ErrPermission, "Authorization Violation"},
 			},
 		},
 		{
