@@ -33,32 +33,52 @@ func cancels(t *testing.T) int64 {
 func TestCanceledCallsStrandNoMessage(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)
-	receive := func(q *jetstream.Queue) taker {
-		return func(ctx context.Context) ([]mq.Message, error) {
-			m, err := q.Receive(ctx)
-			return []mq.Message{m}, err
-		}
-	}
 	for _, test := range []struct {
 		name  string
 		mode  jetstream.Mode
 		taker func(*jetstream.Queue) taker
 	}{
-		{"Receive of leases", jetstream.LeaseMode, receive},
-		{"Receive of claims", jetstream.ClaimMode, receive},
+		{"Receive of leases", jetstream.LeaseMode, receiveOne},
+		{"Receive of claims", jetstream.ClaimMode, receiveOne},
 		{"LeaseBatch", jetstream.LeaseMode, leaseBatch},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			// A message that is stranded would stay so for longer than the test.
 			q := openQueue(t, url, strconv.Itoa(rand.Int()), &jetstream.Config{Mode: test.mode, AckWait: ackWait(test.mode, time.Hour)})
-			strand(t, q, test.taker(q))
+			take := test.taker(q)
+			strand(t, cancels(t), q, take, take, take)
+		})
+	}
+}
+
+// In a cluster, what is for a call that was canceled may be on its way from one
+// server to another.
+func TestCanceledCallsInAClusterStrandNoMessage(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, 3)
+	for name, makes := range map[string]func(*jetstream.Queue) taker{"Receive": receiveOne, "LeaseBatch": leaseBatch} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			q := openQueue(t, c.URL(), "canceled-"+name, &jetstream.Config{Replicas: 3, AckWait: time.Hour})
+			var takers []taker
+			for _, n := range c.Nodes {
+				takers = append(takers, makes(openQueue(t, n.URL, q.Name(), nil)))
+			}
+			strand(t, (cancels(t)+4)/5, q, takers...)
 		})
 	}
 }
 
 // A taker takes one message or more.
 type taker func(context.Context) ([]mq.Message, error)
+
+func receiveOne(q *jetstream.Queue) taker {
+	return func(ctx context.Context) ([]mq.Message, error) {
+		m, err := q.Receive(ctx)
+		return []mq.Message{m}, err
+	}
+}
 
 func leaseBatch(q *jetstream.Queue) taker {
 	return func(ctx context.Context) (all []mq.Message, err error) {
@@ -85,11 +105,10 @@ func ending(parent context.Context, d time.Duration) (context.Context, context.C
 	return ctx, cancel
 }
 
-// strand cancels calls at random moments, while messages come one at a time and
-// in bursts.
-func strand(t *testing.T, q *jetstream.Queue, take taker) {
+// strand cancels so many calls of takers at random moments, while messages come
+// one at a time and in bursts.
+func strand(t *testing.T, total int64, q *jetstream.Queue, all ...taker) {
 	var (
-		total    = cancels(t)
 		canceled atomic.Int64
 		mu       sync.Mutex
 		seen     = map[string]int{}
@@ -104,7 +123,7 @@ func strand(t *testing.T, q *jetstream.Queue, take taker) {
 			seen[string(m.Data)]++
 		}
 	}
-	for range 3 {
+	for _, take := range all {
 		takers.Go(func() {
 			for canceled.Load() < total {
 				ctx, cancel := ending(t.Context(), rand.N(10*time.Millisecond))
@@ -148,7 +167,7 @@ func strand(t *testing.T, q *jetstream.Queue, take taker) {
 	during := len(seen)
 	for len(seen) < sent {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		all, err := take(ctx)
+		all, err := all[0](ctx)
 		cancel()
 		if err != nil {
 			t.Errorf("%d of %d messages are stranded: %v", sent-len(seen), sent, err)
