@@ -217,9 +217,14 @@ func (c *consumer) lend(call *call, n int) (msgs []*nats.Msg, asked time.Time, e
 			return nil, asked, c.q.fail(call.op, mq.ErrClosed, nil, "")
 		case !call.waits && err != nil:
 			return nil, asked, c.q.failed(call.op, err)
-		case !call.waits && (tries == maxTries || !c.undelivered(call.ctx)):
-			return nil, asked, c.q.fail(call.op, mq.ErrEmpty, nil, "")
 		case !call.waits:
+			more, err := c.undelivered(call.ctx)
+			if err != nil {
+				return nil, asked, call.failed(err)
+			}
+			if !more || tries == maxTries {
+				return nil, asked, c.q.fail(call.op, mq.ErrEmpty, nil, "")
+			}
 			p.wait = shortWait
 		case err == nil && time.Since(asked) > p.wait/2:
 			pauses = 0
@@ -252,7 +257,7 @@ const (
 // undelivered reports whether there seem to be messages that are not lent. A
 // consumer learns of a message a little after the sender was told that it is
 // stored, so that what it answers by itself is not enough.
-func (c *consumer) undelivered(ctx context.Context) bool {
+func (c *consumer) undelivered(ctx context.Context) (bool, error) {
 	s := c.q.subjects
 	var stream struct {
 		State struct {
@@ -265,18 +270,22 @@ func (c *consumer) undelivered(ctx context.Context) bool {
 		request = map[string]string{"subjects_filter": s.filter(c.selector)}
 	}
 	if err := c.q.api(ctx, graceWait, "STREAM.INFO."+s.stream, request, &stream); err != nil {
-		return false
+		return false, err
 	}
 	n := stream.State.Messages
 	if request != nil {
 		n = stream.State.Subjects[s.filter(c.selector)]
 	}
 	if n == 0 {
-		return false
+		return false, nil
 	}
 	var info js.ConsumerInfo
 	err := c.q.api(ctx, graceWait, "CONSUMER.INFO."+s.stream+"."+c.name, nil, &info)
-	return err == nil && n > info.NumAckPending
+	if code(err) == int(js.JSErrCodeConsumerNotFound) {
+		c.setKnown(false)
+		return true, nil // with the one that is made next
+	}
+	return n > info.NumAckPending, err
 }
 
 // take takes a message for good.

@@ -20,18 +20,14 @@ func TestAWaitingReceiveOutlivesAnOutageWithinAClaim(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)
 	p := startProxy(t, url)
-	get := &answerTo{part: "STREAM.MSG.GET"}
 	gone := make(chan struct{})
-	p.toServer = func(f *frame) bool { get.asked(f); return true }
-	p.toClient = func(f *frame) bool {
-		if get.is(f) {
-			// The client takes longer to read this answer than to see that the
-			// connection is over, so that the second step is never sent.
-			f.last = true
-			close(gone)
-		}
+	p.to("STREAM.MSG.GET", first(func(f *frame) bool {
+		// The client takes longer to read this answer than to see that the
+		// connection is over, so that the second step is never sent.
+		f.last = true
+		close(gone)
 		return true
-	}
+	}))
 	direct := openQueue(t, url, "outage", &jetstream.Config{Mode: jetstream.ClaimMode})
 	sent := mq.Message{Type: 3, Data: bytes.Repeat([]byte("x"), 700_000)}
 	if err := direct.Send(t.Context(), sent); err != nil {
@@ -56,9 +52,7 @@ func TestANakWhoseAnswerIsLostIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)
 	p := startProxy(t, url)
-	nak := &answerTo{part: "$JS.ACK."}
-	p.toServer = func(f *frame) bool { nak.asked(f); return true }
-	p.toClient = func(f *frame) bool { return !nak.is(f) }
+	naks := p.to("$JS.ACK.", first(lose))
 	q := openQueue(t, url, "nak", &jetstream.Config{AckWait: time.Hour})
 	if err := q.Send(t.Context(), mq.Message{Type: 1}); err != nil {
 		t.Fatal(err)
@@ -70,8 +64,8 @@ func TestANakWhoseAnswerIsLostIsNotRepeated(t *testing.T) {
 	if err := told.wait(t); !errors.Is(err, mq.ErrInDoubt) || second.Attempt() != 2 {
 		t.Errorf("Nak: %v; and then attempt %d", err, second.Attempt())
 	}
-	if m, err := q.TryReceive(); !errors.Is(err, mq.ErrEmpty) || nak.requests() != 1 {
-		t.Errorf("what is lent is taken from its holder: %v, %v, after %d requests", m, err, nak.requests())
+	if m, err := q.TryReceive(); !errors.Is(err, mq.ErrEmpty) || naks.count() != 1 {
+		t.Errorf("what is lent is taken from its holder: %v, %v, after %d requests", m, err, naks.count())
 	}
 	if err := second.Ack(t.Context()); err != nil {
 		t.Error(err)
@@ -82,8 +76,7 @@ func TestANakAfterTheLeaseHasRunOutTellsTheServerNothing(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)
 	p := startProxy(t, url)
-	nak := &answerTo{part: "$JS.ACK."}
-	p.toServer = func(f *frame) bool { nak.asked(f); return true }
+	naks := p.to("$JS.ACK.", pass)
 	q := openQueue(t, url, "late", &jetstream.Config{AckWait: 100 * time.Millisecond})
 	if err := q.Send(t.Context(), mq.Message{Type: 1}); err != nil {
 		t.Fatal(err)
@@ -91,8 +84,8 @@ func TestANakAfterTheLeaseHasRunOutTellsTheServerNothing(t *testing.T) {
 	l := lease(t, leases(t, openQueue(t, p.url, "late", nil), mq.Any()))
 	<-time.After(time.Until(l.Deadline()))
 	for _, delay := range []time.Duration{0, time.Hour} {
-		if err := l.Nak(t.Context(), delay); err != nil || nak.requests() != 0 {
-			t.Errorf("Nak: %v, after %d requests", err, nak.requests())
+		if err := l.Nak(t.Context(), delay); err != nil || naks.count() != 0 {
+			t.Errorf("Nak: %v, after %d requests", err, naks.count())
 		}
 	}
 	if again := lease(t, leases(t, q, mq.Any())); again.Attempt() != 2 {

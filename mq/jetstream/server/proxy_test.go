@@ -2,11 +2,14 @@ package server_test
 
 import (
 	"bufio"
+	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -22,9 +25,7 @@ type proxy struct {
 	refuses bool
 	conns   map[net.Conn]struct{}
 
-	// What the test sets before clients connect: they report whether a frame
-	// passes.
-	toServer, toClient func(*frame) bool
+	expected *answers
 }
 
 // A frame is one message of the NATS protocol.
@@ -42,9 +43,8 @@ func startProxy(t *testing.T, url string) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := func(*frame) bool { return true }
 	p := &proxy{listener: l, server: strings.TrimPrefix(url, "nats://"), url: "nats://" + l.Addr().String(),
-		conns: make(map[net.Conn]struct{}), toServer: all, toClient: all}
+		conns: make(map[net.Conn]struct{})}
 	p.serving.Go(p.serve)
 	t.Cleanup(func() {
 		l.Close()
@@ -96,12 +96,12 @@ func (p *proxy) serve() {
 			server.Close()
 			continue
 		}
-		p.serving.Go(func() { p.pass(client, server, p.toServer) })
-		p.serving.Go(func() { p.pass(server, client, p.toClient) })
+		p.serving.Go(func() { p.pass(client, server) })
+		p.serving.Go(func() { p.pass(server, client) })
 	}
 }
 
-func (p *proxy) pass(from, to net.Conn, passes func(*frame) bool) {
+func (p *proxy) pass(from, to net.Conn) {
 	defer to.Close()
 	defer from.Close()
 	r := bufio.NewReader(from)
@@ -110,7 +110,10 @@ func (p *proxy) pass(from, to net.Conn, passes func(*frame) bool) {
 		if err != nil {
 			return
 		}
-		if passes(f) {
+		p.mu.Lock()
+		expected := p.expected
+		p.mu.Unlock()
+		if expected.pass(f) {
 			if _, err := to.Write(f.raw); err != nil {
 				return
 			}
@@ -119,6 +122,12 @@ func (p *proxy) pass(from, to net.Conn, passes func(*frame) bool) {
 			p.cut()
 		}
 	}
+}
+
+// answer replaces the text of an answer.
+func (f *frame) answer(text string) {
+	words := strings.Fields(string(f.raw[:bytes.IndexByte(f.raw, '\n')]))
+	f.raw = fmt.Appendf(nil, "MSG %s %s %d\r\n%s\r\n", f.subject, words[2], len(text), text)
 }
 
 func readFrame(r *bufio.Reader) (*frame, error) {
@@ -161,43 +170,54 @@ func readFrame(r *bufio.Reader) (*frame, error) {
 	return f, nil
 }
 
-// An answerTo is the answer to a request whose subject has a part: of the first
-// such request, or of all.
-type answerTo struct {
-	part string
-	all  bool
+// answers are those to requests whose subject has a part.
+type answers struct {
+	part   string
+	change func(*frame) bool // does something to an answer, and reports whether it passes
 
-	mu      sync.Mutex
-	replies map[string]bool
-	n       int // requests seen
+	mu       sync.Mutex
+	replies  map[string]bool // subjects of answers that are expected
+	requests int
 }
 
-// asked notes the request, and reports whether f is one. It passes.
-func (a *answerTo) asked(f *frame) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if f.reply == "" || !strings.Contains(f.operation, "PUB") || !strings.Contains(f.subject, a.part) {
-		return false
+// to makes the proxy watch for requests whose subject has a part. It calls change
+// with their answers, which reports whether they pass.
+func (p *proxy) to(part string, change func(*frame) bool) *answers {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.expected = &answers{part: part, change: change, replies: make(map[string]bool)}
+	return p.expected
+}
+
+func (a *answers) pass(f *frame) bool {
+	if a == nil {
+		return true
 	}
-	if a.n++; a.n == 1 || a.all {
-		if a.replies == nil {
-			a.replies = make(map[string]bool)
-		}
+	a.mu.Lock()
+	if strings.HasSuffix(f.operation, "PUB") && f.reply != "" && strings.Contains(f.subject, a.part) {
+		a.requests++
 		a.replies[f.reply] = true
 	}
-	return true
+	is := strings.HasSuffix(f.operation, "MSG") && a.replies[f.subject]
+	a.mu.Unlock()
+	return !is || a.change(f)
 }
 
-// is reports whether f is the answer.
-func (a *answerTo) is(f *frame) bool {
+// count returns how many requests there were.
+func (a *answers) count() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return strings.HasSuffix(f.operation, "MSG") && a.replies[f.subject]
+	return a.requests
 }
 
-// requests returns how many requests there were.
-func (a *answerTo) requests() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.n
+// lose loses an answer.
+func lose(*frame) bool { return false }
+
+// pass lets an answer pass.
+func pass(*frame) bool { return true }
+
+// first calls change for the first answer, and lets others pass.
+func first(change func(*frame) bool) func(*frame) bool {
+	var seen atomic.Bool
+	return func(f *frame) bool { return seen.Swap(true) || change(f) }
 }

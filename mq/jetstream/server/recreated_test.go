@@ -97,16 +97,11 @@ func TestAClaimThatIsRepeatedDeletesNothingOfTheNextQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := startProxy(t, url)
-	deletion := &answerTo{part: "STREAM.MSG.DELETE"}
 	answered := make(chan struct{})
-	p.toServer = func(f *frame) bool { deletion.asked(f); return true }
-	p.toClient = func(f *frame) bool {
-		if !deletion.is(f) {
-			return true
-		}
+	p.to("STREAM.MSG.DELETE", first(func(*frame) bool {
 		close(answered)
 		return false
-	}
+	}))
 	receive := receiving(t.Context(), openQueue(t, p.url, "again", nil))
 	<-answered
 	next := recreate(t, url, old, 1)

@@ -39,9 +39,7 @@ func TestOnlyAServerThatHadItsTimeIsUnavailable(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			p := startProxy(t, url)
-			question := &answerTo{part: test.mute, all: true}
-			p.toServer = func(f *frame) bool { question.asked(f); return true }
-			p.toClient = func(f *frame) bool { return !question.is(f) }
+			p.to(test.mute, lose)
 			for wait, unavailable := range map[time.Duration]bool{200 * time.Millisecond: false, 2500 * time.Millisecond: true} {
 				ctx, cancel := context.WithTimeout(t.Context(), wait)
 				err := test.call(ctx, p.url, "mute-"+test.name)
@@ -51,5 +49,34 @@ func TestOnlyAServerThatHadItsTimeIsUnavailable(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What a server has refused to tell is not that the queue is empty.
+func TestTryReceiveDoesNotCallAQueueEmptyThatItCannotAsk(t *testing.T) {
+	t.Parallel()
+	url := startServer(t, nil)
+	q := openQueue(t, url, "asked", &jetstream.Config{AckWait: time.Hour})
+	for range 2 {
+		if err := q.Send(t.Context(), mq.Message{Type: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	from := leases(t, q, mq.Any())
+	lease(t, from) // so that there is something in the queue
+	lease(t, from)
+	for _, subject := range []string{"STREAM.INFO", "CONSUMER.INFO"} {
+		p := startProxy(t, url)
+		other := openQueue(t, p.url, "asked", nil)
+		if _, err := other.TryReceive(); !errors.Is(err, mq.ErrEmpty) {
+			t.Fatal(err)
+		}
+		p.to(subject, func(f *frame) bool {
+			f.answer(`{"error": {"code": 503, "err_code": 10008, "description": "JetStream system temporarily unavailable"}}`)
+			return true
+		})
+		if _, err := other.TryReceive(); !errors.Is(err, mq.ErrUnavailable) || errors.Is(err, mq.ErrEmpty) {
+			t.Errorf("without an answer to %s: %v", subject, err)
+		}
 	}
 }
