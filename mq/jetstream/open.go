@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strconv"
@@ -24,9 +25,10 @@ const (
 var metaModes = map[Mode]string{LeaseMode: "lease", ClaimMode: "claim"}
 
 const (
-	// openWait is how long opening and removing wait for a queue that is
-	// unavailable.
-	openWait = 5 * time.Second
+	// openWait is how long what has no context, or one without a deadline, waits
+	// for a queue that is unavailable: longer than a cluster takes to elect a
+	// leader.
+	openWait = 15 * time.Second
 
 	// duplicateWindow is how long the servers know the ids of messages, and so
 	// how long Send may repeat one without an answer.
@@ -35,8 +37,12 @@ const (
 
 // open opens or creates the queue over nc.
 func open(ctx context.Context, nc *nats.Conn, name string, c Config) (*Queue, error) {
-	timely, cancel := context.WithTimeout(ctx, openWait)
-	defer cancel()
+	timely := ctx
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		timely, cancel = context.WithTimeout(ctx, openWait)
+		defer cancel()
+	}
 	q := &Queue{nc: nc, name: name, subjects: subjectsOf(name)} // what asking needs
 	for range 100 {                                             // while others create and remove the queue between the two requests
 		var info *js.StreamInfo
@@ -64,10 +70,13 @@ func open(ctx context.Context, nc *nats.Conn, name string, c Config) (*Queue, er
 			err = q.compare(&info.Config, c)
 		}
 		if err != nil {
-			if ctx.Err() != nil {
-				return nil, q.ended("open", ctx, err)
+			switch {
+			case ctx.Err() == nil:
+				return nil, q.failed("open", err)
+			case errors.Is(err, mq.ErrInDoubt):
+				return nil, q.lost("open", q.ended("open", ctx, nil))
 			}
-			return nil, q.failed("open", err)
+			return nil, q.ended("open", ctx, err)
 		}
 		q := newQueue(nc, name, info, c)
 		q.created = created

@@ -71,8 +71,9 @@ var (
 // If the connection is lost later, it is made again: calls that wait go on, and
 // those that do not fail with [mq.ErrUnavailable].
 //
-// Open waits until ctx ends, 5 seconds at most, for a queue that is unavailable.
-// If Open fails, no queue was created, unless the error matches [mq.ErrInDoubt].
+// Open waits for a queue that is unavailable until ctx ends, or for 15 seconds if
+// ctx has no deadline. If no server accepts a connection it fails at once. If Open
+// fails, no queue was created, unless the error matches [mq.ErrInDoubt].
 // The error matches [mq.ErrUnavailable] if no server answers, fs.ErrPermission if
 // the server does not admit the user, fs.ErrExist, fs.ErrNotExist, and
 // [mq.ErrInvalidConfig] if servers or cfg cannot be meant, or the queue exists and
@@ -192,7 +193,7 @@ func (q *Queue) Close() error {
 // blocked on it, here and elsewhere, end with [mq.ErrRemoved]. The handle still
 // wants to be closed.
 //
-// Remove waits for 5 seconds if the queue is unavailable. The error matches
+// Remove waits for 15 seconds if the queue is unavailable. The error matches
 // [mq.ErrInDoubt] if the queue may have been removed.
 func (q *Queue) Remove() error {
 	c, err := q.begin("remove", context.Background(), false, true)

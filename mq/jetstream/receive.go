@@ -39,7 +39,7 @@ type receiver struct {
 // errors.ErrUnsupported, also in other programs, until nobody has received in
 // the first way for [ConsumerLife]. UpTo and Except need claim mode.
 //
-// Select asks the server, and waits for 5 seconds if the queue is unavailable.
+// Select asks the server, and waits for 15 seconds if the queue is unavailable.
 func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
 	if err := q.selectable("select", s); err != nil {
 		return nil, err

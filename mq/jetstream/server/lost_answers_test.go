@@ -135,3 +135,21 @@ func TestALeaseWhoseConsumerIsGoneEnds(t *testing.T) {
 		t.Errorf("lent %d, not %d", again.Sequence(), l.Sequence())
 	}
 }
+
+// The server creates the queue, and the context ends before its answer comes.
+func TestOpenIsInDoubtIfItMayHaveCreatedTheQueue(t *testing.T) {
+	t.Parallel()
+	url := startServer(t, nil)
+	p := startProxy(t, url)
+	p.to("STREAM.CREATE", lose)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	q, err := jetstream.Open(ctx, p.url, "made", nil)
+	if err == nil {
+		q.Close()
+	}
+	if !errors.Is(err, mq.ErrInDoubt) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	openQueue(t, url, "made", &jetstream.Config{OpenOnly: true})
+}
