@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	natsserver "github.com/nats-io/nats-server/v2/server"
+
 	"ipcmq/mq"
 	"ipcmq/mq/jetstream"
 )
@@ -77,6 +79,23 @@ func TestTryReceiveDoesNotCallAQueueEmptyThatItCannotAsk(t *testing.T) {
 		})
 		if _, err := other.TryReceive(); !errors.Is(err, mq.ErrUnavailable) || errors.Is(err, mq.ErrEmpty) {
 			t.Errorf("without an answer to %s: %v", subject, err)
+		}
+	}
+}
+
+func TestOpenWaitsForAQueueAsLongAsItsContext(t *testing.T) {
+	t.Parallel()
+	plain := startServer(t, func(o *natsserver.Options) { o.JetStream = false })
+	for _, wait := range []time.Duration{100 * time.Millisecond, 7 * time.Second} {
+		start := time.Now()
+		ctx, cancel := context.WithDeadline(t.Context(), start.Add(wait))
+		defer cancel()
+		q, err := jetstream.Open(ctx, plain, "away", nil)
+		if err == nil {
+			q.Close()
+		}
+		if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, mq.ErrUnavailable) || took < wait {
+			t.Errorf("got %v after %v, not after %v", err, took, wait)
 		}
 	}
 }
