@@ -33,22 +33,37 @@ func (b *bell) ring() {
 	}
 }
 
-// bells are those of receivers, by what they select.
+// bells are those of receivers that wait, by what they select.
 type bells struct {
 	mu  sync.Mutex
-	all map[mq.Selector]*bell
+	all map[mq.Selector]*sharedBell
 }
 
-func (b *bells) of(s mq.Selector) *bell {
+type sharedBell struct {
+	bell
+	users int
+}
+
+// enter returns the bell for s, which is there until leave is called.
+func (b *bells) enter(s mq.Selector) (shared *bell, leave func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.all[s] == nil {
-		if b.all == nil {
-			b.all = make(map[mq.Selector]*bell)
-		}
-		b.all[s] = &bell{}
+	if b.all == nil {
+		b.all = make(map[mq.Selector]*sharedBell)
 	}
-	return b.all[s]
+	user := b.all[s]
+	if user == nil {
+		user = &sharedBell{}
+		b.all[s] = user
+	}
+	user.users++
+	return &user.bell, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if user.users--; user.users == 0 {
+			delete(b.all, s)
+		}
+	}
 }
 
 // ring wakes those who wait for messages of type t.

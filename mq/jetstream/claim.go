@@ -40,6 +40,7 @@ type stored struct {
 func (r *claims) take(c *call) (mq.Message, error) {
 	q := r.q
 	var pauses backoff
+	var wake *bell // once the call waits
 	var woken <-chan struct{}
 	for {
 		m, err := r.find(c.ctx)
@@ -74,7 +75,7 @@ func (r *claims) take(c *call) (mq.Message, error) {
 			pauses.pause(c.ctx, q.restart.await().Done())
 		case !c.waits:
 			return mq.Message{}, q.fail(c.op, mq.ErrEmpty, nil, "")
-		case woken == nil:
+		case wake == nil:
 			// Look once more: a message that comes after that is heard of.
 			err := q.subscribe(q.subjects.wakes(), func(subject string) {
 				if t := typeOf(subject); t > 0 {
@@ -86,7 +87,10 @@ func (r *claims) take(c *call) (mq.Message, error) {
 			if err != nil {
 				return mq.Message{}, c.failed(err)
 			}
-			woken = q.wakes.of(r.selector).await().Done()
+			var leave func()
+			wake, leave = q.wakes.enter(r.selector)
+			defer leave()
+			woken = wake.await().Done()
 			continue
 		default:
 			pauses = backoff(lookAgain)
@@ -96,8 +100,8 @@ func (r *claims) take(c *call) (mq.Message, error) {
 		if c.ctx.Err() != nil {
 			return mq.Message{}, r.interrupted(c, err)
 		}
-		if woken != nil {
-			woken = q.wakes.of(r.selector).await().Done()
+		if wake != nil {
+			woken = wake.await().Done()
 		}
 	}
 }

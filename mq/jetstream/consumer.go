@@ -43,21 +43,15 @@ type consumer struct {
 	mu     sync.Mutex
 	known  bool    // it was there a while ago
 	search *search // nil if none is under way
-	idle   []*intake
 }
 
 // consumer returns the consumer for s, which may not exist yet.
 func (q *Queue) consumer(s mq.Selector) *consumer {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.consumers[s] == nil {
-		c := &consumer{q: q, selector: s, name: "any-" + q.id}
-		if s.Kind() == mq.SelectType {
-			c.name = "type-" + strconv.FormatInt(s.Type(), 10) + "-" + q.id
-		}
-		q.consumers[s] = c
+	name := "any-" + q.id
+	if s.Kind() == mq.SelectType {
+		name = "type-" + strconv.FormatInt(s.Type(), 10) + "-" + q.id
 	}
-	return q.consumers[s]
+	return &consumer{q: q, selector: s, name: name}
 }
 
 // ensure creates the consumer unless it is there. One request for it is under
@@ -327,35 +321,37 @@ type intake struct {
 // maxBatch is how many messages one request asks for at most.
 const maxBatch = 256
 
+// maxIdle is how many intakes a queue keeps for later requests.
+const maxIdle = 64
+
 // intake returns one that is not in use.
-func (c *consumer) intake() (*intake, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if n := len(c.idle); n > 0 {
-		in := c.idle[n-1]
-		c.idle = c.idle[:n-1]
+func (q *Queue) intake() (*intake, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if n := len(q.idle); n > 0 {
+		in := q.idle[n-1]
+		q.idle = q.idle[:n-1]
 		return in, nil
 	}
-	in := &intake{inbox: c.q.nc.NewInbox()}
+	in := &intake{inbox: q.nc.NewInbox()}
 	var err error
-	in.sub, err = c.q.nc.SubscribeSync(in.inbox)
+	in.sub, err = q.nc.SubscribeSync(in.inbox)
 	return in, err
 }
 
 // reuse takes back an intake whose request is over.
-func (c *consumer) reuse(in *intake) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.idle = append(c.idle, in)
+func (q *Queue) reuse(in *intake) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.idle) == maxIdle {
+		in.end()
+		return
+	}
+	q.idle = append(q.idle, in)
 }
 
-func (c *consumer) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, in := range c.idle {
-		in.sub.Unsubscribe() // fails if the connection is closed, and then it is over as well
-	}
-	c.idle = nil
+func (in *intake) end() {
+	in.sub.Unsubscribe() // fails if the connection is closed, and then it is over as well
 }
 
 // pull makes one request for messages. It may return none without an error.
@@ -379,13 +375,13 @@ func (c *consumer) pull(ctx context.Context, p pull) (msgs []*nats.Msg, err erro
 	if err != nil {
 		return nil, err
 	}
-	in, err := c.intake()
+	in, err := c.q.intake()
 	if err != nil {
 		return nil, err
 	}
 	link := c.q.restart.await()
 	if err := c.q.nc.PublishRequest(apiPrefix+"CONSUMER.MSG.NEXT."+c.q.subjects.stream+"."+c.name, in.inbox, body); err != nil {
-		c.reuse(in)
+		c.q.reuse(in)
 		return nil, err
 	}
 	wait, cancel := withGrace(ctx, request.Expires+answerWait, graceWait)
@@ -403,18 +399,19 @@ func (c *consumer) pull(ctx context.Context, p pull) (msgs []*nats.Msg, err erro
 		switch {
 		case err == nil && m.Reply != "":
 			if msgs = append(msgs, m); len(msgs) == p.batch {
-				c.reuse(in)
+				c.q.reuse(in)
 				return msgs, nil
 			}
 		case err == nil:
 			if over, err := statusOf(m); over {
-				c.reuse(in)
+				c.q.reuse(in)
 				return msgs, err
 			}
 		case errors.Is(err, nats.ErrNoResponders):
-			c.reuse(in)
+			c.q.reuse(in)
 			return msgs, err
 		case wait.Err() == nil: // not even a subscription any more
+			in.end()
 			return msgs, err
 		default:
 			msgs = append(msgs, c.giveUp(in, p)...)
@@ -447,7 +444,7 @@ func statusOf(m *nats.Msg) (over bool, err error) {
 func (c *consumer) giveUp(in *intake, p pull) (msgs []*nats.Msg) {
 	nc := c.q.nc
 	if !nc.IsConnected() {
-		in.sub.Unsubscribe() // fails if the connection is closed, and then it is over as well
+		in.end()
 		return nil
 	}
 	if p.wait == 0 || nc.ConnectedClusterName() != "" {
@@ -459,6 +456,7 @@ func (c *consumer) giveUp(in *intake, p pull) (msgs []*nats.Msg) {
 	// to another request, which has come after the end of the subscription, is
 	// sent after what was in hand.
 	if nc.Publish(in.inbox, nil) != nil || in.sub.Drain() != nil {
+		in.end()
 		return nil
 	}
 	last, cancel := context.WithTimeout(context.Background(), graceWait)
@@ -478,7 +476,7 @@ func (c *consumer) giveUp(in *intake, p pull) (msgs []*nats.Msg) {
 // has forgotten it. In a cluster, a message may be on its way from one server to
 // another for a subscription that is over: so this one lives on.
 func (c *consumer) linger(in *intake) {
-	defer in.sub.Unsubscribe()
+	defer in.end()
 	ctx, cancel := context.WithTimeout(c.q.life, pullWait+answerWait)
 	defer cancel()
 	for {

@@ -34,10 +34,11 @@ func (q *Queue) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
 		return nil, err
 	}
 	defer c.end()
-	if err := q.consumer(s).ensureSoon(c); err != nil {
+	from := q.consumer(s)
+	if err := from.ensureSoon(c); err != nil {
 		return nil, err
 	}
-	return &leases{q.consumer(s)}, nil
+	return &leases{from}, nil
 }
 
 // leases lends what one selector selects.

@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,7 +48,7 @@ type Queue struct {
 	mu         sync.Mutex
 	closed     bool
 	subs       map[string]*nats.Subscription // for room and wakes, by subject
-	consumers  map[mq.Selector]*consumer
+	idle       []*intake                     // for requests for messages
 	inboxes    map[*Inbox]struct{}
 	recognized time.Time // when the queue was still this one, in claim mode
 
@@ -130,7 +132,6 @@ func newQueue(nc *nats.Conn, name string, info *js.StreamInfo, c Config) *Queue 
 		maxBytes: info.Config.MaxBytes, maxSize: int64(info.Config.MaxMsgSize), duplicates: info.Config.Duplicates,
 		sender:     rand.Text()[:idRandom],
 		subs:       make(map[string]*nats.Subscription),
-		consumers:  make(map[mq.Selector]*consumer),
 		inboxes:    make(map[*Inbox]struct{}),
 		recognized: time.Now(),
 	}
@@ -162,27 +163,26 @@ func (q *Queue) Created() bool { return q.created }
 func (q *Queue) Close() error {
 	q.mu.Lock()
 	q.closed = true
-	inboxes := make([]*Inbox, 0, len(q.inboxes))
-	for in := range q.inboxes {
-		inboxes = append(inboxes, in)
-	}
 	q.mu.Unlock()
 	q.end()
+	q.calls.Wait() // which begin what is in the background, and make inboxes
+	q.background.Wait()
+	q.mu.Lock()
+	inboxes := slices.Collect(maps.Keys(q.inboxes))
+	q.mu.Unlock()
 	for _, in := range inboxes {
 		in.Close()
 	}
-	q.calls.Wait() // which begin what is in the background
-	q.background.Wait()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, s := range q.subs {
 		s.Unsubscribe() // fails if the connection is closed, and then it is over as well
 	}
-	for _, c := range q.consumers {
-		c.close()
+	for _, in := range q.idle {
+		in.end()
 	}
 	clear(q.subs)
-	clear(q.consumers)
+	q.idle = nil
 	if q.ownsConn {
 		q.nc.Close()
 	}

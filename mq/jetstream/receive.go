@@ -49,12 +49,13 @@ func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
 		return nil, err
 	}
 	defer c.end()
-	if q.mode == LeaseMode && q.access.CanReceive() {
-		if err := q.consumer(s).ensureSoon(c); err != nil {
+	from := q.source(s)
+	if consumer, ok := from.(*consumer); ok && q.access.CanReceive() {
+		if err := consumer.ensureSoon(c); err != nil {
 			return nil, err
 		}
 	}
-	return &receiver{q, q.source(s)}, nil
+	return &receiver{q, from}, nil
 }
 
 // selectable returns an error if the queue cannot select s.
