@@ -74,7 +74,7 @@
 //
 // A queue in memory is empty after its servers have all restarted.
 //
-// A lease that has run out is not refused by Ack, see [mq.Lease].
+// A lease that has run out is not refused, see [mq.Lease].
 //
 // When the server that leads a stream is killed, its queue is unavailable for 4
 // to 9 seconds.
@@ -86,7 +86,8 @@
 //
 // Receivers of lease mode that are canceled in a cluster keep their request with
 // the server for up to 5 seconds; a message that comes for it is given back at
-// once, and counts one attempt more.
+// once, and counts one attempt more. Close does not wait for that: a message that
+// is on its way then stays lent until its lease runs out.
 //
 // Users need the right to publish and subscribe to ipcmq.NAME.>, to publish to
 // $JS.API.> and $JS.ACK.>, and to subscribe to _INBOX.>. Without it, calls wait

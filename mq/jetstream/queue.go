@@ -157,7 +157,8 @@ func (q *Queue) Created() bool { return q.created }
 // Close unblocks every call that is blocked on this handle, waits until it has
 // returned, and makes it and all later ones fail with [mq.ErrClosed]. Leases
 // stay with their holders until they run out, but cannot be acknowledged any
-// more. The queue and its messages stay with the servers; see [Queue.Remove].
+// more; so does, in a cluster, a message that is on its way to a call that was
+// canceled just before. The queue and its messages stay with the servers; see [Queue.Remove].
 // Close closes the connection that Open made, always returns nil, and may be
 // called more than once.
 func (q *Queue) Close() error {
