@@ -61,7 +61,8 @@
 //
 // Requests are stored in the queue. Replies are not: they go from the server's
 // program to the client's memory through the NATS servers, confirmed, in one
-// round trip. A reply to a client that has ended fails at once; so does one to a
+// round trip, and one more if the client has not answered within the last second.
+// A reply to a client that has ended fails at once; so does one to a
 // client whose connection is broken at that moment, and the request then ends
 // with its deadline.
 //

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -279,7 +280,8 @@ func (in *Inbox) wait(ctx context.Context, waits bool, op string, b *bell, do fu
 // An address that is not "jetstream:", the name of this queue, ":" and the id of
 // an inbox is refused with [mq.ErrNotInbox]. If the program that has made the
 // inbox is gone, or is not connected now, the error matches fs.ErrNotExist: the
-// servers tell at once.
+// servers tell at once. An inbox that has answered this handle within the last
+// second is opened without asking again; if it is gone, sending tells.
 func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	const op = "open inbox"
 	id, ok := strings.CutPrefix(address, inboxScheme+q.name+":")
@@ -293,6 +295,9 @@ func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	}
 	defer c.end()
 	out := &outbox{q: q, address: address, subject: q.subjects.inbox(id)}
+	if q.heard.lately(address) {
+		return out, nil
+	}
 	_, err = q.ask(c.ctx, 0, &nats.Msg{Subject: out.subject + "ping"})
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
@@ -300,7 +305,45 @@ func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	case err != nil:
 		return nil, q.failed(op, err)
 	}
+	q.heard.note(address)
 	return out, nil
+}
+
+const (
+	// heardWait is how long an inbox that has answered is taken to be there, and
+	// heardInboxes of how many that is remembered.
+	heardWait    = time.Second
+	heardInboxes = 1024
+)
+
+// heard is when inboxes of others have answered last, by address.
+type heard struct {
+	mu   sync.Mutex
+	when map[string]time.Time
+}
+
+func (h *heard) lately(address string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Since(h.when[address]) < heardWait
+}
+
+func (h *heard) note(address string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.when) >= heardInboxes {
+		clear(h.when) // they are asked again
+	}
+	if h.when == nil {
+		h.when = make(map[string]time.Time)
+	}
+	h.when[address] = time.Now()
+}
+
+func (h *heard) forget(address string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.when, address)
 }
 
 // An outbox is another program's inbox, to send to.
@@ -314,6 +357,7 @@ type outbox struct {
 }
 
 func (out *outbox) gone(op string, err error) error {
+	out.q.heard.forget(out.address)
 	return &mq.Error{Op: op, Queue: out.address, Kind: fs.ErrNotExist, Err: err,
 		Detail: "nobody has this inbox: its program has ended, or is not connected now"}
 }
@@ -359,6 +403,7 @@ func (out *outbox) send(ctx context.Context, waits bool, m mq.Message) error {
 		answer, err := out.q.ask(c.ctx, graceWait, msg)
 		switch {
 		case err == nil && string(answer.Data) == answerTaken:
+			out.q.heard.note(out.address)
 			return nil
 		case errors.Is(err, nats.ErrNoResponders):
 			return out.gone(op, err) // with all that it has taken

@@ -44,6 +44,7 @@ type Queue struct {
 	room    bell  // a message may have left the queue
 	wakes   bells // a message may be there
 	restart bell  // requests that wait with a server may be lost
+	heard   heard // inboxes of others
 
 	mu         sync.Mutex
 	closed     bool
