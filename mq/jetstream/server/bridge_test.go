@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"ipcmq/internal/testutil"
 	"ipcmq/mq"
 	"ipcmq/mq/jetstream"
@@ -395,9 +397,10 @@ func TestBridgeDoesNotSendWhatItHasNoLongerOnLease(t *testing.T) {
 	js := openQueue(t, url, "slept", &jetstream.Config{AckWait: 400 * time.Millisecond})
 	kernel, id := newKernelQueue(t)
 	full := fill(t, kernel)
+	extended := extends(t, url, js.Name())
 	b := startBridge(t, "-server", url, "-v", "js:slept", id)
 	sendAll(t, js, mq.Message{Type: 5, Data: make([]byte, 8000)})
-	holds(t, js, 1, 1)
+	extended(t) // so the bridge has the message, and knows well how long
 	if err := b.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -415,6 +418,35 @@ func TestBridgeDoesNotSendWhatItHasNoLongerOnLease(t *testing.T) {
 	holds(t, js, 0, 0)
 	b.stop(t, 0, "1 forwarded")
 	kernelHolds(t, kernel, 0)
+}
+
+// extends returns a function that waits until the lease of a message is extended.
+func extends(t *testing.T, url, queue string) func(*testing.T) {
+	t.Helper()
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	words, err := nc.SubscribeSync("$JS.ACK." + streamOf(queue) + ".>")
+	if err == nil {
+		err = nc.Flush()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(t *testing.T) {
+		t.Helper()
+		for {
+			m, err := words.NextMsg(30 * time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(m.Data) == "+WPI" {
+				return
+			}
+		}
+	}
 }
 
 func TestBridgeEndsWithItsQueues(t *testing.T) {
