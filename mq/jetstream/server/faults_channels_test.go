@@ -277,7 +277,7 @@ func TestStreamsAndMuxesOutliveARestartOfTheServer(t *testing.T) {
 	for how := range ends {
 		clusters[how] = startCluster(t, 1)
 		for word, mode := range modes {
-			all = append(all, startChannels(t, clusters[how].URL(), word+"-"+how, &jetstream.Config{Mode: mode, AckWait: ackWait(mode, 2*time.Second)}, 2*time.Millisecond))
+			all = append(all, startChannels(t, clusters[how].URL(), word+"-"+how, &jetstream.Config{Mode: mode, AckWait: ackWait(mode, 2*time.Second)}, 5*time.Millisecond))
 		}
 	}
 	advance(t, all, 50)
