@@ -86,16 +86,15 @@ func TestTryReceiveDoesNotCallAQueueEmptyThatItCannotAsk(t *testing.T) {
 func TestOpenWaitsForAQueueAsLongAsItsContext(t *testing.T) {
 	t.Parallel()
 	plain := startServer(t, func(o *natsserver.Options) { o.JetStream = false })
-	for _, wait := range []time.Duration{100 * time.Millisecond, 7 * time.Second} {
-		start := time.Now()
-		ctx, cancel := context.WithDeadline(t.Context(), start.Add(wait))
-		defer cancel()
-		q, err := jetstream.Open(ctx, plain, "away", nil)
-		if err == nil {
-			q.Close()
-		}
-		if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, mq.ErrUnavailable) || took < wait {
-			t.Errorf("got %v after %v, not after %v", err, took, wait)
-		}
+	const wait = 7 * time.Second
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), wait)
+	defer cancel()
+	q, err := jetstream.Open(ctx, plain, "away", nil)
+	if err == nil {
+		q.Close()
+	}
+	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, mq.ErrUnavailable) || took < wait {
+		t.Errorf("got %v after %v, not after %v", err, took, wait)
 	}
 }
