@@ -22,8 +22,8 @@ import (
 // than. Each call has looked just before, so that without being woken it would
 // take nearly 250 ms.
 const (
-	wakings = 15
-	soon    = 100 * time.Millisecond
+	wakings = 5
+	soon    = 125 * time.Millisecond
 )
 
 // median fails the test unless the median of some times is short. A busy machine
@@ -31,7 +31,7 @@ const (
 func median(t *testing.T, measure func(t *testing.T) (time.Duration, error)) {
 	t.Helper()
 	var times [wakings]time.Duration
-	for range 5 {
+	for range 10 {
 		var errs [wakings]error
 		var all sync.WaitGroup
 		for i := range wakings {
@@ -47,7 +47,7 @@ func median(t *testing.T, measure func(t *testing.T) (time.Duration, error)) {
 			return
 		}
 	}
-	t.Errorf("in 5 tries the median was not less than %v; the last times were %v", soon, times)
+	t.Errorf("in 10 tries the median was not less than %v; the last times were %v", soon, times)
 }
 
 // A counter counts the messages on a subject, such as those of one queue.
