@@ -10,15 +10,9 @@ import (
 	"ipcmq/mq"
 )
 
-const (
-	// checkInterval is how often a client that waits for replies looks whether
-	// the queue of its requests still exists: the kernel does not tell.
-	checkInterval = 100 * time.Millisecond
-
-	// maxAbandoned is how many requests that were given up are remembered, to
-	// tell late replies from duplicate ones.
-	maxAbandoned = 1024
-)
+// maxAbandoned is how many requests that were given up are remembered, to tell
+// late replies from duplicate ones.
+const maxAbandoned = 1024
 
 // Request sends data as a request of type t and returns the reply. Any server
 // that handles t on this queue may answer, in this process or another one. The
@@ -33,7 +27,8 @@ const (
 // reply came, and whether the request was handled is not known, unless the error
 // matches [mq.ErrTooLarge], [mq.ErrInvalidType] or errors.ErrUnsupported, which
 // come before it is sent. It matches that of ctx, [mq.ErrRemoved] if the queue
-// is gone, and [mq.ErrClosed] if the mux was closed.
+// is gone, and [mq.ErrClosed] if the mux was closed. The first request makes an
+// inbox, and fails as that does, such as with [mq.ErrUnavailable].
 func (m *Mux) Request(ctx context.Context, t int64, data []byte) ([]byte, error) {
 	c, err := m.begin()
 	if err != nil {
@@ -70,25 +65,55 @@ func (m *Mux) begin() (*client, error) {
 		m.mu.RUnlock()
 		return c, nil
 	}
+	err := m.closed("request")
 	m.mu.RUnlock()
+	if closing {
+		return nil, err
+	}
+	if err := m.openClient(); err != nil {
+		return nil, err
+	}
+	return m.begin()
+}
+
+// openClient makes the client of the mux if there is none. The mux goes on
+// meanwhile: an inbox on another host takes a while.
+func (m *Mux) openClient() error {
+	m.opening.Lock()
+	defer m.opening.Unlock()
+	m.mu.RLock()
+	there := m.client != nil || m.closing
+	m.mu.RUnlock()
+	if there {
+		return nil
+	}
+	exchange, ok := m.queue.(mq.Exchange)
+	if !ok {
+		return noInboxes("request", m.queue)
+	}
+	inbox, err := exchange.NewInbox()
+	if err != nil {
+		return err
+	}
+	c := newClient(exchange, inbox, m.cfg.Spin, m.checkInterval(), func(err error) { m.finish(draining, err) })
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closing {
-		return nil, m.closed("request")
+		c.close(m.closed("request"))
+		return nil
 	}
-	if m.client == nil {
-		exchange, ok := m.queue.(mq.Exchange)
-		if !ok {
-			return nil, noInboxes("request", m.queue)
-		}
-		inbox, err := exchange.NewInbox()
-		if err != nil {
-			return nil, err
-		}
-		m.client = newClient(exchange, inbox, m.cfg.Spin, func(err error) { m.finish(draining, err) })
+	m.client = c
+	return nil
+}
+
+// checkInterval is how often a client that waits for replies looks whether the
+// queue of its requests still exists: nobody tells. Servers elsewhere have to be
+// asked, which is more work.
+func (m *Mux) checkInterval() time.Duration {
+	if m.queue.Capabilities().InDoubt {
+		return time.Second
 	}
-	m.clients.Add(1)
-	return m.client, nil
+	return 100 * time.Millisecond
 }
 
 // closeClient makes requests under way fail with err and removes the inbox.
@@ -121,7 +146,8 @@ type client struct {
 	abandoned map[uint64]struct{} // ids of requests that were given up without a reply
 	stats     RequestStats
 
-	watch *time.Timer // runs while something is pending
+	check time.Duration // the time between two looks of watch
+	watch *time.Timer   // runs while something is pending
 }
 
 type call struct {
@@ -142,12 +168,13 @@ func (r reply) payload() ([]byte, error) {
 	return r.data, nil
 }
 
-func newClient(requests mq.Exchange, inbox mq.Inbox, spin time.Duration, gone func(error)) *client {
+func newClient(requests mq.Exchange, inbox mq.Inbox, spin, check time.Duration, gone func(error)) *client {
 	var token [8]byte
 	rand.Read(token[:])
 	c := &client{
 		inbox:     inbox,
 		replies:   mq.Spin(inbox, spin),
+		check:     check,
 		token:     binary.LittleEndian.Uint64(token[:]),
 		lead:      make(chan struct{}, 1),
 		closed:    make(chan struct{}),
@@ -157,7 +184,7 @@ func newClient(requests mq.Exchange, inbox mq.Inbox, spin time.Duration, gone fu
 	c.lead <- struct{}{}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.watch = time.AfterFunc(checkInterval, func() {
+	c.watch = time.AfterFunc(check, func() {
 		if err := requests.Check(); err != nil {
 			gone(err)
 			return
@@ -165,7 +192,7 @@ func newClient(requests mq.Exchange, inbox mq.Inbox, spin time.Duration, gone fu
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if len(c.pending) > 0 && c.err == nil {
-			c.watch.Reset(checkInterval)
+			c.watch.Reset(c.check)
 		}
 	})
 	return c
@@ -178,7 +205,7 @@ func (c *client) register() *call {
 	c.lastID++
 	call := &call{id: c.lastID, reply: make(chan reply, 1)}
 	if len(c.pending) == 0 && c.err == nil {
-		c.watch.Reset(checkInterval)
+		c.watch.Reset(c.check)
 	}
 	c.pending[call.id] = call
 	c.stats.Sent++

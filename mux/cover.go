@@ -6,9 +6,9 @@ import "ipcmq/mq"
 // wanted selectors: as few as can be, taking nothing that no subscription asked
 // for, and no two of them the same type, so that each type keeps its order.
 // Each of the wanted is covered by one of them.
-func cover(wanted map[mq.Selector]int) map[mq.Selector]bool {
+func cover[V any](wanted map[mq.Selector]V) map[mq.Selector]bool {
 	everything := map[mq.Selector]bool{mq.Any(): true}
-	if wanted[mq.Any()] > 0 {
+	if _, ok := wanted[mq.Any()]; ok {
 		return everything
 	}
 	var upTo, except mq.Selector // any while there is none

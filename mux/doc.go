@@ -97,10 +97,10 @@
 // Messages that a mux has taken have left the kernel. A process that is killed
 // loses what is in the channels of its subscriptions, what each reader has in
 // hand, and the requests that its handlers are at. A reader has one message in
-// hand, but while messages come faster than they can be taken, and subscribers
-// are faster still, up to 8 times the Buffer of a subscription to all that it
-// takes, and at most 1024: waking a subscriber takes long. It does not gather so
-// for subscriptions with a Limit, for handlers, and where some drop messages.
+// hand, or gathers some for subscriptions that are empty: no more than fit into
+// their channels, and at most 1,024 or 64 KiB, see [SubscribeConfig]. It does so
+// only if all its subscriptions have the same selector and one has no Limit, and
+// never for handlers.
 //
 // Deadlines travel as wall-clock time: a clock that is set meanwhile makes
 // servers see them early or late.

@@ -3,7 +3,7 @@ package mux
 import "time"
 
 var (
-	Cover       = cover
+	Cover       = cover[int]
 	Overlap     = overlap
 	ParseHeader = parseHeader
 )

@@ -125,6 +125,14 @@ func (g gatedReceiver) TryReceive() (mq.Message, error) {
 	return m, err
 }
 
+func (g gatedReceiver) TryReceiveInto(m *mq.Message) error {
+	err := g.Receiver.TryReceiveInto(m)
+	if err == nil {
+		<-g.hold
+	}
+	return err
+}
+
 // TestUnclaimedGetsWhatALimitRefuses: a full subscription claims nothing more.
 func TestUnclaimedGetsWhatALimitRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -39,6 +39,8 @@ type Mux struct {
 	clients sync.WaitGroup // requests under way
 	service serverCounters
 
+	opening sync.Mutex // held while the client is made; before mu
+
 	mu      sync.RWMutex
 	closing bool // nothing new may begin
 	err     error
@@ -49,9 +51,7 @@ type Mux struct {
 	byType    map[int64][]*Subscription
 	wide      []*Subscription
 	unclaimed int                                 // how many of them want only what no other selects
-	dropping  int                                 // how many of them drop messages when they have no room
-	wanted    map[mq.Selector]int                 // how many of them are open, by their selector
-	unlimited map[mq.Selector]int                 // the same of those without a Limit
+	wanted    map[mq.Selector]*demand             // by those of them that are open
 	leavers   map[*Subscription][]*selectorReader // those that are draining or leaving, and who may have something for them
 	left      []*Subscription                     // those that have ended and were not read, and all when the mux ends
 	orphans   []mq.Message
@@ -66,13 +66,12 @@ type Mux struct {
 // subscription. It does not close q.
 func New(q mq.Queue, cfg *Config) (*Mux, error) {
 	m := &Mux{
-		queue:     q,
-		done:      make(chan struct{}),
-		wanted:    make(map[mq.Selector]int),
-		unlimited: make(map[mq.Selector]int),
-		readers:   make(map[mq.Selector]*selectorReader),
-		byType:    make(map[int64][]*Subscription),
-		leavers:   make(map[*Subscription][]*selectorReader),
+		queue:   q,
+		done:    make(chan struct{}),
+		wanted:  make(map[mq.Selector]*demand),
+		readers: make(map[mq.Selector]*selectorReader),
+		byType:  make(map[int64][]*Subscription),
+		leavers: make(map[*Subscription][]*selectorReader),
 	}
 	if cfg != nil {
 		m.cfg = *cfg
@@ -99,7 +98,8 @@ func (m *Mux) Subscribe(s mq.Selector, cfg *SubscribeConfig) (*Subscription, err
 // subscribe begins a subscription. The caller is to start the given number of
 // goroutines that call functions of the user and then count down m.callbacks.
 func (m *Mux) subscribe(op string, s mq.Selector, c SubscribeConfig, callbacks int) (*Subscription, error) {
-	if _, err := m.queue.Select(s); err != nil {
+	receiver, err := m.queue.Select(s)
+	if err != nil {
 		return nil, err
 	}
 	sub := &Subscription{
@@ -114,7 +114,7 @@ func (m *Mux) subscribe(op string, s mq.Selector, c SubscribeConfig, callbacks i
 		return nil, m.closed(op)
 	}
 	m.callbacks.Add(callbacks) // under the lock: Shutdown waits for all that began before it
-	m.add(sub)
+	m.add(sub, receiver)
 	m.reconcile()
 	return sub, nil
 }

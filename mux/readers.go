@@ -19,14 +19,20 @@ type selectorReader struct {
 	mux      *Mux
 	selector mq.Selector
 	reader   *reader.Reader
-	stopping bool // it takes perhaps one more message, and delivers what it has
+	stopping bool // it delivers what it has, and perhaps one message more
 	settled  bool // what it has in hand was offered to every subscription
 	over     bool // it has ended
 	gathers  bool // it may take several messages before it delivers them
 
-	// Memory for deliver.
-	targets        []*Subscription
-	waiting, spare []*delivery
+	targets        []*Subscription // of the latest message
+	waiting, spare []*delivery     // memory for deliver
+}
+
+// A demand is what open subscriptions with one selector want.
+type demand struct {
+	receiver  mq.Receiver
+	open      int // how many they are
+	unlimited int // how many of them have no Limit
 }
 
 // A delivery is a message that a reader has for a subscription without room.
@@ -46,7 +52,7 @@ func (m *Mux) reconcile() {
 	for s, r := range m.readers {
 		// One that gathers may have more in hand than those want that are left if
 		// they all have a Limit.
-		if (!want[s] || r.gathers && m.unlimited[s] == 0) && !r.stopping {
+		if (!want[s] || r.gathers && !m.isUnlimited(s)) && !r.stopping {
 			r.stopping = true
 			m.stopping++
 			r.reader.Stop()
@@ -57,6 +63,12 @@ func (m *Mux) reconcile() {
 			m.start(s)
 		}
 	}
+}
+
+// isUnlimited reports whether somebody wants all that s selects, without end.
+func (m *Mux) isUnlimited(s mq.Selector) bool {
+	d := m.wanted[s]
+	return d != nil && d.unlimited > 0
 }
 
 // stoppingOverlaps reports whether a reader that is about to stop takes types
@@ -96,30 +108,48 @@ func (m *Mux) stoppingThat(s mq.Selector) iter.Seq[*selectorReader] {
 }
 
 func (m *Mux) start(s mq.Selector) {
-	r := &selectorReader{mux: m, selector: s, gathers: m.unlimited[s] > 0}
-	receiver, err := m.queue.Select(s)
-	if err != nil { // cannot be: subscribe has tried, and every queue has Any
-		panic("mux: " + err.Error())
+	r := &selectorReader{mux: m, selector: s}
+	var receiver mq.Receiver = m.queue // of everything, which covers what is wanted
+	if d := m.wanted[s]; d != nil {
+		receiver = d.receiver
 	}
 	m.readers[s] = r
 	if s.Kind() != mq.SelectType {
 		m.wideReaders = append(m.wideReaders, r)
 	}
-	r.reader = reader.Start(receiver, m.cfg.Spin, r.deliver, r.ended)
+	r.reader = reader.Start(m.queue, receiver, m.cfg.Spin, reader.Consumer{Room: r.room, Deliver: r.deliver, Ended: r.ended})
+}
+
+// room returns how many messages r may take before it delivers them: as many as
+// every one of its subscriptions has room for.
+func (r *selectorReader) room() int {
+	if !r.gathers || len(r.targets) == 0 {
+		return 1
+	}
+	room := reader.Room(r.targets[0].messages)
+	for _, s := range r.targets[1:] {
+		room = min(room, reader.Room(s.messages))
+	}
+	return room
 }
 
 // deliver gives messages to every subscription that selects them: first to those
 // that have room, then to those that make the reader wait.
-func (r *selectorReader) deliver(taken []mq.Message) (ahead int) {
+func (r *selectorReader) deliver(taken []mq.Message) {
 	r.spare, r.waiting = append(r.spare, r.waiting...), r.waiting[:0]
-	for i, msg := range taken {
-		limit := r.offer(msg)
-		if i == 0 {
-			ahead = limit
+	for len(taken) > 0 {
+		r.mux.route(r, taken[0].Type)
+		n := 0
+		if r.gathers && len(r.targets) == 1 {
+			n = r.targets[0].offerAll(taken)
 		}
+		if n == 0 && r.offer(taken[0]) {
+			n = 1
+		}
+		taken = taken[n:]
 	}
 	if len(r.waiting) == 0 {
-		return ahead
+		return
 	}
 	r.mux.settle(r, true)
 	for _, d := range r.waiting {
@@ -133,56 +163,46 @@ func (r *selectorReader) deliver(taken []mq.Message) (ahead int) {
 		*d = delivery{from: r}
 	}
 	r.mux.settle(r, false)
-	return ahead
 }
 
-// offer gives a message to every subscription that selects it and has room, and
-// appends the others to r.waiting. It returns how many messages to gather now,
-// see [reader.Ahead].
-func (r *selectorReader) offer(msg mq.Message) (ahead int) {
-	for taken := false; !taken; {
-		var mayGather bool
-		r.targets, mayGather = r.mux.targets(r, msg.Type, r.targets[:0])
-		if len(r.targets) == 0 {
-			// Cannot be, since readers run only while somebody wants all that
-			// they take; but if it were, the message must not be lost.
-			r.mux.keepOrphan(msg)
-			return 1
-		}
-		for i, s := range r.targets {
-			m := msg
-			if i < len(r.targets)-1 {
-				m.Data = bytes.Clone(msg.Data) // each owns what it gets
-			}
-			if mayGather && s.selector == r.selector {
-				ahead = max(ahead, reader.Ahead(len(s.messages), cap(s.messages)))
-			}
-			if len(r.spare) == 0 {
-				r.spare = append(r.spare, &delivery{from: r})
-			}
-			d := r.spare[len(r.spare)-1]
-			v, last := s.offer(m, d)
-			if last {
-				r.mux.end(s, draining)
-			}
-			if v == wait {
-				r.waiting, r.spare = append(r.waiting, d), r.spare[:len(r.spare)-1]
-			}
-			taken = taken || v != refused
-		}
-		// Refused by all: subscriptions have changed since they were looked up.
+// offer gives a message to each of r's targets that has room, and notes the
+// others in r.waiting. It reports whether it is done with the message: not if all
+// refused it, because subscriptions have changed since they were looked up.
+func (r *selectorReader) offer(msg mq.Message) (done bool) {
+	if len(r.targets) == 0 {
+		// Cannot be, since readers run only while somebody wants all that
+		// they take; but if it were, the message must not be lost.
+		r.mux.keepOrphan(msg)
+		return true
 	}
-	return ahead
+	for i, s := range r.targets {
+		m := msg
+		if i < len(r.targets)-1 {
+			m.Data = bytes.Clone(msg.Data) // each owns what it gets
+		}
+		if len(r.spare) == 0 {
+			r.spare = append(r.spare, &delivery{from: r})
+		}
+		d := r.spare[len(r.spare)-1]
+		v, last := s.offer(m, d)
+		if last {
+			r.mux.end(s, draining)
+		}
+		if v == wait {
+			r.waiting, r.spare = append(r.waiting, d), r.spare[:len(r.spare)-1]
+		}
+		done = done || v != refused
+	}
+	return done
 }
 
-// targets appends to list the subscriptions that get a message of type t from r.
-// It also reports whether r may gather messages: not if some are dropped only
-// because they come together.
-func (m *Mux) targets(r *selectorReader, t int64, list []*Subscription) (_ []*Subscription, mayGather bool) {
+// route finds the subscriptions that get a message of type t from r, and whether
+// r may gather messages: only if each of them is for all that r takes, since
+// nobody should wait for others with messages that r has in hand.
+func (m *Mux) route(r *selectorReader, t int64) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	mayGather = r.gathers && m.dropping == 0
-	list = append(list, m.byType[t]...)
+	list := append(r.targets[:0], m.byType[t]...)
 	for _, s := range m.wide {
 		if s.selector.Matches(t) {
 			list = append(list, s)
@@ -194,13 +214,19 @@ func (m *Mux) targets(r *selectorReader, t int64, list []*Subscription) (_ []*Su
 			return leaves && !slices.Contains(last, r)
 		})
 	}
-	if m.unclaimed == 0 || len(list) == 1 {
-		return list, mayGather
-	}
-	if slices.ContainsFunc(list, (*Subscription).claims) {
+	if m.unclaimed > 0 && len(list) > 1 && slices.ContainsFunc(list, (*Subscription).claims) {
 		list = slices.DeleteFunc(list, func(s *Subscription) bool { return s.cfg.Unclaimed })
 	}
-	return list, mayGather
+	r.targets, r.gathers = list, m.isUnlimited(r.selector) && m.servesOne(r.selector)
+}
+
+// servesOne reports whether s is the selector of every subscription that gets
+// messages of a reader for s.
+func (m *Mux) servesOne(s mq.Selector) bool {
+	if s.Kind() == mq.SelectType {
+		return len(m.wide) == 0
+	}
+	return len(m.byType) == 0 && !slices.ContainsFunc(m.wide, func(other *Subscription) bool { return other.selector != s })
 }
 
 // keepOrphan keeps a message for Unread.
@@ -237,8 +263,8 @@ func (r *selectorReader) ended(err error) {
 	m.finishLeavers()
 }
 
-// add makes the readers know a subscription.
-func (m *Mux) add(s *Subscription) {
+// add makes the readers know a subscription, whose messages come from receiver.
+func (m *Mux) add(s *Subscription, receiver mq.Receiver) {
 	if s.selector.Kind() == mq.SelectType {
 		m.byType[s.selector.Type()] = append(m.byType[s.selector.Type()], s)
 	} else {
@@ -247,13 +273,15 @@ func (m *Mux) add(s *Subscription) {
 	if s.cfg.Unclaimed {
 		m.unclaimed++
 	}
-	if s.cfg.Overflow != Block {
-		m.dropping++
+	d := m.wanted[s.selector]
+	if d == nil {
+		d = &demand{receiver: receiver}
+		m.wanted[s.selector] = d
 	}
+	d.open++
 	if s.cfg.Limit == 0 {
-		m.unlimited[s.selector]++
+		d.unlimited++
 	}
-	m.wanted[s.selector]++
 }
 
 // remove makes the readers forget a subscription.
@@ -269,9 +297,6 @@ func (m *Mux) remove(s *Subscription) {
 	}
 	if s.cfg.Unclaimed {
 		m.unclaimed--
-	}
-	if s.cfg.Overflow != Block {
-		m.dropping--
 	}
 }
 
@@ -292,13 +317,12 @@ func (m *Mux) leave(to state, subs ...*Subscription) {
 			continue
 		}
 		leaving = append(leaving, s)
-		if m.wanted[s.selector]--; m.wanted[s.selector] == 0 {
+		d := m.wanted[s.selector]
+		if d.open--; d.open == 0 {
 			delete(m.wanted, s.selector)
 		}
 		if s.cfg.Limit == 0 {
-			if m.unlimited[s.selector]--; m.unlimited[s.selector] == 0 {
-				delete(m.unlimited, s.selector)
-			}
+			d.unlimited--
 		}
 	}
 	// Before advance, so that one that is to get one message gets no second.

@@ -36,7 +36,9 @@ const (
 // *SubscribeConfig, gets every message and holds up the reader when it is full.
 type SubscribeConfig struct {
 	// Buffer is the number of messages that the channel holds, 1 or more; 0
-	// means DefaultBuffer.
+	// means DefaultBuffer. More makes a subscription faster while messages come
+	// faster than they can be taken: a reader then gathers up to so many, at
+	// most 1,024 or 64 KiB, before it hands them over and wakes the subscriber.
 	Buffer int
 
 	// Overflow says what happens when the channel is full.
@@ -187,6 +189,28 @@ const (
 	accepted                // the message is with it, or knowingly dropped
 	wait                    // it has no room; the reader is to call await
 )
+
+// offerAll puts messages into the channel of a subscription that wants them all,
+// as long as there is room, and returns how many. There may be reasons other than
+// that to accept none, which offer tells apart.
+func (s *Subscription) offerAll(messages []mq.Message) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state >= leaving || s.cfg.Limit > 0 || len(s.late) > 0 {
+		return 0
+	}
+	for _, m := range messages {
+		select {
+		case s.messages <- m:
+			s.slow = false
+			s.delivered(m)
+			n++
+		default:
+			return n
+		}
+	}
+	return n
+}
 
 // offer gives m to the subscription without waiting. If there is no room, it
 // makes d what await needs. It also reports whether m was the last one wanted.

@@ -41,8 +41,8 @@
 // # Caveats
 //
 // What the stream has taken has left the kernel. A process that is killed loses
-// what it had not handled: up to Config.Buffer+1 messages if it handles them
-// more slowly than they come, and up to 9 times Config.Buffer if not, see there.
+// what it had not handled: up to Config.Buffer+1 messages, and those that the
+// program has in hand.
 //
 // A message may be handled more than once with HandleLeased: if a process is
 // killed before the message was acknowledged, or a lease cannot be extended. A

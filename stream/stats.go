@@ -10,7 +10,7 @@ import (
 
 // Stats is a snapshot of what a stream has done since it was started.
 type Stats struct {
-	Received  uint64        // messages taken from the queue
+	Received  uint64        // messages taken from the queue, once they are handed over
 	Delivered uint64        // messages put into the channel
 	Bytes     uint64        // bytes of payload taken
 	Blocked   time.Duration // time spent waiting for room in the channel
@@ -56,8 +56,8 @@ func (c *counters) blockedTime() time.Duration {
 	return c.blocked + time.Since(c.blockedSince)
 }
 
-// Stats returns a snapshot of the stream's counters. Each is exact, but
-// messages may move while they are read one after the other.
+// Stats returns a snapshot of the stream's counters. Messages may move while
+// they are read one after the other.
 func (s *Stream) Stats() Stats {
 	c := &s.counters
 	return Stats{

@@ -13,7 +13,7 @@ import (
 
 // DefaultBuffer is the number of messages that the channel of a stream holds if
 // its Config does not say otherwise.
-const DefaultBuffer = 128
+const DefaultBuffer = 512
 
 // ErrUnread: messages that the stream had taken were not read before it was
 // closed. [Stream.Unread] returns them.
@@ -28,11 +28,12 @@ type Config struct {
 
 	// Buffer is the number of messages that the channel holds, 1 or more; 0
 	// means DefaultBuffer. More makes a stream faster while messages come in
-	// bursts: with a Buffer of 1 each message waits for its reader.
+	// bursts: with a Buffer of 1 each message waits for its reader. Less leaves
+	// more in the queue, where other processes may take it.
 	//
 	// While messages come faster than they can be taken, and the reader of the
-	// channel is faster still, the stream gathers up to 8 times Buffer, and at
-	// most 1024, before it hands them over, since waking a reader takes long.
+	// channel has read them all, the stream gathers up to Buffer, at most 1,024
+	// or 64 KiB, before it hands them over, since waking a reader takes long.
 	Buffer int
 
 	// Spin is how long the stream polls an empty queue before it sleeps; 0 means
@@ -78,7 +79,11 @@ func New(q mq.Queue, cfg *Config) (*Stream, error) {
 		return nil, err
 	}
 	s := &Stream{messages: make(chan mq.Message, c.Buffer), abort: make(chan struct{})}
-	s.reader = reader.Start(receiver, reader.Spin(q, c.Spin), s.deliver, s.ended)
+	s.reader = reader.Start(q, receiver, reader.Spin(q, c.Spin), reader.Consumer{
+		Room:    func() int { return reader.Room(s.messages) },
+		Deliver: s.deliver,
+		Ended:   s.ended,
+	})
 	return s, nil
 }
 
@@ -153,21 +158,19 @@ func (s *Stream) Unread() []mq.Message {
 
 // deliver puts messages into the channel; or, if Close comes first, with the
 // unread.
-func (s *Stream) deliver(taken []mq.Message) (ahead int) {
-	ahead = reader.Ahead(len(s.messages), cap(s.messages))
+func (s *Stream) deliver(taken []mq.Message) {
 	s.counters.take(taken)
 	for i, m := range taken {
 		select {
 		case s.messages <- m:
-			s.counters.delivered.Add(1)
 		default:
 			if !s.await(m) {
 				s.keep(taken[i:])
-				return 0
+				return
 			}
 		}
+		s.counters.delivered.Add(1)
 	}
-	return ahead
 }
 
 // await puts m into the channel when that has room, unless Close comes first.
@@ -176,7 +179,6 @@ func (s *Stream) await(m mq.Message) bool {
 	defer s.counters.unblock()
 	select {
 	case s.messages <- m:
-		s.counters.delivered.Add(1)
 		return true
 	case <-s.abort:
 		return false

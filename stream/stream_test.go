@@ -563,3 +563,27 @@ func TestStreamsOfOneQueueShareItByType(t *testing.T) {
 		}
 	}
 }
+
+// TestBufferBoundsWhatIsTaken: of what the stream has taken, no more than one
+// message is not in the channel.
+func TestBufferBoundsWhatIsTaken(t *testing.T) {
+	for _, buffer := range []int{1, 8, 50} {
+		synctest.Test(t, func(t *testing.T) {
+			q := mqtest.New(nil)
+			send(t, q, 1, 0, 100)
+			s := newStream(t, q, &stream.Config{Buffer: buffer})
+			synctest.Wait()
+			left := 0
+			for ; left <= 100; left++ {
+				if _, err := q.TryReceive(); err != nil {
+					break
+				}
+			}
+			if left != 100-buffer-1 {
+				t.Errorf("Buffer %d: %d messages are left, want %d", buffer, left, 100-buffer-1)
+			}
+			s.Close()
+			q.Close()
+		})
+	}
+}

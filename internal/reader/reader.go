@@ -25,7 +25,7 @@ type Reader struct {
 // polled, and by default nothing is where a sender could not run meanwhile.
 func Spin(q mq.Queue, spin time.Duration) time.Duration {
 	switch {
-	case spin < 0 || q.Capabilities().InDoubt || spin == 0 && runtime.NumCPU() == 1:
+	case spin < 0 || isRemote(q) || spin == 0 && runtime.NumCPU() == 1:
 		return 0
 	case spin == 0:
 		return mq.DefaultSpin
@@ -33,41 +33,51 @@ func Spin(q mq.Queue, spin time.Duration) time.Duration {
 	return spin
 }
 
-// A Deliver function gives messages, one or more, to their consumers and returns
-// how many to take at most before it is called again. It does not keep the slice.
-type Deliver func(taken []mq.Message) (ahead int)
+// isRemote reports whether q is on another host: a look at it takes as long as
+// receiving from it, and may fail for a while.
+func isRemote(q mq.Queue) bool { return q.Capabilities().InDoubt }
 
-// maxAhead is how many messages are gathered at most.
-const maxAhead = 1024
+// A Consumer is who gets the messages of a Reader. Its functions are called in
+// the goroutine of the loop, which takes nothing while Deliver or Ended runs.
+type Consumer struct {
+	// Room returns how many messages the loop may take, all in all, before it
+	// delivers them. Less than 1 means 1.
+	Room func() int
 
-// Ahead returns what a [Deliver] function answers that has put messages into a
-// channel, with so many before them, of a consumer.
-//
-// Waking a consumer that had caught up takes as long as receiving some twenty
-// messages, so it gets many at once. One that is behind gets each at once: what
-// it has no use for now is better left in the queue, where others may take it.
-func Ahead(behind, buffer int) int {
-	if behind > 0 {
-		return 1
-	}
-	return min(8*buffer, maxAhead)
+	// Deliver gets messages, one or more. It does not keep the slice.
+	Deliver func(taken []mq.Message)
+
+	// Ended is called once, after the last message: with the error that ended
+	// the loop, or nil after [Reader.Stop].
+	Ended func(error)
 }
 
-// Start begins to take messages from r, polling for spin before each wait. It
-// calls deliver with what it took, and ended once, after the last message: with
-// the error that ended the loop, or nil after [Reader.Stop]. Both are called in
-// the goroutine of the loop, which takes nothing while they run.
-func Start(r mq.Receiver, spin time.Duration, deliver Deliver, ended func(error)) *Reader {
+// Room is what [Consumer] answers for a channel.
+//
+// Waking a consumer that has caught up takes as long as receiving some twenty
+// messages, so it gets as many at once as its channel holds. One that is behind
+// is awake and gets each at once.
+func Room(ch <-chan mq.Message) int {
+	if len(ch) > 0 {
+		return 1
+	}
+	return cap(ch)
+}
+
+// Start begins to take messages of q from r, which q selects, polling for spin
+// before each wait.
+func Start(q mq.Queue, r mq.Receiver, spin time.Duration, to Consumer) *Reader {
 	ctx, cancel := context.WithCancel(context.Background())
 	reader := &Reader{stop: cancel, done: make(chan struct{})}
+	loop := loop{receiver: r, waiting: mq.Spin(r, spin), remote: isRemote(q), to: to}
 	go func() {
 		defer close(reader.done)
 		defer cancel()
-		err := run(ctx, r, mq.Spin(r, spin), deliver)
+		err := loop.run(ctx)
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 			err = nil
 		}
-		ended(err)
+		to.Ended(err)
 	}()
 	return reader
 }
@@ -76,32 +86,47 @@ func Start(r mq.Receiver, spin time.Duration, deliver Deliver, ended func(error)
 // already is still delivered.
 func (r *Reader) Stop() { r.stop() }
 
-// Done returns a channel that is closed when ended has returned.
+// Done returns a channel that is closed when Ended has returned.
 func (r *Reader) Done() <-chan struct{} { return r.done }
 
-// run takes what is there as fast as it can and waits, with waiting, when
-// nothing is. While it does not have to wait it takes more and more, as deliver
-// allows, before it delivers.
-func run(ctx context.Context, r, waiting mq.Receiver, deliver Deliver) error {
-	var taken []mq.Message
-	ahead, allowed := 0, 1 // 0: the first two come alone, to see how fast the consumer is
+// Limits of what is taken before it is delivered: for the sake of the first of
+// them, which waits meanwhile, and of memory.
+const (
+	maxAhead = 1024
+	maxBytes = 64 << 10
+)
+
+type loop struct {
+	receiver mq.Receiver
+	waiting  mq.Receiver // the same, polling before it waits
+	remote   bool
+	to       Consumer
+	taken    []mq.Message
+	ahead    int // how many to take, if there is room and they are there
+}
+
+// run takes what is there as fast as it can and waits when nothing is. While it
+// does not have to wait it takes more and more before it delivers.
+func (l *loop) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		var err error
-		taken, err = take(ctx, r, taken[:0], max(1, min(ahead, allowed)))
-		ahead = min(max(1, 2*ahead), maxAhead)
-		if len(taken) == 0 && errors.Is(err, mq.ErrEmpty) {
+		err := error(mq.ErrEmpty)
+		if !l.remote {
+			err = l.take(ctx)
+		}
+		if len(l.taken) == 0 && errors.Is(err, mq.ErrEmpty) {
 			// The consumer first: it then runs on this thread and need not be
 			// woken on another, which takes longer than the call below.
 			runtime.Gosched()
 			var m mq.Message
-			if m, err = waiting.Receive(ctx); err == nil {
-				taken = append(taken, m)
+			if m, err = l.waiting.Receive(ctx); err == nil {
+				l.taken = append(l.taken, m)
 			}
-			ahead /= 8
+			l.ahead /= 8
 		}
-		if len(taken) > 0 {
-			allowed = deliver(taken)
-			clear(taken)
+		if len(l.taken) > 0 {
+			l.to.Deliver(l.taken)
+			clear(l.taken)
+			l.taken = l.taken[:0]
 		}
 		if err != nil && !errors.Is(err, mq.ErrEmpty) {
 			return err
@@ -110,14 +135,21 @@ func run(ctx context.Context, r, waiting mq.Receiver, deliver Deliver) error {
 	return ctx.Err()
 }
 
-// take appends to taken what is there, up to n messages.
-func take(ctx context.Context, r mq.Receiver, taken []mq.Message, n int) ([]mq.Message, error) {
-	for len(taken) < n && ctx.Err() == nil {
-		m, err := r.TryReceive()
-		if err != nil {
-			return taken, err
+// take takes what is there: the first comes alone, then always twice as many.
+func (l *loop) take(ctx context.Context) error {
+	n := max(1, l.ahead)
+	l.ahead = min(2*n, maxAhead)
+	for bytes := 0; len(l.taken) < n && bytes < maxBytes && ctx.Err() == nil; {
+		if len(l.taken) > 0 && len(l.taken) >= l.to.Room() {
+			break
 		}
-		taken = append(taken, m)
+		l.taken = append(l.taken, mq.Message{})
+		last := len(l.taken) - 1
+		if err := l.receiver.TryReceiveInto(&l.taken[last]); err != nil {
+			l.taken = l.taken[:last]
+			return err
+		}
+		bytes += len(l.taken[last].Data)
 	}
-	return taken, nil
+	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,15 +28,27 @@ type script struct {
 	next  int
 }
 
-// each returns a Deliver function that wants one message at a time.
-func each(deliver func(mq.Message)) reader.Deliver {
-	return func(taken []mq.Message) int {
+// one is room for one message at a time.
+func one() int { return 1 }
+
+// each returns a consumer of one message at a time.
+func each(deliver func(mq.Message), ended func(error)) reader.Consumer {
+	return reader.Consumer{Room: one, Ended: ended, Deliver: func(taken []mq.Message) {
 		for _, m := range taken {
 			deliver(m)
 		}
-		return 1
-	}
+	}}
 }
+
+// A host is a queue of which only its place is of interest.
+type host struct {
+	mq.Queue
+	remote bool
+}
+
+func (h host) Capabilities() mq.Capabilities { return mq.Capabilities{InDoubt: h.remote} }
+
+var here, elsewhere = host{}, host{remote: true}
 
 func (s *script) note(format string, args ...any) {
 	s.mu.Lock()
@@ -101,7 +115,7 @@ func TestTriesFirstAndWaitsOnlyWhenEmpty(t *testing.T) {
 	gone := errors.New("gone")
 	s := &script{messages: []string{"1", "2", "3", "4"}, waitFor: []string{"3"}, end: gone}
 	var ended []error
-	r := reader.Start(s, 0, each(func(m mq.Message) { s.note("%s", m.Data) }), func(err error) { ended = append(ended, err) })
+	r := reader.Start(here, s, 0, each(func(m mq.Message) { s.note("%s", m.Data) }, func(err error) { ended = append(ended, err) }))
 	<-r.Done()
 	want := []string{"try", "1", "try", "2", "try", "wait", "3", "try", "4", "try", "wait"}
 	if got := s.noted(); !slices.Equal(got, want) {
@@ -132,7 +146,7 @@ func TestTheConsumerRunsBeforeTheReaderWaits(t *testing.T) {
 		}()
 		<-waits
 		runtime.Gosched()
-		r := reader.Start(s, 0, each(func(m mq.Message) { ch <- m }), func(error) {})
+		r := reader.Start(here, s, 0, each(func(m mq.Message) { ch <- m }, func(error) {}))
 		<-r.Done()
 		<-consumed
 		if slices.Equal(s.noted(), []string{"try", "try", "consumed", "wait"}) {
@@ -147,7 +161,7 @@ func TestTheConsumerRunsBeforeTheReaderWaits(t *testing.T) {
 func TestStopBeforeTheFirstMessageTakesNothing(t *testing.T) {
 	s := &script{}
 	ended := make(chan error, 2)
-	r := reader.Start(s, 0, each(func(m mq.Message) { t.Errorf("delivered %q", m.Data) }), func(err error) { ended <- err })
+	r := reader.Start(here, s, 0, each(func(m mq.Message) { t.Errorf("delivered %q", m.Data) }, func(err error) { ended <- err }))
 	r.Stop()
 	r.Stop()
 	<-r.Done()
@@ -161,17 +175,17 @@ func TestStopDeliversWhatIsTakenAndTakesNoMore(t *testing.T) {
 	var got []string
 	var r *reader.Reader
 	started := make(chan struct{})
-	r = reader.Start(s, 0, each(func(m mq.Message) {
+	r = reader.Start(here, s, 0, each(func(m mq.Message) {
 		<-started
 		got = append(got, string(m.Data))
 		if len(got) == 2 {
 			r.Stop() // from within: it does not wait
 		}
-	}), func(err error) {
+	}, func(err error) {
 		if err != nil {
 			t.Errorf("ended with %v", err)
 		}
-	})
+	}))
 	close(started)
 	<-r.Done()
 	if !slices.Equal(got, []string{"1", "2"}) || s.next != 2 {
@@ -182,10 +196,10 @@ func TestStopDeliversWhatIsTakenAndTakesNoMore(t *testing.T) {
 func TestDoneComesAfterEnded(t *testing.T) {
 	s := &script{end: mq.ErrRemoved}
 	inside, goOn := make(chan struct{}), make(chan struct{})
-	r := reader.Start(s, 0, nil, func(error) {
+	r := reader.Start(here, s, 0, each(nil, func(error) {
 		close(inside)
 		<-goOn
-	})
+	}))
 	<-inside
 	select {
 	case <-r.Done():
@@ -199,12 +213,12 @@ func TestDoneComesAfterEnded(t *testing.T) {
 func TestErrorsOfTryEndTheLoop(t *testing.T) {
 	q := failing{errors.New("broken")}
 	ended := make(chan error, 1)
-	<-reader.Start(q, 0, nil, func(err error) { ended <- err }).Done()
+	<-reader.Start(here, q, 0, each(nil, func(err error) { ended <- err })).Done()
 	if err := <-ended; !errors.Is(err, q.err) {
 		t.Errorf("ended with %v", err)
 	}
 	// An error that is a cancelation, but not the reader's own, ends it too.
-	<-reader.Start(failing{context.Canceled}, 0, nil, func(err error) { ended <- err }).Done()
+	<-reader.Start(here, failing{context.Canceled}, 0, each(nil, func(err error) { ended <- err })).Done()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("ended with %v", err)
 	}
@@ -217,11 +231,159 @@ func (f failing) Receive(context.Context) (mq.Message, error)    { return mq.Mes
 func (f failing) TryReceiveInto(*mq.Message) error               { return f.err }
 func (f failing) ReceiveInto(context.Context, *mq.Message) error { return f.err }
 
+// A late receiver has its only message at the tenth try.
+type late struct {
+	script
+	tries int
+}
+
+func (l *late) TryReceive() (mq.Message, error) {
+	if l.tries++; l.tries < 10 {
+		return mq.Message{}, &mq.Error{Op: "receive", Kind: mq.ErrEmpty}
+	}
+	return l.script.TryReceive()
+}
+
 func TestSpinPollsBeforeItWaits(t *testing.T) {
-	s := &script{messages: []string{"1"}, waitFor: []string{"1"}, end: mq.ErrRemoved}
-	<-reader.Start(s, time.Millisecond, each(func(mq.Message) {}), func(error) {}).Done()
-	calls := s.noted()
-	if wait := slices.Index(calls, "wait"); wait < 10 { // without Spin it tries once
-		t.Errorf("the first wait is call %d of %d", wait, len(calls))
+	l := &late{script: script{messages: []string{"1"}}}
+	r := reader.Start(here, l, time.Minute, each(func(mq.Message) {
+		if slices.Contains(l.noted(), "wait") {
+			t.Error("it has waited")
+		}
+	}, func(error) {}))
+	r.Stop()
+	<-r.Done()
+}
+
+// collect returns the messages of a run as they were delivered together.
+func collect(s *script, room func() int) (deliveries []string) {
+	<-reader.Start(here, s, 0, reader.Consumer{Room: room, Ended: func(error) {}, Deliver: func(taken []mq.Message) {
+		var texts []string
+		for _, m := range taken {
+			texts = append(texts, string(m.Data))
+		}
+		deliveries = append(deliveries, strings.Join(texts, " "))
+	}}).Done()
+	return deliveries
+}
+
+func numbers(n int) (texts []string) {
+	for i := range n {
+		texts = append(texts, strconv.Itoa(i))
+	}
+	return texts
+}
+
+func TestGathersMoreAndMoreWhileItNeedNotWait(t *testing.T) {
+	s := &script{messages: numbers(20), waitFor: []string{"12"}, end: mq.ErrRemoved}
+	got := collect(s, func() int { return 6 })
+	want := []string{"0", "1 2", "3 4 5 6", "7 8 9 10 11", "12", "13 14 15 16", "17 18 19"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+func TestGathersNoMoreThanThereIsRoom(t *testing.T) {
+	for _, room := range []int{-1, 0, 1, 3} {
+		s := &script{messages: numbers(100), end: mq.ErrRemoved}
+		most := 0
+		for _, texts := range collect(s, func() int { return room }) {
+			most = max(most, len(strings.Fields(texts)))
+		}
+		if most != max(1, room) {
+			t.Errorf("room for %d: up to %d together", room, most)
+		}
+	}
+}
+
+func TestDeliversAtOnceToAConsumerThatHasFallenBehind(t *testing.T) {
+	s := &script{messages: numbers(40), end: mq.ErrRemoved}
+	asked := 0
+	for _, texts := range collect(s, func() int {
+		if asked++; asked > 3 {
+			return 1
+		}
+		return 100
+	}) {
+		if n := len(strings.Fields(texts)); n > 4 {
+			t.Errorf("%d together: %s", n, texts)
+		}
+	}
+}
+
+func TestGathersNoMoreThan64KiB(t *testing.T) {
+	large := strings.Repeat("x", 20<<10)
+	s := &script{messages: slices.Repeat([]string{large}, 50), end: mq.ErrRemoved}
+	most := 0
+	for _, texts := range collect(s, func() int { return 1000 }) {
+		most = max(most, len(strings.Fields(texts)))
+	}
+	if most != 4 {
+		t.Errorf("%d messages of 20 KiB together", most)
+	}
+}
+
+func TestStopDeliversWhatIsGathered(t *testing.T) {
+	s := &script{messages: numbers(100)}
+	var r *reader.Reader
+	started := make(chan struct{})
+	var got []string
+	r = reader.Start(here, s, 0, reader.Consumer{Ended: func(error) {},
+		Room: func() int {
+			<-started
+			if s.next >= 50 {
+				r.Stop()
+			}
+			return 1000
+		},
+		Deliver: func(taken []mq.Message) {
+			for _, m := range taken {
+				got = append(got, string(m.Data))
+			}
+		}})
+	close(started)
+	<-r.Done()
+	if !slices.Equal(got, numbers(s.next)) || s.next >= 100 {
+		t.Errorf("took %d, delivered %v", s.next, got)
+	}
+}
+
+func TestDoesNotLookAtQueuesElsewhere(t *testing.T) {
+	s := &script{messages: numbers(10), end: mq.ErrRemoved}
+	delivered := 0
+	<-reader.Start(elsewhere, s, 0, reader.Consumer{Ended: func(error) {},
+		Room: func() int { return 1000 },
+		Deliver: func(taken []mq.Message) {
+			if delivered++; len(taken) != 1 {
+				t.Errorf("%d together", len(taken))
+			}
+		}}).Done()
+	if calls := s.noted(); slices.Contains(calls, "try") || delivered != 10 {
+		t.Errorf("%d delivered with %v", delivered, calls)
+	}
+}
+
+func TestRoomOfAChannel(t *testing.T) {
+	ch := make(chan mq.Message, 5)
+	if got := reader.Room(ch); got != 5 {
+		t.Errorf("empty: %d", got)
+	}
+	ch <- mq.Message{}
+	if got := reader.Room(ch); got != 1 {
+		t.Errorf("with one message: %d", got)
+	}
+}
+
+func TestSpinOfTheUser(t *testing.T) {
+	for _, c := range []struct {
+		q    host
+		spin time.Duration
+		want time.Duration
+	}{
+		{here, -1, 0}, {here, time.Second, time.Second}, {elsewhere, 0, 0}, {elsewhere, time.Second, 0},
+	} {
+		if got := reader.Spin(c.q, c.spin); got != c.want {
+			t.Errorf("%v, remote %v: %v, want %v", c.spin, c.q.remote, got, c.want)
+		}
 	}
 }

@@ -1,0 +1,90 @@
+package mux_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"ipcmq/mq"
+	"ipcmq/mq/mqtest"
+	"ipcmq/mux"
+)
+
+// left takes what is left in a queue and returns how many messages that was.
+func left(q *mqtest.Queue) (n int) {
+	for {
+		if _, err := q.TryReceive(); err != nil {
+			return n
+		}
+		n++
+	}
+}
+
+// TestWhatAMuxHasInHand has 100 messages wait before a mux begins, and looks how
+// many it takes while somebody is slow.
+func TestWhatAMuxHasInHand(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		begin func(t *testing.T, m *mux.Mux)
+		most  int
+	}{
+		{"a subscription", func(t *testing.T, m *mux.Mux) {
+			subscribe(t, m, mq.Any(), &mux.SubscribeConfig{Buffer: 8})
+		}, 8 + 1},
+		{"a slow one and a fast one", func(t *testing.T, m *mux.Mux) {
+			subscribe(t, m, mq.Any(), &mux.SubscribeConfig{Buffer: 3})
+			read(subscribe(t, m, mq.Any(), nil))
+		}, 3 + 1},
+		{"a slow one of one type and a fast one of all", func(t *testing.T, m *mux.Mux) {
+			subscribe(t, m, mq.Type(7), &mux.SubscribeConfig{Buffer: 1})
+			read(subscribe(t, m, mq.Any(), nil))
+		}, 1 + 1},
+		{"one with a limit and one without that leaves", func(t *testing.T, m *mux.Mux) {
+			subscribe(t, m, mq.Any(), &mux.SubscribeConfig{Limit: 2})
+			subscribe(t, m, mq.Any(), &mux.SubscribeConfig{Buffer: 5})
+		}, 5 + 1},
+		{"a handler", func(t *testing.T, m *mux.Mux) { handleForEver(t, m) }, 2 + 1},
+		{"a handler beside a fast subscription", func(t *testing.T, m *mux.Mux) {
+			handleForEver(t, m)
+			read(subscribe(t, m, mq.Any(), nil))
+		}, 2 + 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := mqtest.New(nil)
+				for range 100 {
+					if err := q.Send(t.Context(), mq.Message{Type: 7, Data: mux.NewHeader("nobody")}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				m := newMux(t, q, nil)
+				c.begin(t, m)
+				synctest.Wait()
+				if taken := 100 - left(q); taken > c.most {
+					t.Errorf("%d messages were taken, at most %d may be", taken, c.most)
+				}
+				m.Close()
+				q.Close()
+			})
+		})
+	}
+}
+
+// read reads from a subscription until it ends.
+func read(s *mux.Subscription) {
+	go func() {
+		for range s.Messages() {
+		}
+	}()
+}
+
+// handleForEver handles two requests at a time, until the mux is closed.
+func handleForEver(t *testing.T, m *mux.Mux) {
+	_, err := m.Handle(7, func(ctx context.Context, _ []byte) ([]byte, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}, &mux.HandleConfig{Concurrency: 2})
+	if err != nil {
+		t.Error(err)
+	}
+}
