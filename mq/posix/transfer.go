@@ -93,13 +93,16 @@ func (q *Queue) TrySend(m mq.Message) error {
 	if err := q.sendable(m); err != nil {
 		return err
 	}
-	switch errno := q.trySend(m); errno {
-	case 0:
-		return nil
-	case sys.EAGAIN:
-		return q.errFull
-	default:
-		return q.errno("send", errno)
+	for {
+		switch errno := q.trySend(m); errno {
+		case 0:
+			return nil
+		case sys.EAGAIN:
+			return q.errFull
+		case sys.EINTR: // by a handler that does not restart calls
+		default:
+			return q.errno("send", errno)
+		}
 	}
 }
 
@@ -198,15 +201,17 @@ func (r *receiver) TryReceiveInto(m *mq.Message) error {
 	}
 	buf, pooled := q.room(m)
 	defer q.putRoom(pooled)
-	n, priority, errno := q.tryReceive(buf)
-	switch errno {
-	case 0:
-		store(m, buf[:n], priority, pooled != nil)
-		return nil
-	case sys.EAGAIN:
-		return q.errEmpty
-	default:
-		return q.errno("receive", errno)
+	for {
+		switch n, priority, errno := q.tryReceive(buf); errno {
+		case 0:
+			store(m, buf[:n], priority, pooled != nil)
+			return nil
+		case sys.EAGAIN:
+			return q.errEmpty
+		case sys.EINTR: // by a handler that does not restart calls
+		default:
+			return q.errno("receive", errno)
+		}
 	}
 }
 
