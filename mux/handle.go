@@ -63,8 +63,9 @@ type HandleConfig struct {
 // requests of type 0.
 //
 // The function that Handle returns ends it: no more requests are taken, and
-// those that are taken already are answered. It returns at once and may be
-// called from within h. The errors are those of [Mux.Subscribe], and
+// those that are taken already are answered, but for one at most that a
+// subscription to more types gets as well. It returns at once and may be called
+// from within h. The errors are those of [Mux.Subscribe], and
 // errors.ErrUnsupported if the queue has no inboxes.
 func (m *Mux) Handle(t int64, h Handler, cfg *HandleConfig) (off func(), err error) {
 	var c HandleConfig

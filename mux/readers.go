@@ -121,7 +121,7 @@ func (m *Mux) start(s mq.Selector) {
 }
 
 // room returns how many messages r may take before it delivers them: as many as
-// every one of its subscriptions has room for.
+// each of its subscriptions has room for, see [reader.Room].
 func (r *selectorReader) room() int {
 	if !r.gathers || len(r.targets) == 0 {
 		return 1

@@ -190,9 +190,8 @@ const (
 	wait                    // it has no room; the reader is to call await
 )
 
-// offerAll puts messages into the channel of a subscription that wants them all,
-// as long as there is room, and returns how many. There may be reasons other than
-// that to accept none, which offer tells apart.
+// offerAll puts messages into the channel as long as there is room, and returns
+// how many. It accepts none if there is more to be thought of, as offer does.
 func (s *Subscription) offerAll(messages []mq.Message) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -135,7 +135,7 @@ func (l *loop) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// take takes what is there: the first comes alone, then always twice as many.
+// take takes what is there: one message, and each time up to twice as many.
 func (l *loop) take(ctx context.Context) error {
 	n := max(1, l.ahead)
 	l.ahead = min(2*n, maxAhead)

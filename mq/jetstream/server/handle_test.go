@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"ipcmq/internal/testutil"
 	"ipcmq/mq"
 	"ipcmq/mq/jetstream"
 	"ipcmq/stream"
@@ -46,18 +45,7 @@ type handling struct {
 
 func startHandling(t *testing.T, url, name, what string) *handling {
 	t.Helper()
-	cmd := testutil.Command(t, "handle", url, name, what)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd, in, out := startPiped(t, "handle", url, name, what)
 	h := &handling{attempts: map[string]int{}}
 	heard := make(chan struct{})
 	go func() {

@@ -3,7 +3,9 @@ package server_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"strconv"
 	"testing"
 	"time"
@@ -41,21 +43,28 @@ func startTraffic(t *testing.T, c *server.Cluster, name string, mode jetstream.M
 	return tr
 }
 
-// start starts a process whose words are noted. The function ends it.
-func (tr *traffic) start(t *testing.T, role string, args ...string) (end func()) {
+// startPiped starts a process that reads from in and writes to out.
+func startPiped(t *testing.T, role string, args ...string) (cmd *exec.Cmd, in io.Closer, out io.Reader) {
 	t.Helper()
-	cmd := testutil.Command(t, role, args...)
+	cmd = testutil.Command(t, role, args...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := cmd.StdoutPipe()
+	out, err = cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	return cmd, in, out
+}
+
+// start starts a process whose words are noted. The function ends it.
+func (tr *traffic) start(t *testing.T, role string, args ...string) (end func()) {
+	t.Helper()
+	cmd, in, out := startPiped(t, role, args...)
 	heard := make(chan struct{})
 	go func() { defer close(heard); tr.hear(t, out) }()
 	return func() {
