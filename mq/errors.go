@@ -2,6 +2,7 @@ package mq
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 )
@@ -45,6 +46,21 @@ var (
 	// ErrInvalidConfig: a configuration or argument that cannot be meant.
 	ErrInvalidConfig = errors.New("invalid configuration")
 )
+
+// A PanicError is the error of a handler that panicked.
+type PanicError struct {
+	Value any    // what was passed to panic
+	Stack []byte // as debug.Stack returns it
+}
+
+// Error returns the text of the value that was passed to panic.
+func (e *PanicError) Error() string { return fmt.Sprintf("handler panicked: %v", e.Value) }
+
+// Unwrap returns the value that was passed to panic if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
 
 // An Error says which operation failed, on which queue and why. Errors are
 // not changed once returned, and may be returned more than once.

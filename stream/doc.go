@@ -24,27 +24,10 @@
 // says which. The channel is closed in each case, so that a range over it ends.
 // The queue stays open.
 //
-// # Acknowledged handling
-//
-// What a stream takes is gone from the queue. A queue that can lend its messages,
-// an [mq.Leaser], keeps each until it is acknowledged, and [HandleLeased] does
-// that once a message was handled; if its handler fails or its process is
-// killed, the message is handled again:
-//
-//	err := stream.HandleLeased(ctx, q, func(ctx context.Context, d stream.Delivery) error {
-//		return store(ctx, d.Data)
-//	}, nil)
-//
-// Queues of the kernel cannot lend, and are refused. In tests, the queue in
-// memory of ipcmq/mq/mqtest can.
-//
 // # Caveats
 //
 // What the stream has taken has left the kernel. A process that is killed loses
 // what it had not handled: up to Config.Buffer+1 messages, and those that the
-// program has in hand.
-//
-// A message may be handled more than once with HandleLeased: if a process is
-// killed before the message was acknowledged, or a lease cannot be extended. A
-// message that is given back comes after others that were sent later.
+// program has in hand. Of a queue that can lend its messages, package
+// ipcmq/stream/lease handles each and acknowledges it then.
 package stream

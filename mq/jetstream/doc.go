@@ -23,8 +23,8 @@
 //	many receivers      share the work        contend for each message
 //
 // Lease mode, the default, is for work that must not be lost: take messages with
-// [Queue.SelectLeases], or stream.HandleLeased, and acknowledge them when they
-// are done. Its Receive is a lease that is acknowledged at once. A queue of
+// [Queue.SelectLeases], or lease.Handle of ipcmq/stream/lease, and acknowledge
+// them when they are done. Its Receive is a lease that is acknowledged at once. A queue of
 // requests for package mux works in either mode.
 //
 // Claim mode is for programs that use the selectors of System V queues. UpTo

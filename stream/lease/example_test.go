@@ -1,4 +1,4 @@
-package stream_test
+package lease_test
 
 import (
 	"context"
@@ -8,11 +8,11 @@ import (
 
 	"ipcmq/mq"
 	"ipcmq/mq/mqtest"
-	"ipcmq/stream"
+	"ipcmq/stream/lease"
 )
 
 // The message whose handler fails is handled again.
-func ExampleHandleLeased() {
+func ExampleHandle() {
 	// A queue in memory, in place of one on a server.
 	q := mqtest.New(&mqtest.Config{Lease: time.Minute})
 	defer q.Close()
@@ -26,7 +26,7 @@ func ExampleHandleLeased() {
 	}
 
 	served := 0
-	err := stream.HandleLeased(ctx, q, func(_ context.Context, d stream.Delivery) error {
+	err := lease.Handle(ctx, q, func(_ context.Context, d lease.Delivery) error {
 		if string(d.Data) == "tea" && d.Attempt == 1 {
 			return errors.New("the kettle is empty") // given back
 		}
@@ -35,7 +35,7 @@ func ExampleHandleLeased() {
 			cancel()
 		}
 		return nil // acknowledged
-	}, &stream.HandleConfig{
+	}, &lease.Config{
 		RetryDelay: func(int, error) time.Duration { return 10 * time.Millisecond },
 	})
 	fmt.Println("ended with", err)

@@ -1,4 +1,4 @@
-package stream_test
+package lease_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 	"ipcmq/mq"
 	"ipcmq/mq/mqtest"
-	"ipcmq/stream"
+	"ipcmq/stream/lease"
 )
 
 // A distant queue fails as one on a server does: when down, it is unavailable;
@@ -121,10 +121,10 @@ func TestHandlingWaitsForAQueueThatIsUnavailable(t *testing.T) {
 				q := newDistant(t)
 				send(t, q, 1, 0, 2)
 				q.setDownBut(up, unavailable("lease"))
-				r := startHandling(t, q, func(_ context.Context, d stream.Delivery) error {
+				r := startHandling(t, q, func(_ context.Context, d lease.Delivery) error {
 					q.j.note("%s attempt %d", d.Data, d.Attempt)
 					return nil
-				}, &stream.HandleConfig{OnError: func(_ stream.Delivery, err error) { t.Error(err) }})
+				}, &lease.Config{OnError: func(_ lease.Delivery, err error) { t.Error(err) }})
 				<-time.After(time.Minute)
 				q.setDown(nil)
 				q.loseAnswer("ack", inDoubt("ack"))
@@ -141,7 +141,7 @@ func TestHandlingWaitsForAQueueThatIsUnavailable(t *testing.T) {
 }
 
 func TestHandlingEndsWhileTheQueueIsUnavailable(t *testing.T) {
-	handler := func(context.Context, stream.Delivery) error { return nil }
+	handler := func(context.Context, lease.Delivery) error { return nil }
 	synctest.Test(t, func(t *testing.T) {
 		q := newDistant(t)
 		q.setDown(inDoubt("select leases"))
@@ -188,7 +188,7 @@ func TestAnAcknowledgementIsRepeatedUntilItIsCertain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newDistant(t)
 		send(t, q, 1, 0, 1)
-		r := startHandling(t, q, func(_ context.Context, d stream.Delivery) error {
+		r := startHandling(t, q, func(_ context.Context, d lease.Delivery) error {
 			q.j.note("attempt %d", d.Attempt)
 			q.setDown(inDoubt("ack"))
 			return nil
@@ -210,11 +210,11 @@ func TestWhatCouldNotBeAcknowledgedIsTold(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				q := newDistant(t)
 				send(t, q, 1, 0, 1)
-				r := startHandling(t, q, func(ctx context.Context, d stream.Delivery) error {
+				r := startHandling(t, q, func(ctx context.Context, d lease.Delivery) error {
 					<-ctx.Done()
 					q.setDown(down)
 					return nil
-				}, &stream.HandleConfig{OnError: func(_ stream.Delivery, err error) { q.j.note("%v", err) }})
+				}, &lease.Config{OnError: func(_ lease.Delivery, err error) { q.j.note("%v", err) }})
 				synctest.Wait()
 				start := time.Now()
 				err := r.stop()
@@ -267,10 +267,10 @@ func TestAnAcknowledgementThatIsNeverAnsweredHoldsUpNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, j := lendingQueue(t), newJournal()
 		send(t, q, 1, 0, 1)
-		r := startHandling(t, forgetful{q}, func(_ context.Context, d stream.Delivery) error {
+		r := startHandling(t, forgetful{q}, func(_ context.Context, d lease.Delivery) error {
 			j.note("attempt %d", d.Attempt)
 			return nil
-		}, &stream.HandleConfig{OnError: func(_ stream.Delivery, err error) {
+		}, &lease.Config{OnError: func(_ lease.Delivery, err error) {
 			if !errors.Is(err, mq.ErrInDoubt) {
 				t.Error(err)
 			}
@@ -291,7 +291,7 @@ func TestALeaseThatCannotBeExtendedEndsTheHandler(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				q := newDistant(t)
 				send(t, q, 1, 0, 1)
-				r := startHandling(t, q, func(ctx context.Context, d stream.Delivery) error {
+				r := startHandling(t, q, func(ctx context.Context, d lease.Delivery) error {
 					q.j.note("attempt %d", d.Attempt)
 					if d.Attempt > 1 {
 						return nil
@@ -300,7 +300,7 @@ func TestALeaseThatCannotBeExtendedEndsTheHandler(t *testing.T) {
 					q.setDown(unavailable("extend"))
 					<-ctx.Done()
 					q.j.note("%v", context.Cause(ctx))
-					if !errors.Is(context.Cause(ctx), stream.ErrLeaseLost) || !errors.Is(context.Cause(ctx), mq.ErrUnavailable) {
+					if !errors.Is(context.Cause(ctx), lease.ErrLost) || !errors.Is(context.Cause(ctx), mq.ErrUnavailable) {
 						t.Errorf("got %v", context.Cause(ctx))
 					}
 					q.setDown(nil)
@@ -308,7 +308,7 @@ func TestALeaseThatCannotBeExtendedEndsTheHandler(t *testing.T) {
 						return ctx.Err()
 					}
 					return nil
-				}, &stream.HandleConfig{OnError: func(_ stream.Delivery, err error) { q.j.note("told: %v", err) }})
+				}, &lease.Config{OnError: func(_ lease.Delivery, err error) { q.j.note("told: %v", err) }})
 				<-time.After(time.Hour)
 				if err := r.stop(); err != nil {
 					t.Error(err)
@@ -330,14 +330,14 @@ func TestALostAnswerWhileExtendingIsNoLoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newDistant(t)
 		send(t, q, 1, 0, 1)
-		r := startHandling(t, q, func(ctx context.Context, d stream.Delivery) error {
+		r := startHandling(t, q, func(ctx context.Context, d lease.Delivery) error {
 			for range 4 {
 				q.loseAnswer("extend", inDoubt("extend"))
 				<-time.After(leaseTime)
 			}
 			q.j.note("%v", ctx.Err())
 			return nil
-		}, &stream.HandleConfig{OnError: func(_ stream.Delivery, err error) { t.Error(err) }})
+		}, &lease.Config{OnError: func(_ lease.Delivery, err error) { t.Error(err) }})
 		<-time.After(time.Hour)
 		if err := r.stop(); err != nil {
 			t.Error(err)
@@ -353,7 +353,7 @@ func TestGivingBackIsNotRepeatedInDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newDistant(t)
 		send(t, q, 1, 0, 1)
-		r := startHandling(t, q, func(_ context.Context, d stream.Delivery) error {
+		r := startHandling(t, q, func(_ context.Context, d lease.Delivery) error {
 			q.j.note("attempt %d", d.Attempt)
 			switch d.Attempt {
 			case 1:
@@ -373,7 +373,7 @@ func TestGivingBackIsNotRepeatedInDoubt(t *testing.T) {
 				return errors.New("broken")
 			}
 			return nil
-		}, &stream.HandleConfig{RetryDelay: func(int, error) time.Duration { return time.Second }})
+		}, &lease.Config{RetryDelay: func(int, error) time.Duration { return time.Second }})
 		<-time.After(time.Hour)
 		if err := r.stop(); err != nil {
 			t.Error(err)
@@ -392,7 +392,7 @@ func TestAnErrorOfAckEndsHandling(t *testing.T) {
 		send(t, q, 1, 0, 2)
 		broken := errors.New("broken")
 		q.loseAnswer("ack", broken)
-		r := startHandling(t, q, func(_ context.Context, d stream.Delivery) error { return nil }, nil)
+		r := startHandling(t, q, func(_ context.Context, d lease.Delivery) error { return nil }, nil)
 		if err := <-r.err; !errors.Is(err, broken) {
 			t.Errorf("got %v", err)
 		}

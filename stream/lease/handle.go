@@ -1,4 +1,4 @@
-package stream
+package lease
 
 import (
 	"context"
@@ -28,16 +28,16 @@ type Delivery struct {
 // panics, the message is given back, to be handled again, by this process or
 // another. The payload belongs to the handler.
 //
-// ctx ends with that of [HandleLeased] and when the queue has ended; a handler
+// ctx ends with that of [Handle] and when the queue has ended; a handler
 // that should finish nevertheless uses [context.WithoutCancel]. ctx also ends if
-// the lease could not be kept, with [ErrLeaseLost] as its cause: the message may
+// the lease could not be kept, with [ErrLost] as its cause: the message may
 // then be with another holder.
 type Handler func(ctx context.Context, d Delivery) error
 
-// HandleConfig says how messages are handled. The zero value, like a nil
-// *HandleConfig, takes every message, one after the other, and tries each until
+// Config says how messages are handled. The zero value, like a nil
+// *Config, takes every message, one after the other, and tries each until
 // it succeeds.
-type HandleConfig struct {
+type Config struct {
 	// Select chooses the messages to take; the others stay in the queue. The
 	// zero value is mq.Any.
 	Select mq.Selector
@@ -68,37 +68,22 @@ type HandleConfig struct {
 	OnError func(d Delivery, err error)
 }
 
-// ErrLeaseLost: the lease of a message ran out while it was handled, since it
+// ErrLost: the lease of a message ran out while it was handled, since it
 // could not be extended, and the message may be lent to another holder.
-var ErrLeaseLost = errors.New("lease has run out")
+var ErrLost = errors.New("lease has run out")
 
 // ErrAttempts: a message was lent more often than MaxAttempts allows, so that it
 // is not tried again. What the last attempt failed with is not known: its holder
 // was killed, or its DeadLetter failed.
 var ErrAttempts = errors.New("too many attempts")
 
-// A PanicError is the error of an attempt in which the handler panicked.
-type PanicError struct {
-	Value any    // what was passed to panic
-	Stack []byte // as debug.Stack returns it
-}
-
-// Error returns the text of the value that was passed to panic.
-func (e *PanicError) Error() string { return fmt.Sprintf("handler panicked: %v", e.Value) }
-
-// Unwrap returns the value that was passed to panic if it is an error.
-func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
-}
-
-// Backoff is the delay after a failed attempt if HandleConfig does not say
+// Backoff is the delay after a failed attempt if Config does not say
 // otherwise: 1 s after the first, doubling with every attempt up to 1 minute.
 func Backoff(attempt int, _ error) time.Duration {
 	return min(time.Second<<min(max(attempt, 1)-1, 6), time.Minute)
 }
 
-// HandleLeased handles the messages of q with h, each at least once: a message
+// Handle handles the messages of q with h, each at least once: a message
 // stays in the queue until h has returned nil, and if this process is killed
 // meanwhile it is lent to another. While h runs, its lease is extended, however
 // long it takes.
@@ -106,13 +91,13 @@ func Backoff(attempt int, _ error) time.Duration {
 // With a Concurrency of 1, messages are handled in the order in which the queue
 // lends them; a message that is given back is overtaken by others while it waits.
 //
-// HandleLeased returns when ctx ends or the queue is closed or removed: it takes
+// Handle returns when ctx ends or the queue is closed or removed: it takes
 // nothing more, ends the contexts of the handlers that run and waits for them.
 // Those that succeed are still acknowledged; the others' messages are given back
 // without delay. After ctx has ended it returns nil, or the errors of messages
 // that could not be acknowledged, which will be handled again.
 //
-// While the queue is unavailable, HandleLeased waits, also before the first
+// While the queue is unavailable, Handle waits, also before the first
 // message. An acknowledgement whose answer was lost is repeated, and one that is
 // not answered before the lease runs out is given up: OnError gets it, and the
 // message will be handled again.
@@ -121,8 +106,8 @@ func Backoff(attempt int, _ error) time.Duration {
 // errors.ErrUnsupported if q does not lend its messages, as those of the kernel
 // do not, and otherwise it is that of the queue, such as [mq.ErrClosed] or
 // [mq.ErrRemoved].
-func HandleLeased(ctx context.Context, q mq.Queue, h Handler, cfg *HandleConfig) error {
-	var c HandleConfig
+func Handle(ctx context.Context, q mq.Queue, h Handler, cfg *Config) error {
+	var c Config
 	if cfg != nil {
 		c = *cfg
 	}
@@ -132,13 +117,13 @@ func HandleLeased(ctx context.Context, q mq.Queue, h Handler, cfg *HandleConfig)
 	lender, ok := q.(mq.Leaser)
 	if !ok {
 		return &mq.Error{Op: "handle", Kind: errors.ErrUnsupported,
-			Detail: fmt.Sprintf("%T does not lend its messages: what is received is gone, so it cannot be acknowledged; use New, or a queue that is an mq.Leaser", q)}
+			Detail: fmt.Sprintf("%T does not lend its messages: what is received is gone, so it cannot be acknowledged; use ipcmq/stream, or a queue that is an mq.Leaser", q)}
 	}
 	receiver, err := selectLeases(ctx, lender, c.Select)
 	if receiver == nil {
 		return err
 	}
-	loop := newLeaseLoop(ctx, h, c)
+	loop := newLoop(ctx, h, c)
 	loop.take(receiver)
 	loop.handlers.Wait()
 	loop.end(nil)
@@ -146,7 +131,7 @@ func HandleLeased(ctx context.Context, q mq.Queue, h Handler, cfg *HandleConfig)
 }
 
 // complete fills in the defaults.
-func (c *HandleConfig) complete(h Handler) error {
+func (c *Config) complete(h Handler) error {
 	detail := ""
 	switch {
 	case h == nil:
@@ -176,7 +161,7 @@ func (c *HandleConfig) complete(h Handler) error {
 func (h Handler) call(ctx context.Context, d Delivery) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = &PanicError{Value: p, Stack: debug.Stack()}
+			err = &mq.PanicError{Value: p, Stack: debug.Stack()}
 		}
 	}()
 	return h(ctx, d)

@@ -1,4 +1,4 @@
-package stream_test
+package lease_test
 
 import (
 	"context"
@@ -15,9 +15,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ipcmq/internal/testutil"
 	"ipcmq/mq"
 	"ipcmq/mq/mqtest"
-	"ipcmq/stream"
+	"ipcmq/mq/posix"
+	"ipcmq/mq/sysv"
+	"ipcmq/stream/lease"
 )
 
 // leaseTime is how long the queues of these tests lend, by a bubble's clock.
@@ -29,16 +32,16 @@ func lendingQueue(tb testing.TB) *mqtest.Queue {
 	return q
 }
 
-// A running is a HandleLeased in a goroutine.
+// A running is a Handle in a goroutine.
 type running struct {
 	cancel context.CancelCauseFunc
 	err    chan error
 }
 
-func startHandling(tb testing.TB, q mq.Queue, h stream.Handler, cfg *stream.HandleConfig) *running {
+func startHandling(tb testing.TB, q mq.Queue, h lease.Handler, cfg *lease.Config) *running {
 	ctx, cancel := context.WithCancelCause(tb.Context())
 	r := &running{cancel: cancel, err: make(chan error, 1)}
-	go func() { r.err <- stream.HandleLeased(ctx, q, h, cfg) }()
+	go func() { r.err <- lease.Handle(ctx, q, h, cfg) }()
 	return r
 }
 
@@ -97,7 +100,7 @@ func TestHandledMessagesAreAcknowledgedInOrder(t *testing.T) {
 		send(t, q, 3, 0, 4)
 		send(t, q, 5, 100, 101)
 		var got []string
-		r := startHandling(t, q, func(_ context.Context, d stream.Delivery) error {
+		r := startHandling(t, q, func(_ context.Context, d lease.Delivery) error {
 			if d.Attempt != 1 || d.Sequence != uint64(len(got)+1) || d.Type != 3 {
 				t.Errorf("got %+v", d)
 			}
@@ -106,9 +109,9 @@ func TestHandledMessagesAreAcknowledgedInOrder(t *testing.T) {
 			}
 			got = append(got, string(d.Data))
 			return nil
-		}, &stream.HandleConfig{Select: mq.Type(3)})
+		}, &lease.Config{Select: mq.Type(3)})
 		synctest.Wait()
-		if want := numbers(0, 4); !slices.Equal(got, want) {
+		if want := []string{"0", "1", "2", "3"}; !slices.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
 		if s := q.Stat(); s != (mqtest.Stat{Messages: 1, Bytes: 3, Receivers: 1}) {
@@ -125,7 +128,7 @@ func TestFailedAttemptsAreRepeatedWithBackoff(t *testing.T) {
 		q, j := lendingQueue(t), newJournal()
 		send(t, q, 1, 0, 2)
 		broken := errors.New("broken")
-		r := startHandling(t, q, func(_ context.Context, d stream.Delivery) error {
+		r := startHandling(t, q, func(_ context.Context, d lease.Delivery) error {
 			j.note("%s attempt %d", d.Data, d.Attempt)
 			switch {
 			case string(d.Data) == "1":
@@ -136,8 +139,8 @@ func TestFailedAttemptsAreRepeatedWithBackoff(t *testing.T) {
 				return nil
 			}
 			return broken
-		}, &stream.HandleConfig{OnError: func(d stream.Delivery, err error) {
-			var p *stream.PanicError
+		}, &lease.Config{OnError: func(d lease.Delivery, err error) {
+			var p *mq.PanicError
 			panicked := errors.As(err, &p) && strings.Contains(string(p.Stack), "handle_test.go")
 			if !errors.Is(err, broken) || panicked != (d.Attempt == 2) {
 				t.Errorf("attempt %d: %v", d.Attempt, err)
@@ -158,7 +161,7 @@ func TestBackoffDoublesUpToAMinute(t *testing.T) {
 	want := map[int]time.Duration{-1: time.Second, 0: time.Second, 1: time.Second, 2: 2 * time.Second, 6: 32 * time.Second,
 		7: time.Minute, 8: time.Minute, math.MaxInt: time.Minute}
 	for attempt, d := range want {
-		if got := stream.Backoff(attempt, nil); got != d {
+		if got := lease.Backoff(attempt, nil); got != d {
 			t.Errorf("Backoff(%d) = %v, want %v", attempt, got, d)
 		}
 	}
@@ -168,10 +171,10 @@ func TestTheDelayMayDependOnTheError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, j := lendingQueue(t), newJournal()
 		send(t, q, 1, 0, 1)
-		r := startHandling(t, q, func(_ context.Context, d stream.Delivery) error {
+		r := startHandling(t, q, func(_ context.Context, d lease.Delivery) error {
 			j.note("attempt %d", d.Attempt)
 			return []error{errors.New("busy"), os.ErrNotExist, nil}[d.Attempt-1]
-		}, &stream.HandleConfig{RetryDelay: func(attempt int, err error) time.Duration {
+		}, &lease.Config{RetryDelay: func(attempt int, err error) time.Duration {
 			if errors.Is(err, os.ErrNotExist) {
 				return -time.Second
 			}
@@ -190,7 +193,7 @@ func TestALeaseIsKeptAsLongAsAHandlerTakes(t *testing.T) {
 		q, j := lendingQueue(t), newJournal()
 		send(t, q, 1, 0, 2)
 		for range 2 { // competing
-			startHandling(t, q.Open(), func(ctx context.Context, d stream.Delivery) error {
+			startHandling(t, q.Open(), func(ctx context.Context, d lease.Delivery) error {
 				<-time.After(10 * leaseTime)
 				j.note("%s attempt %d %v", d.Data, d.Attempt, ctx.Err())
 				return nil
@@ -211,7 +214,7 @@ func TestNoMoreAreTakenThanAreHandled(t *testing.T) {
 		send(t, q, 1, 0, 10)
 		next := make(chan struct{})
 		var handling, handled atomic.Int32
-		r := startHandling(t, q, func(ctx context.Context, d stream.Delivery) error {
+		r := startHandling(t, q, func(ctx context.Context, d lease.Delivery) error {
 			handling.Add(1)
 			defer handling.Add(-1)
 			select {
@@ -221,7 +224,7 @@ func TestNoMoreAreTakenThanAreHandled(t *testing.T) {
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-		}, &stream.HandleConfig{Concurrency: concurrency})
+		}, &lease.Config{Concurrency: concurrency})
 		for n := range 8 {
 			synctest.Wait()
 			want := min(concurrency, 10-n)
@@ -244,7 +247,7 @@ func TestStoppingWaitsAndGivesBackAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, j := lendingQueue(t), newJournal()
 		send(t, q, 1, 0, 4)
-		r := startHandling(t, q, func(ctx context.Context, d stream.Delivery) error {
+		r := startHandling(t, q, func(ctx context.Context, d lease.Delivery) error {
 			switch string(d.Data) {
 			case "0": // finishes, long after its first lease
 				<-ctx.Done()
@@ -260,7 +263,7 @@ func TestStoppingWaitsAndGivesBackAtOnce(t *testing.T) {
 			}
 			<-ctx.Done()
 			return errors.New("broken just then")
-		}, &stream.HandleConfig{Concurrency: 4, OnError: func(d stream.Delivery, err error) { j.note("%s: %v", d.Data, err) }})
+		}, &lease.Config{Concurrency: 4, OnError: func(d lease.Delivery, err error) { j.note("%s: %v", d.Data, err) }})
 		synctest.Wait()
 		r.cancel(errors.New("lunch"))
 		synctest.Wait()
@@ -283,18 +286,18 @@ func TestPoisonGoesToDeadLetter(t *testing.T) {
 		broken := errors.New("broken")
 		send(t, q, 1, 0, 2)
 		full := true
-		r := startHandling(t, q, func(ctx context.Context, d stream.Delivery) error {
+		r := startHandling(t, q, func(ctx context.Context, d lease.Delivery) error {
 			if string(d.Data) == "1" {
 				return nil
 			}
 			j.note("attempt %d", d.Attempt)
 			copy(d.Data, "x") // its own
 			return broken
-		}, &stream.HandleConfig{
+		}, &lease.Config{
 			MaxAttempts: 2,
-			DeadLetter: func(ctx context.Context, d stream.Delivery, err error) error {
+			DeadLetter: func(ctx context.Context, d lease.Delivery, err error) error {
 				j.note("dead letter: %q, attempt %d: %v", d.Data, d.Attempt, err)
-				if errors.Is(err, broken) == errors.Is(err, stream.ErrAttempts) {
+				if errors.Is(err, broken) == errors.Is(err, lease.ErrAttempts) {
 					t.Errorf("got %v", err)
 				}
 				if full {
@@ -303,7 +306,7 @@ func TestPoisonGoesToDeadLetter(t *testing.T) {
 				}
 				return dead.Send(ctx, d.Message)
 			},
-			OnError: func(d stream.Delivery, err error) { j.note("error: %v", err) },
+			OnError: func(d lease.Delivery, err error) { j.note("error: %v", err) },
 		})
 		<-time.After(time.Hour)
 		j.is(t, "0s attempt 1", "0s error: broken", "1s attempt 2", "1s error: broken",
@@ -330,7 +333,7 @@ func TestMessagesOfHoldersThatDiedAreCountedAndHandled(t *testing.T) {
 		if _, err := died.Lease(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		r := startHandling(t, q, func(_ context.Context, d stream.Delivery) error {
+		r := startHandling(t, q, func(_ context.Context, d lease.Delivery) error {
 			j.note("attempt %d", d.Attempt)
 			return nil
 		}, nil)
@@ -347,7 +350,7 @@ func TestAHandlerThatExitsItsGoroutineLetsTheLeaseRunOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, j := lendingQueue(t), newJournal()
 		send(t, q, 1, 0, 1)
-		r := startHandling(t, q, func(_ context.Context, d stream.Delivery) error {
+		r := startHandling(t, q, func(_ context.Context, d lease.Delivery) error {
 			j.note("attempt %d", d.Attempt)
 			if d.Attempt == 1 {
 				runtime.Goexit()
@@ -376,7 +379,7 @@ func TestTheEndOfTheQueueEndsHandling(t *testing.T) {
 			t.Run(fmt.Sprintf("%s busy=%v", c.name, busy), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					q := lendingQueue(t)
-					r := startHandling(t, q, func(ctx context.Context, d stream.Delivery) error {
+					r := startHandling(t, q, func(ctx context.Context, d lease.Delivery) error {
 						<-ctx.Done()
 						return context.Cause(ctx)
 					}, nil)
@@ -406,7 +409,7 @@ func TestAnEndedContextHandlesNothing(t *testing.T) {
 		send(t, q, 1, 0, 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		err := stream.HandleLeased(ctx, q, func(context.Context, stream.Delivery) error {
+		err := lease.Handle(ctx, q, func(context.Context, lease.Delivery) error {
 			t.Error("handled")
 			return nil
 		}, nil)
@@ -417,10 +420,39 @@ func TestAnEndedContextHandlesNothing(t *testing.T) {
 }
 
 func TestQueuesThatDoNotLendAreRefused(t *testing.T) {
-	for _, b := range backends { // their defaults do not
+	for _, b := range []struct { // their defaults do not
+		name string
+		open func(*testing.T) mq.Queue
+	}{
+		{"Memory", func(t *testing.T) mq.Queue {
+			q := mqtest.New(nil)
+			t.Cleanup(func() { q.Close() })
+			return q
+		}},
+		{"SysV", func(t *testing.T) mq.Queue {
+			q, err := sysv.Open(sysv.Private, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { q.Remove(); q.Close() })
+			return q
+		}},
+		{"POSIX", func(t *testing.T) mq.Queue {
+			testutil.NotEmulated(t, "the emulator hands mips's own O_NONBLOCK to mq_setattr", "mips", "mipsle", "mips64", "mips64le")
+			q, err := posix.Open(fmt.Sprintf("/ipcmq-lease-%d", time.Now().UnixNano()), &posix.Config{Exclusive: true, MaxMessages: 8, MaxMessageSize: 64})
+			if errors.Is(err, errors.ErrUnsupported) {
+				testutil.Lacking(t, "POSIX queues")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { q.Unlink(); q.Close() })
+			return q
+		}},
+	} {
 		t.Run(b.name, func(t *testing.T) {
 			q := b.open(t)
-			err := stream.HandleLeased(t.Context(), q, func(context.Context, stream.Delivery) error { return nil }, nil)
+			err := lease.Handle(t.Context(), q, func(context.Context, lease.Delivery) error { return nil }, nil)
 			var e *mq.Error
 			if !errors.Is(err, errors.ErrUnsupported) || !errors.As(err, &e) || !strings.Contains(err.Error(), "does not lend its messages") {
 				t.Errorf("got %v", err)
@@ -431,22 +463,22 @@ func TestQueuesThatDoNotLendAreRefused(t *testing.T) {
 
 func TestHandlingRefusesWhatCannotBeMeant(t *testing.T) {
 	q := lendingQueue(t)
-	ok := func(context.Context, stream.Delivery) error { return nil }
-	dead := func(context.Context, stream.Delivery, error) error { return nil }
+	ok := func(context.Context, lease.Delivery) error { return nil }
+	dead := func(context.Context, lease.Delivery, error) error { return nil }
 	for _, c := range []struct {
-		h    stream.Handler
-		cfg  stream.HandleConfig
+		h    lease.Handler
+		cfg  lease.Config
 		want error
 		text string
 	}{
-		{nil, stream.HandleConfig{}, mq.ErrInvalidConfig, "handler is nil"},
-		{ok, stream.HandleConfig{Concurrency: -1}, mq.ErrInvalidConfig, "Concurrency = -1"},
-		{ok, stream.HandleConfig{MaxAttempts: -2, DeadLetter: dead}, mq.ErrInvalidConfig, "MaxAttempts = -2"},
-		{ok, stream.HandleConfig{MaxAttempts: 2}, mq.ErrInvalidConfig, "without DeadLetter"},
-		{ok, stream.HandleConfig{DeadLetter: dead}, mq.ErrInvalidConfig, "without MaxAttempts"},
-		{ok, stream.HandleConfig{Select: mq.Type(0)}, mq.ErrInvalidType, "begin at 1"},
+		{nil, lease.Config{}, mq.ErrInvalidConfig, "handler is nil"},
+		{ok, lease.Config{Concurrency: -1}, mq.ErrInvalidConfig, "Concurrency = -1"},
+		{ok, lease.Config{MaxAttempts: -2, DeadLetter: dead}, mq.ErrInvalidConfig, "MaxAttempts = -2"},
+		{ok, lease.Config{MaxAttempts: 2}, mq.ErrInvalidConfig, "without DeadLetter"},
+		{ok, lease.Config{DeadLetter: dead}, mq.ErrInvalidConfig, "without MaxAttempts"},
+		{ok, lease.Config{Select: mq.Type(0)}, mq.ErrInvalidType, "begin at 1"},
 	} {
-		if err := stream.HandleLeased(t.Context(), q, c.h, &c.cfg); !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) {
+		if err := lease.Handle(t.Context(), q, c.h, &c.cfg); !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%+v: got %v", c.cfg, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package stream
+package lease
 
 import (
 	"bytes"
@@ -12,13 +12,13 @@ import (
 )
 
 // lastTry is how long at least a message may take to be acknowledged or given
-// back after HandleLeased was told to end.
+// back after Handle was told to end.
 const lastTry = time.Second
 
-// A leaseLoop takes messages on lease and has them handled.
-type leaseLoop struct {
+// A loop takes messages on lease and has them handled.
+type loop struct {
 	handler  Handler
-	cfg      HandleConfig
+	cfg      Config
 	ctx      context.Context // of the handlers
 	end      context.CancelCauseFunc
 	slots    chan struct{} // has one for each message that is handled
@@ -29,8 +29,8 @@ type leaseLoop struct {
 	unacked []error // of messages that were handled and could not be acknowledged
 }
 
-func newLeaseLoop(ctx context.Context, h Handler, c HandleConfig) *leaseLoop {
-	l := &leaseLoop{handler: h, cfg: c, slots: make(chan struct{}, c.Concurrency)}
+func newLoop(ctx context.Context, h Handler, c Config) *loop {
+	l := &loop{handler: h, cfg: c, slots: make(chan struct{}, c.Concurrency)}
 	l.ctx, l.end = context.WithCancelCause(ctx)
 	return l
 }
@@ -66,7 +66,7 @@ func selectLeases(ctx context.Context, q mq.Leaser, s mq.Selector) (mq.LeaseRece
 }
 
 // fail ends the loop with the error of the queue.
-func (l *leaseLoop) fail(err error) {
+func (l *loop) fail(err error) {
 	l.mu.Lock()
 	if l.failure == nil && l.ctx.Err() == nil {
 		l.failure = err
@@ -75,14 +75,14 @@ func (l *leaseLoop) fail(err error) {
 	l.end(err)
 }
 
-func (l *leaseLoop) err() error {
+func (l *loop) err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return errors.Join(append([]error{l.failure}, l.unacked...)...)
 }
 
 // take takes messages, as many as can be handled at once, until the loop ends.
-func (l *leaseLoop) take(r mq.LeaseReceiver) {
+func (l *loop) take(r mq.LeaseReceiver) {
 	failures := 0
 	for {
 		n := l.reserve()
@@ -114,7 +114,7 @@ func (l *leaseLoop) take(r mq.LeaseReceiver) {
 }
 
 // reserve waits for a slot and takes all that are free; none if the loop ends.
-func (l *leaseLoop) reserve() (n int) {
+func (l *loop) reserve() (n int) {
 	select {
 	case l.slots <- struct{}{}:
 	case <-l.ctx.Done():
@@ -129,14 +129,14 @@ func (l *leaseLoop) reserve() (n int) {
 	}
 }
 
-func (l *leaseLoop) release(n int) {
+func (l *loop) release(n int) {
 	for range n {
 		<-l.slots
 	}
 }
 
 // handle has one message handled, and settles its lease.
-func (l *leaseLoop) handle(lease mq.Lease) {
+func (l *loop) handle(lease mq.Lease) {
 	if l.ctx.Err() != nil { // it was lent while the loop ended
 		l.giveBack(lease, 0)
 		return
@@ -144,7 +144,7 @@ func (l *leaseLoop) handle(lease mq.Lease) {
 	d := Delivery{Message: lease.Message(), Sequence: lease.Sequence(), Attempt: lease.Attempt()}
 	ctx, end := context.WithCancelCause(l.ctx)
 	defer end(nil)
-	lost, err := l.attemptLeased(ctx, end, lease, d)
+	lost, err := l.attemptAndKeep(ctx, end, lease, d)
 	switch {
 	case err == nil:
 		// Also if the lease is lost: the other holder may not have begun.
@@ -158,9 +158,9 @@ func (l *leaseLoop) handle(lease mq.Lease) {
 	}
 }
 
-// attemptLeased makes an attempt and keeps the lease meanwhile. If that fails,
+// attemptAndKeep makes an attempt and keeps the lease meanwhile. If that fails,
 // it ends the attempt's context and returns why in lost.
-func (l *leaseLoop) attemptLeased(ctx context.Context, end context.CancelCauseFunc, lease mq.Lease, d Delivery) (lost, err error) {
+func (l *loop) attemptAndKeep(ctx context.Context, end context.CancelCauseFunc, lease mq.Lease, d Delivery) (lost, err error) {
 	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var keeper sync.WaitGroup
 	keeper.Go(func() {
@@ -178,7 +178,7 @@ func (l *leaseLoop) attemptLeased(ctx context.Context, end context.CancelCauseFu
 }
 
 // attempt calls the handler, and after too many attempts DeadLetter.
-func (l *leaseLoop) attempt(ctx context.Context, d Delivery) error {
+func (l *loop) attempt(ctx context.Context, d Delivery) error {
 	limit := l.cfg.MaxAttempts
 	if limit == 0 || d.Attempt < limit {
 		err := l.handler.call(ctx, d)
@@ -213,7 +213,7 @@ func endedBy(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
 }
 
-func (l *leaseLoop) report(d Delivery, err error) {
+func (l *loop) report(d Delivery, err error) {
 	if l.cfg.OnError != nil {
 		l.cfg.OnError(d, err)
 	}
@@ -221,16 +221,16 @@ func (l *leaseLoop) report(d Delivery, err error) {
 
 // keep extends the lease whenever half of it is over, until ctx ends. It returns
 // why that cannot be done any more.
-func (l *leaseLoop) keep(ctx context.Context, lease mq.Lease) error {
+func (l *loop) keep(ctx context.Context, lease mq.Lease) error {
 	var failed error
 	for {
 		deadline := lease.Deadline()
 		left := time.Until(deadline)
 		if left <= 0 {
 			if failed == nil {
-				return ErrLeaseLost
+				return ErrLost
 			}
-			return fmt.Errorf("%w: %w", ErrLeaseLost, failed)
+			return fmt.Errorf("%w: %w", ErrLost, failed)
 		}
 		if !sleep(ctx, min(left, max(left/2, time.Millisecond))) {
 			return nil
@@ -254,7 +254,7 @@ func (l *leaseLoop) keep(ctx context.Context, lease mq.Lease) error {
 // ack acknowledges until it is certain that the message was removed, or no answer
 // comes while the lease lasts: a server that was killed may not know of the
 // lease any more, and then never answers but lends the message again.
-func (l *leaseLoop) ack(lease mq.Lease, d Delivery) {
+func (l *loop) ack(lease mq.Lease, d Delivery) {
 	ctx, cancel := l.settling(lease)
 	defer cancel()
 	for n := 0; ; n++ {
@@ -284,7 +284,7 @@ func (l *leaseLoop) ack(lease mq.Lease, d Delivery) {
 // giveBack gives the message back. If the queue is not reached, the lease runs
 // out, which has the same effect; if it is in doubt, another call might take the
 // message from its next holder.
-func (l *leaseLoop) giveBack(lease mq.Lease, delay time.Duration) {
+func (l *loop) giveBack(lease mq.Lease, delay time.Duration) {
 	ctx, cancel := l.settling(lease)
 	defer cancel()
 	deadline := lease.Deadline()
@@ -304,7 +304,7 @@ func (l *leaseLoop) giveBack(lease mq.Lease, delay time.Duration) {
 
 // settling returns the context in which a lease is ended. It outlives the
 // loop's, until the lease has run out: then the message is lent again anyhow.
-func (l *leaseLoop) settling(lease mq.Lease) (context.Context, context.CancelFunc) {
+func (l *loop) settling(lease mq.Lease) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(l.ctx))
 	deadline := lease.Deadline()
 	stop := context.AfterFunc(l.ctx, func() {

@@ -23,7 +23,7 @@ func leases(t *testing.T, q *jetstream.Queue, s mq.Selector) mq.LeaseReceiver {
 	return r
 }
 
-func lease(t *testing.T, r mq.LeaseReceiver) mq.Lease {
+func leaseOne(t *testing.T, r mq.LeaseReceiver) mq.Lease {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -68,17 +68,17 @@ func TestWhatASlowHolderKeepsIsLentAgain(t *testing.T) {
 			}
 		}
 		start = time.Now()
-		slow = lease(t, leases(t, q, mq.Any()))
+		slow = leaseOne(t, leases(t, q, mq.Any()))
 		if d := slow.Deadline().Sub(start); string(slow.Message().Data) != "slow" || slow.Attempt() != 1 || d < wait/2 || d > 2*wait {
 			return slow.Deadline(), fmt.Errorf("%q, attempt %d, runs out after %v", slow.Message().Data, slow.Attempt(), d)
 		}
-		quick := lease(t, rest)
+		quick := leaseOne(t, rest)
 		if string(quick.Message().Data) != "quick" || quick.Sequence() <= slow.Sequence() {
 			return slow.Deadline(), fmt.Errorf("%q, %d after %d", quick.Message().Data, quick.Sequence(), slow.Sequence())
 		}
 		return slow.Deadline(), quick.Ack(t.Context())
 	})
-	again := lease(t, rest)
+	again := leaseOne(t, rest)
 	if took := time.Since(start); string(again.Message().Data) != "slow" || again.Attempt() != 2 || again.Sequence() != slow.Sequence() || took < wait/2 {
 		t.Errorf("%q, attempt %d, sequence %d (was %d), after %v", again.Message().Data, again.Attempt(), again.Sequence(), slow.Sequence(), took)
 	}
@@ -105,7 +105,7 @@ func TestAHolderThatExtendsKeepsTheLease(t *testing.T) {
 		if err := q.Send(t.Context(), mq.Message{Type: 1}); err != nil {
 			t.Fatal(err)
 		}
-		held := lease(t, leases(t, q, mq.Any()))
+		held := leaseOne(t, leases(t, q, mq.Any()))
 		ctx, cancel := context.WithTimeout(t.Context(), 3*wait)
 		defer cancel()
 		stolen := make(chan error, 1)
@@ -191,7 +191,7 @@ func TestWhatADeadHolderKeptIsLentAgain(t *testing.T) {
 	r := leases(t, q, mq.Any())
 	got := map[string]int{}
 	for range 2 {
-		l := lease(t, r)
+		l := leaseOne(t, r)
 		got[string(l.Message().Data)] = l.Attempt()
 		if err := l.Ack(t.Context()); err != nil {
 			t.Error(err)

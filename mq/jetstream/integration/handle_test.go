@@ -13,7 +13,7 @@ import (
 
 	"ipcmq/mq"
 	"ipcmq/mq/jetstream"
-	"ipcmq/stream"
+	"ipcmq/stream/lease"
 )
 
 func init() { roles["handle"] = handleNumbers }
@@ -24,14 +24,14 @@ func init() { roles["handle"] = handleNumbers }
 func handleNumbers() {
 	q, err := jetstream.Open(context.Background(), os.Args[1], os.Args[2], &jetstream.Config{OpenOnly: true})
 	must(err)
-	must(stream.HandleLeased(untilEnd(), q, func(ctx context.Context, d stream.Delivery) error {
+	must(lease.Handle(untilEnd(), q, func(ctx context.Context, d lease.Delivery) error {
 		fmt.Println(string(d.Data), d.Attempt)
 		if os.Args[3] == "wait" {
 			<-ctx.Done()
 			return ctx.Err()
 		}
 		return nil
-	}, &stream.HandleConfig{Concurrency: 2}))
+	}, &lease.Config{Concurrency: 2}))
 	must(q.Close())
 }
 
@@ -126,7 +126,7 @@ func TestAHandlerMayTakeLongerThanALease(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		err := stream.HandleLeased(ctx, q, func(handling context.Context, d stream.Delivery) error {
+		err := lease.Handle(ctx, q, func(handling context.Context, d lease.Delivery) error {
 			defer cancel()
 			short, cancel := context.WithTimeout(context.WithoutCancel(handling), 3*wait)
 			defer cancel()
@@ -164,7 +164,7 @@ func TestHandlingOutlivesARestartOfTheServer(t *testing.T) {
 	defer cancel()
 	handled := make(chan error, 1)
 	go func() {
-		handled <- stream.HandleLeased(ctx, q, func(ctx context.Context, d stream.Delivery) (err error) {
+		handled <- lease.Handle(ctx, q, func(ctx context.Context, d lease.Delivery) (err error) {
 			if string(d.Data) != "slow" {
 				l.arrived(string(d.Data))
 				return nil
@@ -177,8 +177,8 @@ func TestHandlingOutlivesARestartOfTheServer(t *testing.T) {
 				slow <- err
 			})
 			return err
-		}, &stream.HandleConfig{Concurrency: 3, OnError: func(d stream.Delivery, err error) {
-			if !errors.Is(err, mq.ErrInDoubt) && !errors.Is(err, mq.ErrUnavailable) && !errors.Is(err, stream.ErrLeaseLost) {
+		}, &lease.Config{Concurrency: 3, OnError: func(d lease.Delivery, err error) {
+			if !errors.Is(err, mq.ErrInDoubt) && !errors.Is(err, mq.ErrUnavailable) && !errors.Is(err, lease.ErrLost) {
 				t.Errorf("message %q, attempt %d: %v", d.Data, d.Attempt, err)
 			}
 		}})
@@ -198,7 +198,7 @@ func TestHandlingOutlivesARestartOfTheServer(t *testing.T) {
 		await(t, func() error {
 			select {
 			case err := <-handled:
-				t.Fatalf("HandleLeased has ended: %v", err)
+				t.Fatalf("Handle has ended: %v", err)
 			default:
 			}
 			if got := l.count(); got < n {
@@ -210,7 +210,7 @@ func TestHandlingOutlivesARestartOfTheServer(t *testing.T) {
 
 	more()
 	c.Nodes[0].Kill()
-	if err := <-slow; !errors.Is(err, stream.ErrLeaseLost) {
+	if err := <-slow; !errors.Is(err, lease.ErrLost) {
 		t.Errorf("the context of a handler that has lost its lease ended with %v", err)
 	}
 	if err := c.Nodes[0].Start(); err != nil {

@@ -57,10 +57,10 @@ func TestANakWhoseAnswerIsLostIsNotRepeated(t *testing.T) {
 	if err := q.Send(t.Context(), mq.Message{Type: 1}); err != nil {
 		t.Fatal(err)
 	}
-	first := lease(t, leases(t, openQueue(t, p.url, "nak", nil), mq.Any()))
+	first := leaseOne(t, leases(t, openQueue(t, p.url, "nak", nil), mq.Any()))
 	told := &call{done: make(chan error, 1)}
 	go func() { told.done <- first.Nak(t.Context(), 0) }()
-	second := lease(t, leases(t, q, mq.Any()))
+	second := leaseOne(t, leases(t, q, mq.Any()))
 	if err := told.wait(t); !errors.Is(err, mq.ErrInDoubt) || second.Attempt() != 2 {
 		t.Errorf("Nak: %v; and then attempt %d", err, second.Attempt())
 	}
@@ -81,14 +81,14 @@ func TestANakAfterTheLeaseHasRunOutTellsTheServerNothing(t *testing.T) {
 	if err := q.Send(t.Context(), mq.Message{Type: 1}); err != nil {
 		t.Fatal(err)
 	}
-	l := lease(t, leases(t, openQueue(t, p.url, "late", nil), mq.Any()))
+	l := leaseOne(t, leases(t, openQueue(t, p.url, "late", nil), mq.Any()))
 	<-time.After(time.Until(l.Deadline()))
 	for _, delay := range []time.Duration{0, time.Hour} {
 		if err := l.Nak(t.Context(), delay); err != nil || naks.count() != 0 {
 			t.Errorf("Nak: %v, after %d requests", err, naks.count())
 		}
 	}
-	if again := lease(t, leases(t, q, mq.Any())); again.Attempt() != 2 {
+	if again := leaseOne(t, leases(t, q, mq.Any())); again.Attempt() != 2 {
 		t.Errorf("lent for attempt %d", again.Attempt())
 	}
 }
@@ -101,7 +101,7 @@ func TestALeaseWhoseConsumerIsGoneEnds(t *testing.T) {
 	if err := q.Send(t.Context(), mq.Message{Type: 1}); err != nil {
 		t.Fatal(err)
 	}
-	l := lease(t, leases(t, q, mq.Any()))
+	l := leaseOne(t, leases(t, q, mq.Any()))
 	nc, err := nats.Connect(url)
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func TestALeaseWhoseConsumerIsGoneEnds(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if again := lease(t, leases(t, q, mq.Any())); again.Sequence() != l.Sequence() {
+	if again := leaseOne(t, leases(t, q, mq.Any())); again.Sequence() != l.Sequence() {
 		t.Errorf("lent %d, not %d", again.Sequence(), l.Sequence())
 	}
 }

@@ -36,10 +36,10 @@ func TestALeaseOfARemovedQueueDoesNotConcernTheNextOne(t *testing.T) {
 		}
 	}
 	from := leases(t, old, mq.Any())
-	stale := []mq.Lease{lease(t, from), lease(t, from), lease(t, from)}
+	stale := []mq.Lease{leaseOne(t, from), leaseOne(t, from), leaseOne(t, from)}
 	next := recreate(t, url, old, 4)
 	to := leases(t, next, mq.Any())
-	held := []mq.Lease{lease(t, to), lease(t, to), lease(t, to)}
+	held := []mq.Lease{leaseOne(t, to), leaseOne(t, to), leaseOne(t, to)}
 	for i, tell := range []func(mq.Lease) error{
 		func(l mq.Lease) error { return l.Ack(t.Context()) },
 		func(l mq.Lease) error { return l.Nak(t.Context(), 0) },

@@ -65,8 +65,8 @@ func TestTryReceiveDoesNotCallAQueueEmptyThatItCannotAsk(t *testing.T) {
 		}
 	}
 	from := leases(t, q, mq.Any())
-	lease(t, from) // so that there is something in the queue
-	lease(t, from)
+	leaseOne(t, from) // so that there is something in the queue
+	leaseOne(t, from)
 	for _, subject := range []string{"STREAM.INFO", "CONSUMER.INFO"} {
 		p := startProxy(t, url)
 		other := openQueue(t, p.url, "asked", nil)

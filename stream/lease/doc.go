@@ -1,0 +1,20 @@
+// Package lease handles messages, each at least once.
+//
+// What is received is gone from the queue. A queue that can lend its messages, an
+// [mq.Leaser], keeps each until it is acknowledged, and [Handle] does that once a
+// message was handled. If its handler fails or its process is killed, the message
+// is handled again:
+//
+//	err := lease.Handle(ctx, q, func(ctx context.Context, d lease.Delivery) error {
+//		return store(ctx, d.Data)
+//	}, nil)
+//
+// Queues of the kernel cannot lend, and are refused. In tests, the queue in
+// memory of ipcmq/mq/mqtest can.
+//
+// # Caveats
+//
+// A message may be handled more than once: if a process is killed before the
+// message was acknowledged, or a lease cannot be extended. A message that is given
+// back comes after others that were sent later.
+package lease
