@@ -107,15 +107,17 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 			case s.pkg == "ipcmq/mq":
 				ok = standard
 			case s.under("mux", "stream"):
-				ok = standard || name == "ipcmq/mq" || name == "ipcmq/internal/reader" || strings.HasPrefix(name, "golang.org/x/sync/")
+				ok = standard || slices.Contains([]string{"mq", "internal/reader", "internal/handle"}, strings.TrimPrefix(name, "ipcmq/")) || strings.HasPrefix(name, "golang.org/x/sync/")
 			case s.under("internal/reader", "mq/mqtest"):
+				ok = standard || name == "ipcmq/mq" || name == "ipcmq/internal/handle"
+			case s.under("internal/handle"):
 				ok = standard || name == "ipcmq/mq"
-			case s.under("internal/sys"):
+			case s.under("internal/sys", "internal/limits"):
 				ok = standard
 			case s.under("internal/procfs", "internal/sleep"):
 				ok = standard || name == "ipcmq/internal/sys"
 			case s.under("mq"): // the backends
-				ok = standard || name == "ipcmq/mq" || slices.Contains([]string{"sys", "procfs", "sleep"}, strings.TrimPrefix(name, "ipcmq/internal/"))
+				ok = standard || name == "ipcmq/mq" || slices.Contains([]string{"sys", "procfs", "sleep", "handle", "limits"}, strings.TrimPrefix(name, "ipcmq/internal/"))
 			case s.under("examples"):
 				ok = standard || ours && !strings.Contains(name, "/internal/") // as a user's program
 			default:

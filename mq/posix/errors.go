@@ -2,12 +2,12 @@ package posix
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
-	"math/bits"
 	"os"
 
+	"ipcmq/internal/handle"
+	"ipcmq/internal/limits"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
 )
@@ -45,11 +45,7 @@ func (q *Queue) ended(op string, ctx context.Context) error {
 	if q.closed.Load() {
 		return q.fail(op, mq.ErrClosed, 0, "")
 	}
-	e := q.fail(op, ctx.Err(), 0, "")
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(ctx.Err(), cause) {
-		e.Err, e.Detail = cause, fmt.Sprintf("%v: %v", ctx.Err(), cause)
-	}
-	return e
+	return handle.Ended(op, q.name, ctx)
 }
 
 // openError explains why a queue could not be opened or created. For all its
@@ -90,11 +86,11 @@ func tooLargeQueue(c Config) string {
 		return fmt.Sprintf("MaxMessages = %d or MaxMessageSize = %d bytes exceeds the limits fs.mqueue.msg_max and fs.mqueue.msgsize_max",
 			c.MaxMessages, c.MaxMessageSize)
 	case c.MaxMessages > l.MaxMessages:
-		return fmt.Sprintf("MaxMessages = %d exceeds fs.mqueue.msg_max = %d (sysctl -w fs.mqueue.msg_max=%d)",
-			c.MaxMessages, l.MaxMessages, c.MaxMessages)
+		return fmt.Sprintf("MaxMessages = %d exceeds fs.mqueue.msg_max = %d (%s)",
+			c.MaxMessages, l.MaxMessages, limits.MqMsgMax.Set(int64(c.MaxMessages)))
 	case c.MaxMessageSize > l.MaxMessageSize:
-		return fmt.Sprintf("MaxMessageSize = %d bytes exceeds fs.mqueue.msgsize_max = %d (sysctl -w fs.mqueue.msgsize_max=%d)",
-			c.MaxMessageSize, l.MaxMessageSize, powerOf2(c.MaxMessageSize))
+		return fmt.Sprintf("MaxMessageSize = %d bytes exceeds fs.mqueue.msgsize_max = %d (%s)",
+			c.MaxMessageSize, l.MaxMessageSize, limits.MqMsgsizeMax.SetAtLeast(int64(c.MaxMessageSize)))
 	}
 	return fmt.Sprintf("the kernel refuses a queue of %d messages of %d bytes", c.MaxMessages, c.MaxMessageSize)
 }
@@ -133,8 +129,8 @@ func tooManyQueues() string {
 	if err != nil {
 		return "there are fs.mqueue.queues_max queues already"
 	}
-	return fmt.Sprintf("there are fs.mqueue.queues_max = %d queues already (unlink those that nobody uses, or sysctl -w fs.mqueue.queues_max=%d)",
-		l.MaxQueues, 2*l.MaxQueues)
+	return fmt.Sprintf("there are fs.mqueue.queues_max = %d queues already (unlink those that nobody uses, or %s)",
+		l.MaxQueues, limits.MqQueuesMax.Double(int64(l.MaxQueues)))
 }
 
 func unlinkError(name string, errno sys.Errno) error {
@@ -149,6 +145,3 @@ func unlinkError(name string, errno sys.Errno) error {
 	}
 	return e
 }
-
-// powerOf2 returns the least power of 2 that is at least n.
-func powerOf2(n int) int { return 1 << bits.Len(uint(max(n, 1)-1)) }

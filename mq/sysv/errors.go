@@ -2,11 +2,11 @@ package sysv
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
-	"math/bits"
 
+	"ipcmq/internal/handle"
+	"ipcmq/internal/limits"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
 )
@@ -41,11 +41,7 @@ func (q *Queue) ended(op string, ctx context.Context) error {
 	if q.calls.Closed() {
 		return q.fail(op, mq.ErrClosed, 0, "")
 	}
-	e := q.fail(op, ctx.Err(), 0, "")
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(ctx.Err(), cause) {
-		e.Err, e.Detail = cause, fmt.Sprintf("%v: %v", ctx.Err(), cause)
-	}
-	return e
+	return handle.Ended(op, q.name, ctx)
 }
 
 func openError(name string, errno sys.Errno, c Config) error {
@@ -69,7 +65,7 @@ func openError(name string, errno sys.Errno, c Config) error {
 
 // tooManyQueues explains ENOSPC of msgget.
 func tooManyQueues() string {
-	limits, err := SystemLimits()
+	now, err := SystemLimits()
 	if err != nil {
 		return "the system has no room for another queue"
 	}
@@ -77,24 +73,20 @@ func tooManyQueues() string {
 	if err != nil {
 		return "the system has no room for another queue"
 	}
-	raise := fmt.Sprintf("sysctl -w kernel.msgmni=%d", min(2*limits.MaxQueues, mostQueues))
-	if limits.MaxQueues >= mostQueues {
+	raise := limits.MsgMni.Double(int64(now.MaxQueues))
+	if int64(now.MaxQueues) >= limits.MsgMni.Ceiling {
 		raise = "boot with ipcmni_extend, since this is the most without"
 	}
 	return fmt.Sprintf("there are %d queues and kernel.msgmni = %d (remove those that nobody uses, see ipcs -q, or %s)",
-		usage.Queues, limits.MaxQueues, raise)
+		usage.Queues, now.MaxQueues, raise)
 }
-
-// mostQueues is the highest value that kernel.msgmni takes (IPCMNI of the
-// kernel), unless it was booted with ipcmni_extend.
-const mostQueues = 32768
 
 // tooLarge returns the error for n bytes of payload, by which limit they exceed
 // now, or nil if they can fit.
 func (q *Queue) tooLarge(n int, errno sys.Errno) error {
 	if info, e := sys.MsgLimits(); e == 0 && n > int(info.Max) {
 		return q.fail("send", mq.ErrTooLarge, errno, fmt.Sprintf(
-			"message of %d bytes exceeds kernel.msgmax = %d (sysctl -w kernel.msgmax=%d)", n, info.Max, powerOf2(n)))
+			"message of %d bytes exceeds kernel.msgmax = %d (%s)", n, info.Max, limits.MsgMax.SetAtLeast(int64(n))))
 	}
 	ds, e := q.statAnyhow()
 	if e != 0 || uint64(n) <= ds.Qbytes && ds.Qbytes > 0 {
@@ -104,6 +96,3 @@ func (q *Queue) tooLarge(n int, errno sys.Errno) error {
 		"message of %d bytes exceeds the capacity of the queue, msg_qbytes = %d (raise it with Set; above kernel.msgmnb that needs CAP_SYS_RESOURCE)",
 		n, ds.Qbytes))
 }
-
-// powerOf2 returns the least power of 2 that is at least n.
-func powerOf2(n int) int { return 1 << bits.Len(uint(max(n, 1)-1)) }
