@@ -201,6 +201,16 @@ func access() {
 		fail("%v", err)
 	}
 	q.Close()
+	// A queue that is created here is the caller's own, and not taken back.
+	own := os.Args[1] + "-own"
+	q, err = posix.Open(own, &posix.Config{Owners: []int{0}})
+	if err != nil || !q.Created() {
+		fail("a queue of one's own: %v", err)
+	}
+	if err := q.Unlink(); err != nil {
+		fail("%v", err)
+	}
+	q.Close()
 }
 
 // nobody is a user that nobody else is, with a RLIMIT_MSGQUEUE of his own.

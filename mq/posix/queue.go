@@ -51,7 +51,8 @@ type waiter interface {
 // peers may start in any order. A name is a slash and 1 to 255 bytes without
 // another slash, such as /jobs. A nil cfg means the defaults; see [Config].
 //
-// If Open fails, no queue was created. The error matches fs.ErrExist,
+// If Open fails, no queue was created; only if the system runs out of memory
+// at that very moment, one may be left. The error matches fs.ErrExist,
 // fs.ErrNotExist or fs.ErrPermission, and [mq.ErrInvalidConfig] if the name or
 // cfg cannot be meant. Where a limit forbids to create the queue, it names the
 // limit. It matches errors.ErrUnsupported if the system has no such queues.
@@ -74,11 +75,12 @@ func Open(name string, cfg *Config) (*Queue, error) {
 	if errno != 0 {
 		return nil, openError(name, errno, c)
 	}
+	// A queue that is new stays, whatever happens: others may have sent to it.
+	if created {
+		c.Owners = nil // it is ours
+	}
 	q, err := newQueue(name, fd, c)
 	if err != nil {
-		if created {
-			sys.MqUnlink(name)
-		}
 		return nil, err
 	}
 	q.created = created

@@ -3,6 +3,7 @@ package sysv_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -266,6 +267,62 @@ func init() {
 		check("by key", os.Args[4], q, err)
 		q, err = sysv.OpenID(id, cfg)
 		check("by id", os.Args[5], q, err)
+	}
+}
+
+// Messages that others sent to a queue do not vanish because the call that
+// created it fails: it fails before the queue is there.
+func TestAnOpenThatFailsRemovesNoQueue(t *testing.T) {
+	testutil.NeedRoot(t) // to be another user, who lacks CAP_SYS_RESOURCE
+	setLimit(t, "msgmnb", 16384)
+	key := freeKey(t)
+	opener := testutil.Command(t, "open above the limit", fmt.Sprint(uint32(key)))
+	out, err := opener.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := opener.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan string)
+	go func() {
+		said, _ := io.ReadAll(out)
+		ended <- string(said)
+	}()
+	for found := 0; ; {
+		select {
+		case said := <-ended:
+			if err := opener.Wait(); err != nil {
+				t.Errorf("%v: %s", err, said)
+			}
+			if found > 0 {
+				t.Errorf("%d times a queue was there whose Open fails", found)
+			}
+			return
+		default:
+		}
+		if q, err := sysv.Open(key, &sysv.Config{OpenOnly: true}); err == nil {
+			found++
+			q.Close()
+		}
+	}
+}
+
+func init() {
+	roles["open above the limit"] = func() {
+		key := sysv.Key(number(1))
+		err := sys.Become(nobody)
+		expect(err == nil, "%v", err)
+		for range 5000 {
+			_, err := sysv.Open(key, &sysv.Config{Capacity: 1 << 30})
+			var e *mq.Error
+			expect(errors.As(err, &e) && e.Op == "open" && errors.Is(err, fs.ErrPermission) && strings.Contains(err.Error(),
+				"capacity of 1073741824 bytes exceeds kernel.msgmnb = 16384 (sysctl -w kernel.msgmnb=1073741824, or CAP_SYS_RESOURCE"), "%v", err)
+		}
+		q, err := sysv.Open(sysv.Private, &sysv.Config{Capacity: 16384})
+		expect(err == nil, "as much as is allowed: %v", err)
+		err = q.Remove()
+		expect(err == nil, "%v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package sysv
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"sync/atomic"
@@ -36,7 +37,8 @@ type Queue struct {
 //
 // With the key [Private], Open always creates a queue.
 //
-// If Open fails, no queue was created. The error matches fs.ErrExist,
+// If Open fails, no queue was created; only if kernel.msgmnb is lowered at that
+// very moment, one with another Capacity may be left. The error matches fs.ErrExist,
 // fs.ErrNotExist or fs.ErrPermission, [mq.ErrInvalidConfig] if cfg contradicts
 // itself, and ENOSPC if there are kernel.msgmni queues already.
 //
@@ -54,9 +56,9 @@ func Open(key Key, cfg *Config) (*Queue, error) {
 		return nil, &mq.Error{Op: "open", Queue: name, Kind: mq.ErrInvalidConfig,
 			Detail: "OpenOnly: a private queue has no key to open it by; use OpenID"}
 	}
-	id, created, errno := get(key, c)
-	if errno != 0 {
-		return nil, openError(name, errno, c)
+	id, created, err := get(key, name, c)
+	if err != nil {
+		return nil, err
 	}
 	q := newQueue(id, fmt.Sprintf("%s (id %d)", name, id), created, c)
 	if created {
@@ -65,9 +67,6 @@ func Open(key Key, cfg *Config) (*Queue, error) {
 		err = q.checkOwners(c.Owners)
 	}
 	if err != nil {
-		if created {
-			sys.MsgRemove(id)
-		}
 		return nil, err
 	}
 	return q, nil
@@ -76,20 +75,57 @@ func Open(key Key, cfg *Config) (*Queue, error) {
 // get opens or creates. Two calls, and not one with IPC_CREAT alone, since only
 // so the permissions asked for are not those given to a new queue, and it is
 // known whether the queue is new.
-func get(key Key, c Config) (id int, created bool, errno sys.Errno) {
+func get(key Key, name string, c Config) (id int, created bool, err error) {
+	errno := sys.Errno(0)
 	for range 100 { // while others create and remove the queue between the two
 		if key != Private && !c.Exclusive {
 			id, errno = sys.Msgget(uint32(key), accessBits(c.Access))
 			if errno != sys.ENOENT || c.OpenOnly {
-				return id, false, errno
+				break
 			}
+		}
+		if err := tryCapacity(name, c); err != nil {
+			return 0, false, err
 		}
 		id, errno = sys.Msgget(uint32(key), sys.IPC_CREAT|sys.IPC_EXCL|int(c.Mode))
 		if errno != sys.EEXIST || c.Exclusive {
-			return id, errno == 0, errno
+			created = errno == 0
+			break
 		}
 	}
-	return 0, false, errno
+	if errno != 0 {
+		return 0, false, openError(name, errno, c)
+	}
+	return id, created, nil
+}
+
+// tryCapacity returns an error unless this process may give a new queue the
+// capacity that c asks for. It asks the kernel, with a queue that nobody else
+// can use: once the queue of a key exists, others may have sent to it, and
+// it cannot be taken back.
+func tryCapacity(name string, c Config) error {
+	if now, err := SystemLimits(); c.Capacity == 0 || err == nil && c.Capacity <= now.DefaultCapacity {
+		return nil // anybody may
+	}
+	id, errno := sys.Msgget(uint32(Private), sys.IPC_CREAT|sys.IPC_EXCL|int(c.Mode&0o600))
+	if errno != 0 {
+		return openError(name, errno, c)
+	}
+	defer sys.MsgRemove(id)
+	return newQueue(id, name, true, c).setCapacity(c.Capacity)
+}
+
+// setCapacity gives a queue that Open has created its capacity.
+func (q *Queue) setCapacity(capacity int) error {
+	if capacity == 0 {
+		return nil
+	}
+	err := q.Set(func(s *Settings) { s.Capacity = int64(capacity) })
+	var e *mq.Error
+	if errors.As(err, &e) {
+		e.Op = "open"
+	}
+	return err
 }
 
 // OpenID opens the queue with the given id, as [Queue.ID] and ipcs(1) show it.
