@@ -5,13 +5,14 @@ import (
 	"io/fs"
 	"math"
 
+	"ipcmq/internal/limits"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
 )
 
 // Settings are what can be changed of a queue that exists.
 type Settings struct {
-	Mode     fs.FileMode // permissions: read and write for owner, group, others (0666)
+	Mode     fs.FileMode // permissions: read and write for owner, group, others (0666); other bits stay as they are
 	UID, GID uint32      // owner
 	Capacity int64       // most bytes of payload (msg_qbytes), 1 to 2147483647
 }
@@ -38,10 +39,10 @@ func (q *Queue) Set(change func(*Settings)) error {
 	if errno != 0 {
 		return q.errno("set", errno)
 	}
-	s := Settings{Mode: fs.FileMode(ds.Mode & 0o777), UID: ds.UID, GID: ds.GID, Capacity: int64(ds.Qbytes)}
+	s := Settings{Mode: fs.FileMode(ds.Mode) & permissions, UID: ds.UID, GID: ds.GID, Capacity: int64(ds.Qbytes)}
 	change(&s)
 	switch {
-	case s.Mode&^0o666 != 0:
+	case s.Mode&^permissions != 0:
 		return q.fail("set", mq.ErrInvalidConfig, 0,
 			fmt.Sprintf("Mode = %v has bits other than read and write for owner, group and others (0666)", s.Mode))
 	case s.Capacity < 1:
@@ -52,7 +53,7 @@ func (q *Queue) Set(change func(*Settings)) error {
 			fmt.Sprintf("Capacity = %d: the kernel takes up to 2147483647 bytes", s.Capacity))
 	}
 	old := int64(ds.Qbytes)
-	ds.Mode, ds.UID, ds.GID, ds.Qbytes = uint32(s.Mode), s.UID, s.GID, uint64(s.Capacity)
+	ds.Mode, ds.UID, ds.GID, ds.Qbytes = ds.Mode&^uint32(permissions)|uint32(s.Mode), s.UID, s.GID, uint64(s.Capacity)
 	if errno := sys.MsgSet(q.id, ds); errno != 0 {
 		return q.setError(errno, s, old)
 	}
@@ -60,13 +61,9 @@ func (q *Queue) Set(change func(*Settings)) error {
 	return nil
 }
 
-// setCapacity gives a new queue its capacity, 0 being the default.
-func (q *Queue) setCapacity(capacity int) error {
-	if capacity == 0 {
-		return nil
-	}
-	return q.Set(func(s *Settings) { s.Capacity = int64(capacity) })
-}
+// permissions are the bits of a mode that mean something to a message queue.
+// Any queue may have others: C programs create some with mode 0777.
+const permissions fs.FileMode = 0o666
 
 func (q *Queue) setError(errno sys.Errno, s Settings, old int64) error {
 	if errno == sys.EINVAL {
@@ -76,16 +73,16 @@ func (q *Queue) setError(errno sys.Errno, s Settings, old int64) error {
 				fmt.Sprintf("owner %d:%d does not exist in this user namespace; it must be set to ids that do", s.UID, s.GID))
 		}
 	}
-	limits, err := SystemLimits()
-	if errno != sys.EPERM || err != nil || s.Capacity <= int64(limits.DefaultCapacity) {
+	now, err := SystemLimits()
+	if errno != sys.EPERM || err != nil || s.Capacity <= int64(now.DefaultCapacity) {
 		return q.errno("set", errno)
 	}
 	if s.Capacity == old {
 		return q.fail("set", fs.ErrPermission, errno, fmt.Sprintf(
-			"the capacity of the queue, %d bytes, is above kernel.msgmnb = %d, which was lowered: set Capacity to %d as well, or sysctl -w kernel.msgmnb=%d (or not the owner)",
-			old, limits.DefaultCapacity, limits.DefaultCapacity, powerOf2(int(old))))
+			"the capacity of the queue, %d bytes, is above kernel.msgmnb = %d, which was lowered: set Capacity to %d as well, or %s (or not the owner)",
+			old, now.DefaultCapacity, now.DefaultCapacity, limits.MsgMnb.SetAtLeast(old)))
 	}
 	return q.fail("set", fs.ErrPermission, errno, fmt.Sprintf(
-		"capacity of %d bytes exceeds kernel.msgmnb = %d (sysctl -w kernel.msgmnb=%d, or CAP_SYS_RESOURCE; or not the owner)",
-		s.Capacity, limits.DefaultCapacity, powerOf2(int(s.Capacity))))
+		"capacity of %d bytes exceeds kernel.msgmnb = %d (%s, or CAP_SYS_RESOURCE; or not the owner)",
+		s.Capacity, now.DefaultCapacity, limits.MsgMnb.SetAtLeast(s.Capacity)))
 }

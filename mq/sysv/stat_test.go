@@ -116,6 +116,44 @@ func TestSetChangesTheOwner(t *testing.T) {
 	child(t, "open as its owner", q.ID())
 }
 
+// C programs create queues with mode 0777 and others.
+func TestSetLeavesBitsThatMeanNothing(t *testing.T) {
+	testutil.NotEmulated(t, "the emulator makes the mode 16 bits", "s390x")
+	for _, mode := range []int{0o777, 0o711, 0o1755} {
+		id, errno := sys.Msgget(uint32(sysv.Private), sys.IPC_CREAT|sys.IPC_EXCL|mode)
+		if errno != 0 {
+			t.Fatal(errno)
+		}
+		q, err := sysv.OpenID(id, &sysv.Config{Access: mq.ReadOnly})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer q.Remove()
+		before, errno := sys.MsgStat(id)
+		if errno != 0 {
+			t.Fatal(errno)
+		}
+		if err := q.Set(func(s *sysv.Settings) {
+			if s.Mode != fs.FileMode(mode&0o666) {
+				t.Errorf("%#o: Settings.Mode = %v", mode, s.Mode)
+			}
+			s.Capacity = 1000
+		}); err != nil {
+			t.Errorf("%#o: %v", mode, err)
+		}
+		after, errno := sys.MsgStat(id)
+		if errno != 0 || after.Mode != before.Mode || after.Qbytes != 1000 {
+			t.Errorf("%#o: %+v, was %+v", mode, after, before)
+		}
+		if err := q.Set(func(s *sysv.Settings) { s.Mode = 0o600 }); err != nil {
+			t.Errorf("%#o: %v", mode, err)
+		}
+		if after, _ := sys.MsgStat(id); after.Mode != before.Mode&^0o666|0o600 {
+			t.Errorf("%#o: mode %#o after Set to 0600", mode, after.Mode)
+		}
+	}
+}
+
 func TestSettingsThatCannotBeAreRefused(t *testing.T) {
 	q := newQueue(t, nil)
 	before, err := q.Stat()
