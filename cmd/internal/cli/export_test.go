@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"io/fs"
 	"time"
 
@@ -18,6 +17,7 @@ var (
 	Briefly        = briefly
 	ReadMessages   = readMessages
 	NewMessageFile = createMessageFile
+	ReadKeys       = readKeys
 )
 
 func (w *messageFile) Add(m mq.Message) error { return w.add(m) }
@@ -54,7 +54,7 @@ type Gauge struct {
 
 // View returns what top shows of gauges on a screen of that size.
 func View(width, height int, bySize bool, gauges ...Gauge) string {
-	s := &screen{ctx: context.Background(), meter: &meter{interval: time.Second}, at: time.Unix(1, 0), width: width, height: height, bySize: bySize}
+	s := &screen{painter: painter{plain: true}, meter: &meter{interval: time.Second}, at: time.Unix(1, 0), width: width, height: height, bySize: bySize}
 	for _, g := range gauges {
 		r := row{Address: g.Address, Kind: "sysv", Messages: g.Messages, Bytes: g.Messages, Capacity: g.Capacity}
 		for i := range g.Receivers + g.BlockedSends {
@@ -63,4 +63,12 @@ func View(width, height int, bySize bool, gauges ...Gauge) string {
 		s.gauges = append(s.gauges, gauge{row: r, in: g.In, out: g.Out, net: g.Net, history: g.History})
 	}
 	return s.View()
+}
+
+// Commands returns the names of all commands.
+func Commands() (names []string) {
+	for _, c := range newRoot().Commands() {
+		names = append(names, c.Name())
+	}
+	return names
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -155,14 +154,49 @@ func removeRow(r row, empty bool) error {
 // confirm asks a question on the terminal. Only a yes is one.
 func confirm(ctx context.Context, question string) (bool, error) {
 	fmt.Fprint(os.Stdout, question)
-	line, err := bufio.NewReader(interruptible(ctx, os.Stdin)).ReadString('\n')
-	if err != nil && err != io.EOF {
-		fmt.Fprintln(os.Stdout)
-		return false, err
+	type answer struct {
+		line string
+		err  error
 	}
-	answer := strings.ToLower(strings.TrimSpace(line))
-	return answer == "y" || answer == "yes", nil
+	answers := make(chan answer, 1)
+	go func() {
+		line, err := readAnswer(os.Stdin)
+		answers <- answer{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(os.Stdout)
+		return false, ctx.Err()
+	case a := <-answers:
+		if a.err != nil {
+			fmt.Fprintln(os.Stdout)
+			return false, fmt.Errorf("read standard input: %w", a.err)
+		}
+		said := strings.ToLower(strings.TrimSpace(a.line))
+		return said == "y" || said == "yes", nil
+	}
 }
+
+// readAnswer reads a line and nothing behind it: that is for the program that
+// comes next.
+func readAnswer(in io.Reader) (string, error) {
+	var line []byte
+	for b := make([]byte, 1); len(line) < longestAnswer; {
+		if _, err := io.ReadFull(in, b); err == io.EOF {
+			break
+		} else if err != nil {
+			return "", err
+		}
+		if b[0] == '\n' {
+			break
+		}
+		line = append(line, b[0])
+	}
+	return string(line), nil
+}
+
+// longestAnswer bounds what is kept of an answer.
+const longestAnswer = 4096
 
 // plural writes "1 queue" or "2 queues".
 func plural(n int, what string) string {

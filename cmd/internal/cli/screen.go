@@ -7,14 +7,11 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	tea "github.com/charmbracelet/bubbletea"
-	"github.com/charmbracelet/lipgloss"
 )
 
 // A screen is what top shows on a terminal.
 type screen struct {
-	ctx    context.Context
+	painter
 	meter  *meter
 	left   int // intervals until the end, 0 for no end
 	bySize bool
@@ -26,49 +23,95 @@ type screen struct {
 	first         int // of the queues shown
 }
 
-// measured is a message of bubbletea: an interval is over.
+// measured is what was seen in an interval.
 type measured struct {
 	gauges   []gauge
 	problems []error
 }
 
-func (s *screen) measure() tea.Msg {
-	gauges, problems := s.meter.measure(s.ctx)
-	return measured{gauges, problems}
+const (
+	resizeEvery = 100 * time.Millisecond // how often to look whether the terminal has another size
+	escapeAlone = 50 * time.Millisecond  // what comes later than this is not of the same key
+)
+
+// lastKeys are those that end top.
+var lastKeys = []string{"q", keyInterrupt}
+
+// run shows the screen on d until a key or ctx ends it, or the intervals are
+// over.
+func (s *screen) run(ctx context.Context, d *display) error {
+	ctx, cancel := context.WithCancel(ctx)
+	keys, gone := make(chan string), make(chan error, 1)
+	go func() {
+		gone <- readKeys(d.in, lastKeys, func(key string) bool {
+			select {
+			case keys <- key:
+				return true
+			case <-ctx.Done():
+				return false
+			}
+		})
+	}()
+	results := make(chan measured, 1)
+	measure := func() {
+		gauges, problems := s.meter.measure(ctx)
+		results <- measured{gauges, problems}
+	}
+	go measure()
+	defer func() {
+		cancel()
+		<-results // of the measurement that is under way: it uses what the caller closes
+	}()
+
+	resize := time.NewTicker(resizeEvery)
+	defer resize.Stop()
+	var escape <-chan time.Time
+	for d.resized(); ; {
+		s.width, s.height = d.width, d.height
+		s.scroll()
+		if err := d.draw(s.View()); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-escape:
+			return nil
+		case <-gone:
+			return nil // a last key was read, or the terminal is gone
+		case key := <-keys:
+			escape = nil
+			if key == keyEscape {
+				escape = time.After(escapeAlone)
+			}
+			s.press(key)
+		case <-resize.C:
+			d.resized()
+		case m := <-results:
+			s.gauges, s.problems, s.at = m.gauges, m.problems, time.Now()
+			go measure()
+			if s.left == 1 {
+				return nil
+			}
+			s.left = max(s.left-1, 0)
+		}
+	}
 }
 
-func (s *screen) Init() tea.Cmd { return s.measure }
-
-func (s *screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
-	switch msg := msg.(type) {
-	case tea.WindowSizeMsg:
-		s.width, s.height = msg.Width, msg.Height
-	case tea.KeyMsg:
-		switch msg.String() {
-		case "q", "ctrl+c", "esc":
-			return s, tea.Quit
-		case "s":
-			s.bySize = !s.bySize
-		case "down", "j":
-			s.first++
-		case "up", "k":
-			s.first--
-		case "pgdown", " ":
-			s.first += s.room()
-		case "pgup":
-			s.first -= s.room()
-		}
-	case measured:
-		s.gauges, s.problems, s.at = msg.gauges, msg.problems, time.Now()
-		if s.left == 1 {
-			return s, tea.Quit
-		}
-		s.left = max(s.left-1, 0)
-		s.scroll()
-		return s, s.measure
+// press does what a key asks for.
+func (s *screen) press(key string) {
+	switch key {
+	case "s":
+		s.bySize = !s.bySize
+	case keyDown, "j":
+		s.first++
+	case keyUp, "k":
+		s.first--
+	case keyPageDown, " ":
+		s.first += s.room()
+	case keyPageUp:
+		s.first -= s.room()
 	}
-	s.scroll()
-	return s, nil
 }
 
 // room is how many queues fit on the screen.
@@ -76,19 +119,7 @@ func (s *screen) room() int { return max(s.height-5-min(len(s.problems), 2), 1) 
 
 func (s *screen) scroll() { s.first = max(min(s.first, len(s.gauges)-s.room()), 0) }
 
-// Colors of the terminal's own palette, so that they suit its background.
-var (
-	green  = lipgloss.Color("2")
-	yellow = lipgloss.Color("3")
-	red    = lipgloss.Color("1")
-
-	faint    = lipgloss.NewStyle().Faint(true)
-	bold     = lipgloss.NewStyle().Bold(true)
-	headline = lipgloss.NewStyle().Faint(true).Underline(true)
-	fullMark = lipgloss.NewStyle().Bold(true).Reverse(true).Foreground(red)
-)
-
-func fillColor(f float64) lipgloss.Color {
+func fillColor(f float64) style {
 	switch {
 	case f >= much:
 		return red
@@ -100,7 +131,7 @@ func fillColor(f float64) lipgloss.Color {
 
 func (s *screen) View() string {
 	if s.at.IsZero() {
-		return faint.Render(fmt.Sprintf("ipcmq top: looking for %v ...", s.meter.interval))
+		return s.paint(fmt.Sprintf("ipcmq top: looking for %v ...", s.meter.interval), faint)
 	}
 	counts := map[string]int{}
 	filling := 0
@@ -115,10 +146,10 @@ func (s *screen) View() string {
 	if s.bySize {
 		order = "fill"
 	}
-	title := bold.Render("ipcmq top") + faint.Render(fmt.Sprintf("  %s  every %v  %d System V, %d POSIX queues, by %s",
-		s.at.Format(time.TimeOnly), s.meter.interval, counts["sysv"], counts["posix"], order))
+	title := s.paint("ipcmq top", bold) + s.paint(fmt.Sprintf("  %s  every %v  %d System V, %d POSIX queues, by %s",
+		s.at.Format(time.TimeOnly), s.meter.interval, counts["sysv"], counts["posix"], order), faint)
 	if filling > 0 {
-		title += "  " + lipgloss.NewStyle().Bold(true).Foreground(red).Render(fmt.Sprintf("%d full or filling", filling))
+		title += "  " + s.paint(fmt.Sprintf("%d full or filling", filling), bold, red)
 	}
 	b.WriteString(title + "\n\n")
 
@@ -128,18 +159,18 @@ func (s *screen) View() string {
 	}
 	last := min(s.first+s.room(), len(gauges))
 	l := newLayout(s.width, gauges)
-	b.WriteString(headline.Render(l.head()) + "\n")
+	b.WriteString(s.paint(l.head(), faint, underline) + "\n")
 	for _, g := range gauges[s.first:last] {
-		b.WriteString(l.line(g) + "\n")
+		b.WriteString(s.line(l, g) + "\n")
 	}
 	for _, err := range s.problems[:min(len(s.problems), 2)] {
-		b.WriteString(faint.Render(cut(explain(err), s.width)) + "\n")
+		b.WriteString(s.paint(cut(explain(err), s.width), faint) + "\n")
 	}
 	foot := "q quit  s sort"
 	if hidden := len(gauges) - (last - s.first); hidden > 0 {
 		foot += fmt.Sprintf("  ↑↓ %s more", plural(hidden, "queue"))
 	}
-	b.WriteString("\n" + faint.Render(foot))
+	b.WriteString("\n" + s.paint(foot, faint))
 	return b.String()
 }
 
@@ -173,36 +204,34 @@ func (l layout) head() string {
 		pad("HISTORY", l.history), pad("WAITING", l.waiting))
 }
 
-func (l layout) line(g gauge) string {
+func (s *screen) line(l layout, g gauge) string {
 	fill := g.fill()
-	color := lipgloss.NewStyle().Foreground(fillColor(fill))
-	name, mark, trend := lipgloss.NewStyle(), " ", " ="
+	color := fillColor(fill)
+	var name, trend []style
+	mark, word := " ", "="
 	switch d := g.fillsIn(); {
 	case g.full():
-		mark, trend = "!", " FULL"
+		mark, word = "!", "FULL"
+		name, trend = []style{bold, red}, []style{bold, red}
 	case d > 0:
-		mark, trend = "▲", " ▲ in "+shortly(d)
+		mark, word = "▲", "▲ in "+shortly(d)
+		name, trend = []style{bold}, []style{bold, fillColor(max(fill, 0.5))}
 	case g.net < 0:
-		mark, trend = "▼", " ▼ drains"
+		mark, word = "▼", "▼ drains"
+		trend = []style{green}
 	case g.Messages <= 0:
-		trend = " empty"
+		word, trend = "empty", []style{faint}
+	default:
+		trend = []style{faint}
 	}
-	trendStyle := faint
-	switch mark {
-	case "!":
-		name, trendStyle = lipgloss.NewStyle().Bold(true).Foreground(red), fullMark
-	case "▲":
-		name, trendStyle = bold, lipgloss.NewStyle().Bold(true).Foreground(fillColor(max(fill, 0.5)))
-	case "▼":
-		trendStyle = lipgloss.NewStyle().Foreground(green)
+	marked := trend
+	if g.full() {
+		trend = append(slices.Clone(trend), reverse) // the word alone, not what pads it
 	}
-	// Only the word is highlighted, not what pads it.
-	word := strings.TrimSpace(trend)
-	trend = " " + trendStyle.Render(word) + strings.Repeat(" ", max(0, 10-len([]rune(word))))
-	return trendStyle.UnsetReverse().Render(mark) + " " + name.Render(pad(g.Address, l.name)) + " " + bar(fill, l.bar, color) + " " +
-		color.Render(fmt.Sprintf("%5s", percent(fill))) + fmt.Sprintf("%9s", briefly(float64(g.Messages))) +
-		fmt.Sprintf("%9s%9s ", rate(g.in), rate(g.out)) + trend +
-		color.Render(pad(sparkline(g.history, l.history), l.history)) + " " + cut(whoWaits(g.row), l.waiting)
+	return s.paint(mark, marked...) + " " + s.paint(pad(g.Address, l.name), name...) + " " + s.bar(fill, l.bar, color) + " " +
+		s.paint(fmt.Sprintf("%5s", percent(fill)), color) + fmt.Sprintf("%9s", briefly(float64(g.Messages))) +
+		fmt.Sprintf("%9s%9s  ", rate(g.in), rate(g.out)) + s.paint(word, trend...) + strings.Repeat(" ", max(0, 10-len([]rune(word)))) +
+		s.paint(pad(sparkline(g.history, l.history), l.history), color) + " " + cut(whoWaits(g.row), l.waiting)
 }
 
 func rate(r float64) string {
@@ -249,9 +278,9 @@ func whoWaits(r row) string {
 }
 
 // bar draws how full something is, to an eighth of a character.
-func bar(fill float64, width int, color lipgloss.Style) string {
+func (s *screen) bar(fill float64, width int, color style) string {
 	if fill < 0 {
-		return faint.Render(strings.Repeat("?", width))
+		return s.paint(strings.Repeat("?", width), faint)
 	}
 	eighths := int(min(fill, 1)*float64(width)*8 + 0.5)
 	if fill > 0 && eighths == 0 {
@@ -261,7 +290,7 @@ func bar(fill float64, width int, color lipgloss.Style) string {
 	if part := eighths % 8; part > 0 {
 		full += string([]rune("▏▎▍▌▋▊▉")[part-1])
 	}
-	return color.Render(full) + faint.Render(strings.Repeat("·", width-len([]rune(full))))
+	return s.paint(full, color) + s.paint(strings.Repeat("·", width-len([]rune(full))), faint)
 }
 
 // sparkline draws the newest values that fit, 0 to 1.

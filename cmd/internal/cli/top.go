@@ -2,13 +2,11 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
 	"github.com/spf13/cobra"
 )
 
@@ -19,8 +17,8 @@ func topCommand() *cobra.Command {
 		Short: "Watch all queues live",
 		Long: `Top shows how full each queue is, how that has changed, who waits at it, and when
 it will be full at this pace. Keys: q quits, s sorts by fill or by name, the
-arrows scroll. Where standard output is no terminal it writes a line for each
-queue and interval.
+arrows scroll. Where standard input or output is no terminal, or TERM is empty or
+dumb, it writes a line for each queue and interval.
 
 The kernel does not count messages. Top looks at each queue a thousand times a
 second and adds up what it sees coming and going: the rates are at least what is
@@ -42,15 +40,15 @@ trace, and that do not wait in a poller.`,
 		}
 		m := newMeter(interval)
 		defer m.close()
-		if !isTerminal(os.Stdout) || !isTerminal(os.Stdin) {
+		if !canDraw(os.Stdin, os.Stdout) {
 			return topPlain(c.Context(), m, times)
 		}
-		s := &screen{ctx: c.Context(), meter: m, left: times, bySize: false}
-		_, err := tea.NewProgram(s, tea.WithAltScreen(), tea.WithContext(c.Context()), tea.WithoutSignalHandler()).Run()
-		if errors.Is(err, tea.ErrProgramKilled) && c.Context().Err() != nil {
-			return nil
+		d, err := openDisplay(os.Stdin, os.Stdout)
+		if err != nil {
+			return err
 		}
-		return err
+		defer d.close()
+		return (&screen{meter: m, left: times, painter: newPainter()}).run(c.Context(), d)
 	}
 	return c
 }

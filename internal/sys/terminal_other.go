@@ -1,0 +1,17 @@
+//go:build !linux
+
+package sys
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// OpenTerminal fails: there are no pseudoterminals as Linux has them.
+func OpenTerminal(int, int) (keyboard, terminal *os.File, err error) {
+	return nil, nil, errors.ErrUnsupported
+}
+
+// TerminalSession returns nil.
+func TerminalSession() *syscall.SysProcAttr { return nil }
