@@ -16,6 +16,7 @@ import (
 
 	"ipcmq/mq"
 	"ipcmq/mux"
+	"ipcmq/mux/rpc"
 	"ipcmq/stream"
 )
 
@@ -291,7 +292,7 @@ func (t task) echo(ctx context.Context, there, back mq.Queue) (tally, error) {
 
 // call makes requests from several goroutines at once.
 func (t task) call(ctx context.Context, q mq.Queue) (tally, error) {
-	m, err := mux.New(q, nil)
+	client, err := rpc.NewClient(q, nil)
 	if err != nil {
 		return tally{}, err
 	}
@@ -315,7 +316,7 @@ func (t task) call(ctx context.Context, q mq.Queue) (tally, error) {
 					start = began
 				}
 				putNumber(data, int64(i))
-				reply, err := m.Request(ctx, requestType(q), data)
+				reply, err := client.Request(ctx, requestType(q), data)
 				if err != nil {
 					return err
 				}
@@ -327,42 +328,35 @@ func (t task) call(ctx context.Context, q mq.Queue) (tally, error) {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return tally{}, errors.Join(err, m.Close())
+		return tally{}, errors.Join(err, client.Close())
 	}
 	r := tally{NS: time.Since(start).Nanoseconds()}
 	timed := took[t.Warm:]
 	slices.Sort(timed)
 	r.P50 = timed[len(timed)/2].Nanoseconds()
 	r.Threads, err = threads()
-	return r, errors.Join(err, m.Close())
+	return r, errors.Join(err, client.Close())
 }
 
 // serve answers all requests.
 func (t task) serve(ctx context.Context, q mq.Queue) (tally, error) {
-	m, err := mux.New(q, nil)
-	if err != nil {
-		return tally{}, err
-	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var handled atomic.Int64
-	last := make(chan struct{})
-	_, err = m.Handle(requestType(q), func(_ context.Context, request []byte) ([]byte, error) {
-		if handled.Add(1) == int64(t.Warm+t.Count) {
-			close(last)
-		}
-		return request, nil
-	}, nil)
-	if err != nil {
-		return tally{}, errors.Join(err, m.Close())
-	}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- rpc.Handle(ctx, q, requestType(q), func(_ context.Context, request []byte) ([]byte, error) {
+			if handled.Add(1) == int64(t.Warm+t.Count) {
+				cancel()
+			}
+			return request, nil
+		}, nil)
+	}()
 	if err := awaitStart(); err != nil {
-		return tally{}, errors.Join(err, m.Close())
+		cancel()
+		return tally{}, errors.Join(err, <-ended)
 	}
-	select {
-	case <-last:
-	case <-m.Done():
-		return tally{}, m.Err()
-	}
-	return tally{}, m.Shutdown(ctx)
+	return tally{}, <-ended
 }
 
 // threads returns how many threads this process has.

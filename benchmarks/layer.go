@@ -36,7 +36,7 @@ const (
 	channelSpin  = "channel+spin"
 	channelSleep = "channel-spin" // sleeps at once
 	subscription = "subscription" // of a mux, to all types
-	request      = "Request"      // of a mux, and Handle
+	request      = "Request"      // of an rpc client, and rpc.Handle
 	requestSleep = "Request-spin"
 	sendOnly     = "Send" // for processes that receive nothing
 )
@@ -55,8 +55,8 @@ var layers = []layer{
 	{name: channelSpin, receive: rangeChannelSpinning},
 	{name: channelSleep, receive: rangeChannelSleeping},
 	{name: subscription, receive: rangeSubscription},
-	{name: request, requests: requestReply(nil), header: 512},
-	{name: requestSleep, requests: requestReply(&mux.Config{Spin: -1}), header: 512},
+	{name: request, requests: requestReply(0), header: 512},
+	{name: requestSleep, requests: requestReply(-1), header: 512},
 	{name: sendOnly},
 }
 

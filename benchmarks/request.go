@@ -8,48 +8,44 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"ipcmq/mq"
-	"ipcmq/mux"
+	"ipcmq/mux/rpc"
 )
 
-// requestReply returns what sets call and serve to Request and Handle of a mux.
-func requestReply(cfg *mux.Config) func(j job, e *end, out, in mq.Queue) error {
+// requestReply returns what sets call and serve to Request and Handle of package
+// rpc, with that Spin.
+func requestReply(spin time.Duration) func(j job, e *end, out, in mq.Queue) error {
 	return func(j job, e *end, out, in mq.Queue) error {
 		q := out
 		if j.Role == serve {
 			q = in
 		}
-		m, err := mux.New(q, cfg)
+		client, err := rpc.NewClient(q, &rpc.ClientConfig{Spin: spin})
 		if err != nil {
 			return err
 		}
-		e.close = ends(m.Close, e.close)
-		e.call = func(ctx context.Context, data []byte) ([]byte, error) { return m.Request(ctx, requestType(q), data) }
-		e.serve = func(ctx context.Context, n int) error { return handle(ctx, m, q, n) }
+		e.close = ends(client.Close, e.close)
+		e.call = func(ctx context.Context, data []byte) ([]byte, error) {
+			return client.Request(ctx, requestType(q), data)
+		}
+		e.serve = func(ctx context.Context, n int) error { return handle(ctx, q, n, &rpc.Config{Spin: spin}) }
 		return nil
 	}
 }
 
 // handle answers n requests.
-func handle(ctx context.Context, m *mux.Mux, q mq.Queue, n int) error {
+func handle(ctx context.Context, q mq.Queue, n int, cfg *rpc.Config) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var handled atomic.Int64
-	all := make(chan struct{})
-	_, err := m.Handle(requestType(q), func(_ context.Context, data []byte) ([]byte, error) {
+	return rpc.Handle(ctx, q, requestType(q), func(_ context.Context, data []byte) ([]byte, error) {
 		if handled.Add(1) == int64(n) {
-			close(all)
+			cancel()
 		}
 		return data, nil
-	}, nil)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-all:
-	case <-m.Done():
-		return m.Err()
-	}
-	return m.Shutdown(ctx)
+	}, cfg)
 }
 
 // requestType is the type of requests on q, 0 if it has no types.

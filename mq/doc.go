@@ -3,7 +3,7 @@
 //
 // A queue is opened with a backend: package ipcmq/mq/sysv for System V message
 // queues, ipcmq/mq/posix for POSIX ones. Packages ipcmq/stream and ipcmq/mux
-// build Go channels on any [Queue].
+// build Go channels on any [Queue], and ipcmq/mux/rpc makes requests through it.
 //
 // # What every queue promises
 //

@@ -3,7 +3,7 @@ package mq
 import "io"
 
 // An Exchange is a queue whose users can give each other an address for
-// replies. Request-reply of package ipcmq/mux needs one.
+// replies. Request-reply of package ipcmq/mux/rpc needs one.
 type Exchange interface {
 	Queue
 

@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// DefaultSpin is how long streams and muxes poll unless they are told otherwise:
-// about as long as it takes to sleep and to be woken. So even where polling is in
-// vain it costs no more than twice what sleeping does.
+// DefaultSpin is how long streams, muxes, and the clients and servers of rpc poll
+// unless they are told otherwise: about as long as it takes to sleep and to be
+// woken. So even where polling is in vain it costs no more than twice what
+// sleeping does.
 const DefaultSpin = 50 * time.Microsecond
 
 // Spin returns a receiver that polls r for up to d before it waits as r does.

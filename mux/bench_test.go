@@ -4,39 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"sync"
 	"testing"
 
 	"ipcmq/mq"
 	"ipcmq/mux"
 )
-
-// BenchmarkRequest makes requests of 64 bytes from some callers at once, that a
-// mux of its own answers in the same process.
-func BenchmarkRequest(b *testing.B) {
-	for _, callers := range []int{1, 2, 4, 16, 64} {
-		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
-			q := newQueue(b, nil)
-			server, client := newMux(b, q, nil), newMux(b, q, nil)
-			handle(b, server, 7, func(_ context.Context, request []byte) ([]byte, error) { return request, nil }, nil)
-			b.ReportAllocs()
-			b.ResetTimer()
-			var group sync.WaitGroup
-			for c := range callers {
-				group.Go(func() {
-					data := make([]byte, 64)
-					for i := c; i < b.N; i += callers {
-						if _, err := client.Request(context.Background(), 7, data); err != nil {
-							b.Error(err)
-							return
-						}
-					}
-				})
-			}
-			group.Wait()
-		})
-	}
-}
 
 // BenchmarkSubscription receives messages of 64 bytes through subscriptions to
 // single types under one reader of all, and reports the threads of the process.

@@ -1,46 +1,13 @@
 package mux
 
-import "time"
-
 var (
-	Cover       = cover[int]
-	Overlap     = overlap
-	ParseHeader = parseHeader
+	Cover   = cover[int]
+	Overlap = overlap
 )
-
-type (
-	Header = header
-	Kind   = kind
-)
-
-const (
-	KindRequest = kindRequest
-	KindReply   = kindReply
-	KindError   = kindError
-)
-
-// Address returns the address of the inbox.
-func (h header) Address() string { return h.address }
-
-// Deadline returns the deadline of a request.
-func (h header) Deadline() time.Time { return h.deadline }
-
-// Append adds the header and the payload to b.
-func (h header) Append(b, payload []byte) []byte { return h.append(b, payload) }
-
-// MakeHeader returns a header with these fields.
-func MakeHeader(k Kind, c Code, id, token uint64, deadline time.Time, address string) Header {
-	return header{kind: k, code: c, id: id, token: token, deadline: deadline, address: address}
-}
 
 // Orphans returns the messages that a reader took and no subscription wanted.
 func (m *Mux) Orphans() int {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return len(m.orphans)
-}
-
-// NewHeader returns a request with an empty payload.
-func NewHeader(address string) []byte {
-	return header{kind: kindRequest, id: 1, token: 2, address: address}.append(nil, nil)
 }

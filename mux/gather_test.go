@@ -1,7 +1,6 @@
 package mux_test
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 
@@ -43,17 +42,12 @@ func TestWhatAMuxHasInHand(t *testing.T) {
 			subscribe(t, m, mq.Any(), &mux.SubscribeConfig{Limit: 2})
 			subscribe(t, m, mq.Any(), &mux.SubscribeConfig{Buffer: 5})
 		}, 5 + 1},
-		{"a handler", func(t *testing.T, m *mux.Mux) { handleForEver(t, m) }, 2 + 1},
-		{"a handler beside a fast subscription", func(t *testing.T, m *mux.Mux) {
-			handleForEver(t, m)
-			read(subscribe(t, m, mq.Any(), nil))
-		}, 2 + 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				q := mqtest.New(nil)
 				for range 100 {
-					if err := q.Send(t.Context(), mq.Message{Type: 7, Data: mux.NewHeader("nobody")}); err != nil {
+					if err := q.Send(t.Context(), mq.Message{Type: 7}); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -76,15 +70,4 @@ func read(s *mux.Subscription) {
 		for range s.Messages() {
 		}
 	}()
-}
-
-// handleForEver handles two requests at a time, until the mux is closed.
-func handleForEver(t *testing.T, m *mux.Mux) {
-	_, err := m.Handle(7, func(ctx context.Context, _ []byte) ([]byte, error) {
-		<-ctx.Done()
-		return nil, ctx.Err()
-	}, &mux.HandleConfig{Concurrency: 2})
-	if err != nil {
-		t.Error(err)
-	}
 }

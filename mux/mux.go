@@ -14,10 +14,9 @@ import (
 // Config says how a mux works. The zero value, like a nil *Config, is the
 // recommended one.
 type Config struct {
-	// Spin is how long each reader, and a caller of Request, polls an empty
-	// queue before it sleeps; 0 means mq.DefaultSpin, and less than 0 not at
-	// all. See [mq.Spin] for what it gains and costs. A queue on other hosts is
-	// not polled.
+	// Spin is how long each reader polls an empty queue before it sleeps; 0
+	// means mq.DefaultSpin, and less than 0 not at all. See [mq.Spin] for what it
+	// gains and costs. A queue on other hosts is not polled.
 	Spin time.Duration
 
 	// OnClose, if not nil, is called once, in a goroutine of its own, when the
@@ -34,17 +33,9 @@ type Mux struct {
 
 	callbacks sync.WaitGroup // goroutines that call functions of the user
 
-	work    context.Context // of handlers: canceled by Close
-	cancel  context.CancelFunc
-	clients sync.WaitGroup // requests under way
-	service serverCounters
-
-	opening sync.Mutex // held while the client is made; before mu
-
 	mu      sync.RWMutex
 	closing bool // nothing new may begin
 	err     error
-	client  *client // made by the first request
 
 	// Subscriptions that are not ended, by their type or, if they select more
 	// than one, in wide.
@@ -77,7 +68,6 @@ func New(q mq.Queue, cfg *Config) (*Mux, error) {
 		m.cfg = *cfg
 	}
 	m.cfg.Spin = reader.Spin(q, m.cfg.Spin)
-	m.work, m.cancel = context.WithCancel(context.Background())
 	return m, nil
 }
 
@@ -150,11 +140,9 @@ func (m *Mux) Err() error {
 	return m.err
 }
 
-// Shutdown ends the mux gracefully. It takes no more messages and begins no more
-// requests; it waits until what was taken has been read, the functions given to
-// On and Handle have returned and their replies were sent, and the requests
-// under way are answered; and it removes the inbox. It must not be called from
-// within such a function.
+// Shutdown ends the mux gracefully. It takes no more messages, and waits until
+// what was taken has been read and the functions given to On have returned. It
+// must not be called from within such a function.
 //
 // If ctx ends first, Shutdown closes the mux as [Mux.Close] does, and the error
 // matches that of ctx, and [ErrUnread] if something was left.
@@ -164,7 +152,6 @@ func (m *Mux) Shutdown(ctx context.Context) error {
 	go func() {
 		<-m.done
 		m.callbacks.Wait()
-		m.clients.Wait()
 		close(idle)
 	}()
 	select {
@@ -189,17 +176,13 @@ func (m *Mux) buffered() (n int) {
 	return n
 }
 
-// Close ends the mux at once: it takes no more messages, closes the channels of
-// all subscriptions, cancels the contexts of handlers, makes requests under way
-// fail with [mq.ErrClosed], and removes the inbox. It does not wait for
-// functions that were given to On or Handle. What was taken and not read is kept
-// for [Mux.Unread]; if there is any, the error matches [ErrUnread]. Close may be
-// called more than once. The queue stays open.
+// Close ends the mux at once: it takes no more messages, and closes the channels
+// of all subscriptions. It does not wait for functions that were given to On.
+// What was taken and not read is kept for [Mux.Unread]; if there is any, the error
+// matches [ErrUnread]. Close may be called more than once. The queue stays open.
 func (m *Mux) Close() error {
-	m.cancel()
 	m.finish(leaving, nil)
 	<-m.done
-	m.closeClient(m.closed("request"))
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	unread := len(m.orphans)
@@ -217,8 +200,8 @@ func (m *Mux) Close() error {
 }
 
 // Unread returns the messages that were taken for subscriptions, also those of
-// On and Handle, and that nobody had read when Close ended them, and forgets
-// them. Within a subscription the oldest is first.
+// On, and that nobody had read when Close ended them, and forgets them. Within a
+// subscription the oldest is first.
 func (m *Mux) Unread() []mq.Message {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -340,6 +340,7 @@ func (m *Mux) leave(to state, subs ...*Subscription) {
 // error is the one that is kept.
 func (m *Mux) finish(to state, err error) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	if !m.closing {
 		m.closing, m.err = true, err
 	}
@@ -348,10 +349,6 @@ func (m *Mux) finish(to state, err error) {
 		all = append(all, list...)
 	}
 	m.leave(to, all...)
-	m.mu.Unlock()
-	if err != nil {
-		m.closeClient(m.closed("request"))
-	}
 }
 
 // mayDeliver reports whether r may have something for a subscription that leaves.

@@ -580,7 +580,4 @@ func TestBadConfigIsRefused(t *testing.T) {
 	if _, err := m.Subscribe(mq.Except(0), nil); !errors.Is(err, mq.ErrInvalidType) {
 		t.Errorf("Except(0): %v", err)
 	}
-	if _, err := m.Handle(1, nil, &mux.HandleConfig{Concurrency: -1}); !errors.Is(err, mq.ErrInvalidConfig) {
-		t.Errorf("negative Concurrency: %v", err)
-	}
 }

@@ -24,7 +24,7 @@ import (
 	"ipcmq/internal/testutil"
 	"ipcmq/mq"
 	"ipcmq/mq/sysv"
-	"ipcmq/mux"
+	"ipcmq/mux/rpc"
 )
 
 const requests = 7 // the type of the requests between C and Go
@@ -65,14 +65,28 @@ func newQueue(t *testing.T) *sysv.Queue {
 	return q
 }
 
-func newMux(t *testing.T, q *sysv.Queue) *mux.Mux {
+func newClient(t *testing.T, q *sysv.Queue) *rpc.Client {
 	t.Helper()
-	m, err := mux.New(q, nil)
+	c, err := rpc.NewClient(q, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { m.Close() })
-	return m
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// handle calls rpc.Handle until the test ends.
+func handle(t *testing.T, q *sysv.Queue, h rpc.Handler, cfg rpc.Config) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- rpc.Handle(ctx, q, requests, h, &cfg) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func newInbox(t *testing.T, q *sysv.Queue) mq.Inbox {
@@ -97,27 +111,24 @@ func runClient(t *testing.T, q *sysv.Queue, milliseconds int, texts []string, st
 
 func TestCClientIsAnsweredByAGoServer(t *testing.T) {
 	q := newQueue(t)
-	m := newMux(t, q)
-	_, err := m.Handle(requests, func(_ context.Context, request []byte) ([]byte, error) {
+	var stats rpc.ServerStats
+	handle(t, q, func(_ context.Context, request []byte) ([]byte, error) {
 		switch string(request) {
 		case "tea":
-			return nil, &mux.RemoteError{Code: 1418, Text: "I am a teapot"}
+			return nil, &rpc.RemoteError{Code: 1418, Text: "I am a teapot"}
 		case "milk":
 			return nil, errors.New("out of milk")
 		case "panic":
 			panic("no")
 		}
 		return bytes.ToUpper(request), nil
-	}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	}, rpc.Config{Stats: &stats})
 	long := strings.Repeat("long ", 1600)
 	runClient(t, q, 20_000, []string{"hello", "", long}, 0, "HELLO\n\n"+strings.ToUpper(long)+"\n")
 	runClient(t, q, 20_000, []string{"tea", "milk", "panic", "water"}, 1,
 		"error 1418: I am a teapot\nerror 1: out of milk\nerror 2: handler panicked: no\nWATER\n")
-	if st := m.Stats().Handled; st.Handled != 7 || st.Lost != 0 || st.Malformed != 0 {
-		t.Errorf("%+v", st)
+	if n := stats.Handled.Load(); n != 7 || stats.Lost.Load() != 0 || stats.Malformed.Load() != 0 {
+		t.Errorf("%d handled, %d lost, %d malformed", n, stats.Lost.Load(), stats.Malformed.Load())
 	}
 }
 
@@ -126,14 +137,13 @@ func TestCClientGivesUpAtItsDeadline(t *testing.T) {
 	runClient(t, q, 30, []string{"hello", "again"}, 1, "no reply in time\nno reply in time\n")
 
 	// A server that comes later sees that nobody waits any more.
-	m := newMux(t, q)
 	discarded := make(chan error, 2)
-	_, err := m.Handle(requests, nil, &mux.HandleConfig{OnDiscard: func(_ mq.Message, err error) { discarded <- err }})
-	if err != nil {
-		t.Fatal(err)
-	}
+	handle(t, q, func(context.Context, []byte) ([]byte, error) {
+		t.Error("an expired request was handled")
+		return nil, nil
+	}, rpc.Config{OnError: func(_ mq.Message, err error) { discarded <- err }})
 	for range 2 {
-		if err := <-discarded; !errors.Is(err, mux.ErrExpired) {
+		if err := <-discarded; !errors.Is(err, rpc.ErrExpired) {
 			t.Error(err)
 		}
 	}
@@ -281,7 +291,7 @@ func (s *cServer) end(t *testing.T, want string) {
 func TestGoClientIsAnsweredByACServer(t *testing.T) {
 	q := newQueue(t)
 	s := startServer(t, q)
-	m := newMux(t, q)
+	m := newClient(t, q)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	var group sync.WaitGroup
@@ -299,17 +309,17 @@ func TestGoClientIsAnsweredByACServer(t *testing.T) {
 	}
 	group.Wait()
 	_, err := m.Request(ctx, requests, nil)
-	var remote *mux.RemoteError
+	var remote *rpc.RemoteError
 	if !errors.As(err, &remote) || remote.Code != 1024 || remote.Text != "nothing to put in upper case" {
 		t.Errorf("an empty request: %v", err)
 	}
-	if st := m.Stats().Requests; st.Sent != 401 || st.Answered != 401 || st.Foreign+st.Late+st.Duplicate != 0 {
+	if st := m.Stats(); st.Sent != 401 || st.Answered != 401 || st.Foreign+st.Late+st.Duplicate != 0 {
 		t.Errorf("%+v", st)
 	}
 	s.end(t, "handled 401, malformed 0, expired 0, refused 0, replies lost 0\n")
 }
 
-// request returns a request as the documentation of package mux specifies it.
+// request returns a request as the documentation of package rpc specifies it.
 func request(deadline int64, address, payload string) []byte {
 	b := append([]byte("ipcq"), 1, 1, 0, 0)
 	b = binary.LittleEndian.AppendUint64(b, 5) // id

@@ -8,7 +8,8 @@ import (
 	"strings"
 	"sync"
 
-	"ipcmq/mux"
+	"ipcmq/mq/sysv"
+	"ipcmq/mux/rpc"
 )
 
 const (
@@ -18,9 +19,14 @@ const (
 )
 
 // calls makes requests of the servers, from several goroutines at once.
-func calls(ctx context.Context, m *mux.Mux, name string) error {
+func calls(ctx context.Context, q *sysv.Queue, name string) error {
+	client, err := rpc.NewClient(q, nil)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
 	if name == "client 2" { // will be killed meanwhile
-		_, _, err := call(ctx, m, sign, "letter")
+		_, _, err := call(ctx, client, sign, "letter")
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -30,7 +36,7 @@ func calls(ctx context.Context, m *mux.Mux, name string) error {
 	var group sync.WaitGroup
 	for c := range callers {
 		group.Go(func() {
-			if err := t.squares(ctx, m, c*numbers); err != nil {
+			if err := t.squares(ctx, client, c*numbers); err != nil {
 				cancel(err)
 			}
 		})
@@ -39,7 +45,7 @@ func calls(ctx context.Context, m *mux.Mux, name string) error {
 	case <-t.atWork:
 	case <-ctx.Done():
 	}
-	signed, attempts, err := call(ctx, m, sign, "contract")
+	signed, attempts, err := call(ctx, client, sign, "contract")
 	if err != nil {
 		cancel(err)
 	}
@@ -53,17 +59,17 @@ func calls(ctx context.Context, m *mux.Mux, name string) error {
 		name, callers*numbers, t.by["server 1"], t.by["server 2"], t.by["server 3"])
 
 	// What a server answers with an error is not tried again.
-	_, _, err = call(ctx, m, square, "-1")
-	var remote *mux.RemoteError
+	_, _, err = call(ctx, client, square, "-1")
+	var remote *rpc.RemoteError
 	if !errors.As(err, &remote) || remote.Code != codeNegative {
 		return fmt.Errorf("the square of -1: %v", err)
 	}
 	fmt.Printf("%s: no square of -1: %v\n", name, err)
 
 	// Each attempt was answered, or was given up when its deadline passed.
-	st := m.Stats().Requests
+	st := client.Stats()
 	fmt.Printf("%s: sent %d, answered %d, not answered in time %d\n", name, st.Sent, st.Answered, st.Sent-st.Answered)
-	return m.Shutdown(ctx)
+	return client.Shutdown(ctx)
 }
 
 // A tally counts what the callers have done.
@@ -75,9 +81,9 @@ type tally struct {
 }
 
 // squares asks for squares, one after the other, and checks them.
-func (t *tally) squares(ctx context.Context, m *mux.Mux, first int) error {
+func (t *tally) squares(ctx context.Context, client *rpc.Client, first int) error {
 	for n := first; n < first+numbers; n++ {
-		reply, _, err := call(ctx, m, square, strconv.Itoa(n))
+		reply, _, err := call(ctx, client, square, strconv.Itoa(n))
 		if err != nil {
 			return err
 		}
@@ -101,11 +107,11 @@ func (t *tally) count(server string) {
 
 // call makes a request, and makes it again each time its deadline passes. It may
 // have been handled each time, so it must be one that does no harm twice.
-func call(ctx context.Context, m *mux.Mux, t int64, text string) (reply string, attempts int, err error) {
+func call(ctx context.Context, client *rpc.Client, t int64, text string) (reply string, attempts int, err error) {
 	for {
 		attempts++
 		attempt, cancel := context.WithTimeout(ctx, patience)
-		b, err := m.Request(attempt, t, []byte(text))
+		b, err := client.Request(attempt, t, []byte(text))
 		cancel()
 		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return string(b), attempts, err

@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"ipcmq/mq/sysv"
-	"ipcmq/mux"
+	"ipcmq/mux/rpc"
 )
 
 // The types of the requests.
@@ -57,23 +57,18 @@ func run(ctx context.Context) (err error) {
 		}
 		q.Close()
 	}()
-	m, err := mux.New(q, nil)
-	if err != nil {
-		return err
-	}
-	defer m.Close()
 	switch role, _, _ := strings.Cut(name, " "); role {
 	case "server":
-		return serve(ctx, m, name)
+		return serve(ctx, q, name)
 	case "client":
-		return calls(ctx, m, name)
+		return calls(ctx, q, name)
 	}
-	return supervise(ctx, m, q.ID())
+	return supervise(ctx, q)
 }
 
 // supervise starts the other processes, and kills two.
-func supervise(ctx context.Context, m *mux.Mux, queue int) (err error) {
-	s := &staff{queue: queue, running: make(map[string]*process)}
+func supervise(ctx context.Context, q *sysv.Queue) (err error) {
+	s := &staff{queue: q.ID(), running: make(map[string]*process)}
 	defer func() { err = errors.Join(err, s.dismiss("server")) }()
 
 	// A server that is to sign something asks for approval. So the parent knows
@@ -92,9 +87,13 @@ func supervise(ctx context.Context, m *mux.Mux, queue int) (err error) {
 		fmt.Println("parent: kills the server that has the contract, and starts server 3")
 		return nil, errors.Join(s.kill(server), s.start("server 3"))
 	}
-	if _, err := m.Handle(permit, approve, &mux.HandleConfig{Concurrency: 1}); err != nil {
-		return err
-	}
+	serving, stop := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- rpc.Handle(serving, q, permit, approve, &rpc.Config{Concurrency: 1}) }()
+	defer func() {
+		stop()
+		err = errors.Join(err, <-served)
+	}()
 
 	// Requests wait in the queue: a client may start before the servers.
 	for _, name := range []string{"client 1", "server 1", "server 2"} {

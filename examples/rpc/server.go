@@ -2,25 +2,32 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
-	"ipcmq/mux"
+	"ipcmq/mq/sysv"
+	"ipcmq/mux/rpc"
 )
 
 // codeNegative is a code of our own; those below 1024 are the library's.
-const codeNegative mux.Code = 1024
+const codeNegative rpc.Code = 1024
 
 // serve answers requests until the process is told to stop.
-func serve(ctx context.Context, m *mux.Mux, name string) error {
+func serve(ctx context.Context, q *sysv.Queue, name string) error {
+	client, err := rpc.NewClient(q, nil)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
 	squares := func(_ context.Context, request []byte) ([]byte, error) {
 		n, err := strconv.Atoi(string(request))
 		if err != nil {
 			return nil, err
 		}
 		if n < 0 {
-			return nil, &mux.RemoteError{Code: codeNegative, Text: fmt.Sprintf("%d is negative", n)}
+			return nil, &rpc.RemoteError{Code: codeNegative, Text: fmt.Sprintf("%d is negative", n)}
 		}
 		time.Sleep(time.Millisecond) // the work
 		return fmt.Appendf(nil, "%d by %s", n*n, name), nil
@@ -28,30 +35,24 @@ func serve(ctx context.Context, m *mux.Mux, name string) error {
 	// A handler may make a request itself. Its context has the deadline of the
 	// request that it handles, so the deadline travels on.
 	signature := func(ctx context.Context, document []byte) ([]byte, error) {
-		if _, err := m.Request(ctx, permit, fmt.Appendf(nil, "%s at %s", document, name)); err != nil {
+		if _, err := client.Request(ctx, permit, fmt.Appendf(nil, "%s at %s", document, name)); err != nil {
 			return nil, err
 		}
 		return fmt.Appendf(nil, "%s signed by %s", document, name), nil
 	}
-	// Few at once: the others stay in the queue for the other servers.
-	if _, err := m.Handle(square, squares, &mux.HandleConfig{Concurrency: 2}); err != nil {
+	var stats rpc.ServerStats
+	ended := make(chan error)
+	go func() {
+		// Few at once: the others stay in the queue for the other servers.
+		ended <- rpc.Handle(ctx, q, square, squares, &rpc.Config{Concurrency: 2, Drain: time.Second, Stats: &stats})
+	}()
+	go func() {
+		ended <- rpc.Handle(ctx, q, sign, signature, &rpc.Config{Drain: time.Second, Stats: &stats})
+	}()
+	// Told to stop, they take no more requests, and answer those that they have.
+	if err := errors.Join(<-ended, <-ended); err != nil {
 		return err
 	}
-	if _, err := m.Handle(sign, signature, nil); err != nil {
-		return err
-	}
-
-	select {
-	case <-ctx.Done():
-	case <-m.Done():
-		return m.Err()
-	}
-	// Told to stop: take no more requests, and answer those that are taken.
-	finish, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if err := m.Shutdown(finish); err != nil {
-		return err
-	}
-	fmt.Printf("%s: stopped after %d requests\n", name, m.Stats().Handled.Handled)
+	fmt.Printf("%s: stopped after %d requests\n", name, stats.Handled.Load())
 	return nil
 }

@@ -107,7 +107,7 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 			case s.pkg == "ipcmq/mq":
 				ok = standard
 			case s.under("mux", "stream"):
-				ok = standard || slices.Contains([]string{"mq", "internal/reader", "internal/handle"}, strings.TrimPrefix(name, "ipcmq/")) || strings.HasPrefix(name, "golang.org/x/sync/")
+				ok = standard || slices.Contains([]string{"mq", "internal/reader", "internal/handle"}, strings.TrimPrefix(name, "ipcmq/"))
 			case s.under("internal/reader", "mq/mqtest"):
 				ok = standard || name == "ipcmq/mq" || name == "ipcmq/internal/handle"
 			case s.under("internal/handle"):

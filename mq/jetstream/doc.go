@@ -57,7 +57,7 @@
 // [Queue.Overhead]. A full queue makes Send wait, and frees at once when a
 // receiver of this package takes something.
 //
-// # Requests of package mux
+// # Requests of package rpc
 //
 // Requests are stored in the queue. Replies are not: they go from the server's
 // program to the client's memory through the NATS servers, confirmed, in one

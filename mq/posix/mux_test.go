@@ -9,24 +9,35 @@ import (
 	"ipcmq/mq"
 	"ipcmq/mq/posix"
 	"ipcmq/mux"
+	"ipcmq/mux/rpc"
 )
 
 func TestRequestsAreAnsweredThroughInboxes(t *testing.T) {
 	for _, mode := range modes {
 		t.Run(mode.name, func(t *testing.T) {
 			requests := newQueue(t, &posix.Config{MaxMessages: 3, MaxMessageSize: 512, Blocking: mode.blocking})
-			server := newMux(t, open(t, requests.Name(), &posix.Config{Blocking: !mode.blocking}))
-			off, err := server.Handle(0, func(_ context.Context, request []byte) ([]byte, error) {
-				return append([]byte("you said "), request...), nil
-			}, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer off()
+			server := open(t, requests.Name(), &posix.Config{Blocking: !mode.blocking})
+			ctx, end := context.WithCancel(t.Context())
+			served := make(chan error)
+			go func() {
+				served <- rpc.Handle(ctx, server, 0, func(_ context.Context, request []byte) ([]byte, error) {
+					return append([]byte("you said "), request...), nil
+				}, nil)
+			}()
+			defer func() {
+				end()
+				if err := <-served; err != nil {
+					t.Error(err)
+				}
+			}()
 			errs := make(chan error)
 			const clients, each = 3, 20
 			for c := range clients {
-				client := newMux(t, open(t, requests.Name(), &posix.Config{Blocking: mode.blocking}))
+				client, err := rpc.NewClient(open(t, requests.Name(), &posix.Config{Blocking: mode.blocking}), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer client.Close()
 				go func() {
 					var err error
 					for i := 0; i < each && err == nil; i++ {

@@ -1,4 +1,4 @@
-package mux
+package rpc
 
 import (
 	"encoding/binary"
@@ -97,36 +97,3 @@ func parseHeader(b []byte) (header, []byte, error) {
 	h.address = string(b[headerSize : headerSize+n])
 	return h, b[headerSize+n:], nil
 }
-
-// A Code says what kind of failure a [RemoteError] is.
-type Code uint16
-
-// Codes of errors. A server may use others, from 1024 up, for its own.
-const (
-	CodeFailed   Code = 1 // the handler returned an error
-	CodePanicked Code = 2 // the handler panicked
-	CodeTooLarge Code = 3 // the reply does not fit into the inbox
-)
-
-// String returns the code in words.
-func (c Code) String() string {
-	switch c {
-	case CodeFailed:
-		return "failed"
-	case CodePanicked:
-		return "panicked"
-	case CodeTooLarge:
-		return "reply too large"
-	}
-	return fmt.Sprintf("code %d", uint16(c))
-}
-
-// A RemoteError is a failure that the server answered: the request was received
-// and handled. A handler that returns one chooses its Code and Text.
-type RemoteError struct {
-	Code Code
-	Text string
-}
-
-// Error returns the text, which is the server's.
-func (e *RemoteError) Error() string { return "remote: " + e.Code.String() + ": " + e.Text }

@@ -1,4 +1,4 @@
-package mux_test
+package rpc_test
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"ipcmq/mux"
+	"ipcmq/mux/rpc"
 )
 
 var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
@@ -19,18 +19,18 @@ var update = flag.Bool("update", false, "write the golden files instead of compa
 // headers are messages of each kind, and what they are made of.
 var headers = []struct {
 	name     string
-	kind     mux.Kind
-	code     mux.Code
+	kind     rpc.Kind
+	code     rpc.Code
 	id       uint64
 	token    uint64
 	deadline time.Time
 	address  string
 	payload  string
 }{
-	{"request", mux.KindRequest, 0, 1, 0x0123456789abcdef, time.Unix(1_700_000_000, 123_456_789), "sysv:32769", "hello"},
-	{"request_without_deadline", mux.KindRequest, 0, 0xffffffffffffffff, 1, time.Time{}, "posix:/ipcmq-inbox-1-2-A", ""},
-	{"reply", mux.KindReply, 0, 1, 0x0123456789abcdef, time.Time{}, "", "\x00\x01\xfe\xff"},
-	{"error", mux.KindError, mux.CodePanicked, 258, 0x0123456789abcdef, time.Time{}, "", "handler panicked: ö"},
+	{"request", rpc.KindRequest, 0, 1, 0x0123456789abcdef, time.Unix(1_700_000_000, 123_456_789), "sysv:32769", "hello"},
+	{"request_without_deadline", rpc.KindRequest, 0, 0xffffffffffffffff, 1, time.Time{}, "posix:/ipcmq-inbox-1-2-A", ""},
+	{"reply", rpc.KindReply, 0, 1, 0x0123456789abcdef, time.Time{}, "", "\x00\x01\xfe\xff"},
+	{"error", rpc.KindError, rpc.CodePanicked, 258, 0x0123456789abcdef, time.Time{}, "", "handler panicked: ö"},
 }
 
 // TestHeadersAreTheirGoldenFiles holds the bytes that programs in other
@@ -38,7 +38,7 @@ var headers = []struct {
 func TestHeadersAreTheirGoldenFiles(t *testing.T) {
 	for _, c := range headers {
 		t.Run(c.name, func(t *testing.T) {
-			got := mux.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).Append(nil, []byte(c.payload))
+			got := rpc.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).Append(nil, []byte(c.payload))
 			file := filepath.Join("testdata", c.name+".golden")
 			if *update {
 				var b strings.Builder
@@ -60,7 +60,7 @@ func TestHeadersAreTheirGoldenFiles(t *testing.T) {
 			if !bytes.Equal(got, want) {
 				t.Errorf("got  %x\nwant %x", got, want)
 			}
-			h, payload, err := mux.ParseHeader(want)
+			h, payload, err := rpc.ParseHeader(want)
 			if err != nil || string(payload) != c.payload || h.Address() != c.address || !h.Deadline().Equal(c.deadline) {
 				t.Errorf("parsed %+v, %q, %v", h, payload, err)
 			}
@@ -90,7 +90,7 @@ func TestHeadersAreAsSpecified(t *testing.T) {
 		want := make([]byte, 40)
 		copy(want[0:], "ipcq")
 		want[4] = 1
-		want[5] = map[mux.Kind]byte{mux.KindRequest: 1, mux.KindReply: 2, mux.KindError: 3}[c.kind]
+		want[5] = map[rpc.Kind]byte{rpc.KindRequest: 1, rpc.KindReply: 2, rpc.KindError: 3}[c.kind]
 		binary.LittleEndian.PutUint16(want[6:], uint16(c.code))
 		binary.LittleEndian.PutUint64(want[8:], c.id)
 		binary.LittleEndian.PutUint64(want[16:], c.token)
@@ -99,7 +99,7 @@ func TestHeadersAreAsSpecified(t *testing.T) {
 		}
 		binary.LittleEndian.PutUint16(want[32:], uint16(len(c.address)))
 		want = append(want, c.address+c.payload...)
-		got := mux.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).Append(nil, []byte(c.payload))
+		got := rpc.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).Append(nil, []byte(c.payload))
 		if !bytes.Equal(got, want) {
 			t.Errorf("%s:\ngot  %x\nwant %x", c.name, got, want)
 		}
@@ -107,16 +107,16 @@ func TestHeadersAreAsSpecified(t *testing.T) {
 }
 
 func TestHeaderIgnoresTheBytesKeptFree(t *testing.T) {
-	b := mux.NewHeader("sysv:1")
+	b := rpc.NewHeader("sysv:1")
 	copy(b[34:40], "abcdef")
-	if h, payload, err := mux.ParseHeader(b); err != nil || h.Address() != "sysv:1" || len(payload) != 0 {
+	if h, payload, err := rpc.ParseHeader(b); err != nil || h.Address() != "sysv:1" || len(payload) != 0 {
 		t.Errorf("%+v, %q, %v", h, payload, err)
 	}
 }
 
 func TestHeaderAddressLengths(t *testing.T) {
 	withClaim := func(n, claimed int) []byte {
-		b := mux.NewHeader(strings.Repeat("a", n))
+		b := rpc.NewHeader(strings.Repeat("a", n))
 		binary.LittleEndian.PutUint16(b[32:], uint16(claimed))
 		return b
 	}
@@ -127,7 +127,7 @@ func TestHeaderAddressLengths(t *testing.T) {
 		{0, 0, true}, {255, 255, true}, {255, 254, true}, {0, 1, false}, {10, 11, false}, {256, 256, false}, {300, 255, true},
 		{0, 0x7fff, false}, {0, 0x8000, false}, {0, 0xffff, false}, {70000, 0xffff, false},
 	} {
-		h, payload, err := mux.ParseHeader(withClaim(c.n, c.claimed))
+		h, payload, err := rpc.ParseHeader(withClaim(c.n, c.claimed))
 		if (err == nil) != c.ok || err == nil && (len(h.Address()) != c.claimed || len(payload) != c.n-c.claimed) {
 			t.Errorf("an address of %d in %d bytes: %v", c.claimed, c.n, err)
 		}
@@ -137,8 +137,8 @@ func TestHeaderAddressLengths(t *testing.T) {
 // TestDeadlinesThatDoNotFitAreNone: "for ever" must not become long ago.
 func TestDeadlinesThatDoNotFitAreNone(t *testing.T) {
 	for _, d := range []time.Time{time.Unix(1<<40, 0), time.Now().Add(1<<63 - 1)} {
-		b := mux.MakeHeader(mux.KindRequest, 0, 1, 1, d, "").Append(nil, nil)
-		if h, _, err := mux.ParseHeader(b); err != nil || !h.Deadline().IsZero() {
+		b := rpc.MakeHeader(rpc.KindRequest, 0, 1, 1, d, "").Append(nil, nil)
+		if h, _, err := rpc.ParseHeader(b); err != nil || !h.Deadline().IsZero() {
 			t.Errorf("%v became %v, %v", d, h.Deadline(), err)
 		}
 	}
@@ -146,14 +146,14 @@ func TestDeadlinesThatDoNotFitAreNone(t *testing.T) {
 
 func FuzzParseHeader(f *testing.F) {
 	for _, c := range headers {
-		f.Add(mux.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).Append(nil, []byte(c.payload)))
+		f.Add(rpc.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).Append(nil, []byte(c.payload)))
 	}
 	f.Add([]byte{})
-	f.Add(mux.NewHeader("x")[:39])
-	f.Add(append(mux.NewHeader("")[:32], 0xff, 0xff, 0, 0, 0, 0, 0, 0))
+	f.Add(rpc.NewHeader("x")[:39])
+	f.Add(append(rpc.NewHeader("")[:32], 0xff, 0xff, 0, 0, 0, 0, 0, 0))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		before := bytes.Clone(b)
-		h, payload, err := mux.ParseHeader(b)
+		h, payload, err := rpc.ParseHeader(b)
 		if !bytes.Equal(b, before) {
 			t.Fatal("the message was changed")
 		}

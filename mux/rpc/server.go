@@ -1,279 +1,275 @@
-package mux
+package rpc
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"runtime/debug"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"ipcmq/internal/reader"
 	"ipcmq/mq"
 )
 
-// DefaultConcurrency is the number of requests that a handler handles at once
-// if its config does not say otherwise.
-const DefaultConcurrency = 16
-
+// Defaults of [Config].
 const (
-	// replyWait is how long a reply waits for room in an inbox. The client
-	// empties its inbox while it waits for replies, so one that stays full
-	// belongs to a client that was killed or stopped.
-	replyWait = 100 * time.Millisecond
+	// DefaultConcurrency is the number of requests that are handled at once.
+	DefaultConcurrency = 16
 
-	// stuckWait is the same for an inbox that stayed full the last time.
-	stuckWait = 2 * time.Millisecond
-
-	// maxStuck is how many such inboxes are remembered.
-	maxStuck = 1024
+	// DefaultDrain is how long requests that are being handled may take after
+	// Handle was told to end.
+	DefaultDrain = 30 * time.Second
 )
+
+// lastWait is how long Handle waits for handlers whose contexts it has ended, so
+// that those that listen can still answer.
+const lastWait = time.Second
 
 // A Handler answers a request. Its reply goes to the client; an error goes there
 // as a [*RemoteError], with CodeFailed and the text of the error unless it is a
-// *RemoteError itself. A panic goes there too, with CodePanicked.
+// *RemoteError itself. A panic goes there too, with CodePanicked, and the end of
+// the goroutine with CodeNoAnswer.
 //
-// ctx ends with the deadline of the request, and with [Mux.Close]; a reply that
-// comes later is not sent. The request belongs to the handler.
+// ctx has the values of that of [Handle]. It ends with the deadline of the
+// request, after which no reply is sent, and when Config.Drain is over. The
+// request belongs to the handler.
 type Handler func(ctx context.Context, request []byte) (reply []byte, err error)
 
-// HandleConfig says how requests are handled. The zero value, like a nil
-// *HandleConfig, is the recommended one.
-type HandleConfig struct {
+// Config says how requests are handled. The zero value, like a nil *Config, is
+// the recommended one.
+type Config struct {
 	// Concurrency is how many requests are handled at once; 0 means
-	// DefaultConcurrency. While all are busy, one more request at most is taken
-	// from the queue; the others stay there for other servers.
+	// DefaultConcurrency. No more are taken than are handled, so the others stay
+	// in the queue for other servers.
 	Concurrency int
 
-	// OnDiscard, if not nil, is called with each message that was taken and not
-	// handled or whose reply was lost, and the reason: it is not a request of
-	// this version, its deadline had passed, its inbox is gone or is none.
-	OnDiscard func(mq.Message, error)
+	// Drain is how long the requests that are being handled may take after
+	// Handle was told to end; 0 means DefaultDrain, and less than 0 as long as
+	// they like. Then the contexts of their handlers end.
+	Drain time.Duration
 
-	// OnPanic, if not nil, is called when the handler has panicked, with the
-	// value and the stack. The client gets an error either way.
-	OnPanic func(value any, stack []byte)
+	// Spin is how long Handle polls an empty queue before it sleeps; 0 means
+	// mq.DefaultSpin, and less than 0 not at all. See [mq.Spin] for what it gains
+	// and costs. A queue on other hosts is not polled.
+	Spin time.Duration
+
+	// OnError, if not nil, is called with each message that was taken and not
+	// handled, or whose reply was lost, and the reason: [ErrNotRequest],
+	// [ErrExpired] or [ErrReplyLost]; and when the handler has panicked, with a
+	// [*mq.PanicError], or ended its goroutine, with [ErrNoAnswer], of which the
+	// client learns as well. An error that the handler returns is for the client
+	// alone. OnError may be called by several goroutines at once.
+	OnError func(request mq.Message, err error)
+
+	// Stats, if not nil, is counted up.
+	Stats *ServerStats
 }
 
-// Handle answers requests of type t with h, and competes for them with every
-// other process that does. Queues without types, such as POSIX queues, have
-// requests of type 0.
+// Handle answers requests of type t in q with h, and competes for them with
+// every other server that does. Queues without types, such as POSIX queues, have
+// requests of type 0. A server of several types calls Handle for each.
 //
-// The function that Handle returns ends it: no more requests are taken, and
-// those that are taken already are answered, but for one at most that a
-// subscription to more types gets as well. It returns at once and may be called
-// from within h. The errors are those of [Mux.Subscribe], and
-// errors.ErrUnsupported if the queue has no inboxes.
-func (m *Mux) Handle(t int64, h Handler, cfg *HandleConfig) (off func(), err error) {
-	var c HandleConfig
+// Handle returns when ctx ends or the queue is closed or removed. It takes no
+// more requests, and waits until those that it has are answered. Their contexts
+// end when Config.Drain is over, and Handle returns a second later at the latest.
+// It returns nil after ctx has ended and every request was answered; if Drain was
+// not enough, an error that matches [context.DeadlineExceeded] and says how many
+// handlers have not returned: those go on, and still answer if they ever do.
+//
+// Otherwise the error is that of the queue, such as [mq.ErrClosed] or
+// [mq.ErrRemoved]. Before anything is taken, it matches [mq.ErrInvalidConfig],
+// [mq.ErrInvalidType], or errors.ErrUnsupported if the queue has no inboxes or
+// cannot select t.
+func Handle(ctx context.Context, q mq.Queue, t int64, h Handler, cfg *Config) error {
+	var c Config
 	if cfg != nil {
 		c = *cfg
 	}
-	if c.Concurrency < 0 {
-		return nil, invalid("handle", "Concurrency = %d is negative; 0 is the default of %d", c.Concurrency, DefaultConcurrency)
+	if err := c.complete(q, h); err != nil {
+		return err
+	}
+	exchange, err := exchangeOf("handle", q)
+	if err != nil {
+		return err
+	}
+	selector := mq.Type(t)
+	if t == 0 && q.Capabilities().MaxType == 0 {
+		selector = mq.Any()
+	}
+	receiver, err := q.Select(selector)
+	if err != nil {
+		return err
+	}
+	s := &server{
+		exchange: exchange, handler: h, cfg: c, name: nameOf(q, t),
+		requests: mq.Spin(receiver, reader.Spin(q, c.Spin)),
+		near:     !q.Capabilities().InDoubt,
+		free:     make(chan struct{}, c.Concurrency),
+		jobs:     make(chan mq.Message),
+	}
+	return s.run(ctx)
+}
+
+// complete fills in the defaults.
+func (c *Config) complete(q mq.Queue, h Handler) error {
+	detail := ""
+	switch {
+	case h == nil:
+		detail = "the handler is nil"
+	case c.Concurrency < 0:
+		detail = fmt.Sprintf("Concurrency = %d is negative; 0 is the default of %d", c.Concurrency, DefaultConcurrency)
+	}
+	if detail != "" {
+		return &mq.Error{Op: "handle", Queue: name(q), Kind: mq.ErrInvalidConfig, Detail: detail}
 	}
 	if c.Concurrency == 0 {
 		c.Concurrency = DefaultConcurrency
 	}
-	exchange, ok := m.queue.(mq.Exchange)
-	if !ok {
-		return nil, noInboxes("handle", m.queue)
+	if c.Drain == 0 {
+		c.Drain = DefaultDrain
 	}
-	selector := mq.Type(t)
-	if t == 0 && m.queue.Capabilities().MaxType == 0 {
-		selector = mq.Any()
+	if c.Stats == nil {
+		c.Stats = new(ServerStats)
 	}
-	// Without a buffer, what is not handled yet stays in the queue.
-	sub, err := m.subscribe("handle", selector, SubscribeConfig{}, 1)
-	if err != nil {
-		return nil, err
-	}
-	s := &server{mux: m, exchange: exchange, handler: h, cfg: c}
-	go func() {
-		defer m.callbacks.Done()
-		var pool errgroup.Group
-		for range c.Concurrency {
-			pool.Go(func() error {
-				for msg := range sub.messages {
-					s.serve(msg)
-				}
-				return nil
-			})
-		}
-		_ = pool.Wait() // serve has no error: it answers it, or counts it
-	}()
-	return sub.Drain, nil
+	return nil
 }
-
-func noInboxes(op string, q mq.Queue) error {
-	return &mq.Error{Op: op, Kind: errors.ErrUnsupported,
-		Detail: fmt.Sprintf("%T has no inboxes for replies: it is not an mq.Exchange", q)}
-}
-
-// Why a message was not handled or its reply was lost, for OnDiscard.
-var (
-	// ErrNotRequest: the message has no header of a request of this version.
-	ErrNotRequest = errors.New("not a request")
-
-	// ErrExpired: the deadline of the request had passed before it was handled,
-	// or before there was a reply.
-	ErrExpired = errors.New("request has expired")
-
-	// ErrReplyLost: the inbox of the client is gone, stays full, or is none.
-	ErrReplyLost = errors.New("reply was lost")
-)
 
 // A server answers the requests of one type.
+//
+// One goroutine takes them, so that one thread at most sleeps in the kernel, and
+// each only when a worker is free.
 type server struct {
-	mux      *Mux
 	exchange mq.Exchange
 	handler  Handler
-	cfg      HandleConfig
+	cfg      Config
+	name     string      // of the requests, in errors
+	requests mq.Receiver // polling
+	near     bool        // not on another host
 
-	mu    sync.Mutex
-	stuck map[string]struct{} // addresses of inboxes that stayed full
+	taking  context.Context // ends when no more requests are to be taken
+	stop    context.CancelCauseFunc
+	work    context.Context // of the handlers
+	end     context.CancelCauseFunc
+	free    chan struct{}   // has one for each worker that is free
+	jobs    chan mq.Message // to one of them
+	workers sync.WaitGroup
+	busy    atomic.Int64 // requests that are being handled
+
+	mu      sync.Mutex
+	failure error               // of the queue
+	stuck   map[string]struct{} // addresses of inboxes that stayed full
 }
 
-type serverCounters struct {
-	handled, failed, panicked, malformed, expired, refused, lost atomic.Uint64
+// run handles requests until ctx or the queue ends, and those that it has taken.
+func (s *server) run(ctx context.Context) error {
+	s.taking, s.stop = context.WithCancelCause(ctx)
+	defer s.stop(nil)
+	s.work, s.end = context.WithCancelCause(context.WithoutCancel(ctx))
+	defer s.end(nil)
+	s.workers.Go(s.take)
+	for range s.cfg.Concurrency {
+		s.free <- struct{}{}
+		s.workers.Go(s.worker)
+	}
+	idle := make(chan struct{})
+	go func() {
+		s.workers.Wait()
+		close(idle)
+	}()
+	<-s.taking.Done()
+	return errors.Join(s.drain(idle), s.queueError())
 }
 
-// serve answers one request.
-func (s *server) serve(msg mq.Message) {
-	count := &s.mux.service
-	h, payload, err := parseHeader(msg.Data)
-	if err == nil && h.kind != kindRequest {
-		err = fmt.Errorf("%w: kind %d", errHeader, h.kind)
+// drain waits for the handlers.
+func (s *server) drain(idle <-chan struct{}) error {
+	var over <-chan time.Time
+	if s.cfg.Drain > 0 {
+		timer := time.NewTimer(s.cfg.Drain)
+		defer timer.Stop()
+		over = timer.C
 	}
-	if err == nil && h.id == 0 {
-		err = fmt.Errorf("%w: id 0", errHeader)
+	select {
+	case <-idle:
+		return nil
+	case <-over:
 	}
-	if err != nil {
-		count.malformed.Add(1)
-		s.discarded(msg, fmt.Errorf("%w: %w", ErrNotRequest, err))
-		return
+	late := s.busy.Load()
+	err := &mq.Error{Op: "handle requests", Queue: s.name, Kind: context.DeadlineExceeded}
+	err.Detail = fmt.Sprintf("%d were not handled within Drain = %v, so their contexts were ended", late, s.cfg.Drain)
+	s.end(fmt.Errorf("rpc.Handle has ended, and %v later this request was not handled", s.cfg.Drain))
+	timer := time.NewTimer(lastWait)
+	defer timer.Stop()
+	select {
+	case <-idle:
+	case <-timer.C:
+		err.Detail += fmt.Sprintf("; the handlers of %d have not returned", s.busy.Load())
 	}
-	ctx, cancel := s.mux.work, context.CancelFunc(func() {})
-	if !h.deadline.IsZero() {
-		ctx, cancel = context.WithDeadline(ctx, h.deadline)
+	return err
+}
+
+// fail ends the server with the error of the queue.
+func (s *server) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.taking.Err() == nil {
+		s.failure = err
+		s.stop(err)
 	}
-	defer cancel()
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		count.expired.Add(1)
-		s.discarded(msg, fmt.Errorf("%w: its deadline was %v", ErrExpired, h.deadline))
-		return
-	}
-	answer, data := s.call(ctx, payload)
-	answer.id, answer.token = h.id, h.token
-	count.handled.Add(1)
-	if !h.deadline.IsZero() && !time.Now().Before(h.deadline) {
-		count.expired.Add(1)
-		s.discarded(msg, fmt.Errorf("%w: handled after its deadline %v", ErrExpired, h.deadline))
-		return
-	}
-	if err := s.reply(h.address, answer, data); err != nil {
-		if errors.Is(err, mq.ErrNotInbox) {
-			count.refused.Add(1)
+}
+
+func (s *server) queueError() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failure
+}
+
+// take takes requests, each when a worker is free, until that is to end.
+func (s *server) take() {
+	defer close(s.jobs)
+	for {
+		select {
+		case <-s.free:
+		case <-s.taking.Done():
+			return
 		}
-		count.lost.Add(1)
-		s.discarded(msg, fmt.Errorf("%w: %w", ErrReplyLost, err))
+		m, err := s.receive()
+		if err != nil {
+			s.fail(err)
+			return
+		}
+		s.jobs <- m
 	}
 }
 
-func (s *server) discarded(msg mq.Message, why error) {
-	if s.cfg.OnDiscard != nil {
-		s.cfg.OnDiscard(msg, why)
+// receive takes a request. Before it waits it lets the workers run, on this
+// thread: waking another takes longer.
+func (s *server) receive() (mq.Message, error) {
+	if s.taking.Err() != nil {
+		return mq.Message{}, s.taking.Err()
 	}
+	if s.near {
+		m, err := s.requests.TryReceive()
+		if !errors.Is(err, mq.ErrEmpty) {
+			return m, err
+		}
+		runtime.Gosched()
+	}
+	return s.requests.Receive(s.taking)
 }
 
-// call calls the handler and returns its answer.
-func (s *server) call(ctx context.Context, payload []byte) (answer header, data []byte) {
-	count := &s.mux.service
+// worker handles one request after the other. If a handler ends its goroutine,
+// another worker takes its place.
+func (s *server) worker() {
+	over := false
 	defer func() {
-		if p := recover(); p != nil {
-			count.panicked.Add(1)
-			answer = header{kind: kindError, code: CodePanicked}
-			data = fmt.Appendf(nil, "handler panicked: %v", p)
-			if s.cfg.OnPanic != nil {
-				s.cfg.OnPanic(p, debug.Stack())
-			}
+		if !over {
+			s.workers.Go(s.worker)
 		}
 	}()
-	data, err := s.handler(ctx, payload)
-	if err == nil {
-		return header{kind: kindReply}, data
+	for m := range s.jobs {
+		s.serve(m)
 	}
-	count.failed.Add(1)
-	var remote *RemoteError
-	if errors.As(err, &remote) {
-		return header{kind: kindError, code: remote.Code}, []byte(remote.Text)
-	}
-	return header{kind: kindError, code: CodeFailed}, []byte(err.Error())
-}
-
-// reply sends the answer to the inbox, without waiting for ever.
-func (s *server) reply(address string, answer header, data []byte) error {
-	inbox, err := s.exchange.OpenInbox(address)
-	if err != nil {
-		return err
-	}
-	defer inbox.Close()
-	b := answer.append(make([]byte, 0, headerSize+len(data)), data)
-	err = s.send(inbox, address, b)
-	if errors.Is(err, mq.ErrTooLarge) {
-		text := err.Error()
-		answer.kind, answer.code = kindError, CodeTooLarge
-		return s.send(inbox, address, answer.append(nil, []byte(text)))
-	}
-	return err
-}
-
-// send puts b into the inbox. One that stays full is given less time from then
-// on, until there is room in it again: killed clients must not hold up others.
-func (s *server) send(inbox mq.Sender, address string, b []byte) error {
-	m := mq.Message{Type: replyType, Data: b}
-	err := inbox.TrySend(m)
-	wasStuck := s.isStuck(address)
-	if errors.Is(err, mq.ErrFull) {
-		patience := replyWait
-		if wasStuck {
-			patience = stuckWait
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		err = inbox.Send(ctx, m)
-	}
-	if stuck := errors.Is(err, context.DeadlineExceeded); stuck != wasStuck {
-		s.setStuck(address, stuck)
-	}
-	if errors.Is(err, mq.ErrRemoved) {
-		return &mq.Error{Op: "reply", Queue: address, Kind: fs.ErrNotExist, Err: err, Detail: "the client has removed its inbox"}
-	}
-	return err
-}
-
-// replyType is the System V type of replies in an inbox.
-const replyType = 1
-
-func (s *server) isStuck(address string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, stuck := s.stuck[address]
-	return stuck
-}
-
-func (s *server) setStuck(address string, stuck bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !stuck {
-		delete(s.stuck, address)
-		return
-	}
-	if s.stuck == nil || len(s.stuck) >= maxStuck {
-		s.stuck = make(map[string]struct{})
-	}
-	s.stuck[address] = struct{}{}
+	over = true
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ipcmq/mq"
-	"ipcmq/mux"
+	"ipcmq/mux/rpc"
 )
 
 func requestCommand() *cobra.Command {
@@ -24,7 +24,7 @@ func requestCommand() *cobra.Command {
 		Long: `Request sends MESSAGE, or without it what it reads from standard input, as a
 request of TYPE (on POSIX queues TYPE is 0), and writes the reply as it is. A
 server is ipcmq serve, or any program that speaks the protocol of package
-ipcmq/mux. It may start later: the request waits in the queue.
+ipcmq/mux/rpc. It may start later: the request waits in the queue.
 
 An error that the server answers goes to standard error, and the status is 1. The
 status 3 does not tell whether the request was handled.`,
@@ -57,15 +57,15 @@ status 3 does not tell whether the request was handled.`,
 		} else if data, err = io.ReadAll(interruptible(c.Context(), os.Stdin)); err != nil {
 			return fmt.Errorf("read standard input: %w", err)
 		}
-		m, err := mux.New(q, nil)
+		client, err := rpc.NewClient(q, nil)
 		if err != nil {
 			return err
 		}
-		defer m.Close()
+		defer client.Close()
 		ctx, cancel := context.WithTimeout(c.Context(), timeout)
 		defer cancel()
-		reply, err := m.Request(ctx, t, data)
-		var remote *mux.RemoteError
+		reply, err := client.Request(ctx, t, data)
+		var remote *rpc.RemoteError
 		if errors.As(err, &remote) {
 			return fmt.Errorf("the server answered with an error, %v: %s", remote.Code, remote.Text)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ipcmq/mq"
-	"ipcmq/mux"
+	"ipcmq/mux/rpc"
 )
 
 func serveCommand() *cobra.Command {
@@ -40,7 +40,7 @@ serve: it takes no more requests, and gives those it has 5 seconds.`,
 		ValidArgsFunction: completeAddress,
 	}
 	c.Flags().BoolVar(&create, "create", false, "create the queue, with mode 0600, if there is none")
-	c.Flags().IntVar(&concurrency, "concurrency", mux.DefaultConcurrency, "how many commands may run at once")
+	c.Flags().IntVar(&concurrency, "concurrency", rpc.DefaultConcurrency, "how many commands may run at once")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if concurrency < 1 {
 			return usagef("--concurrency %d: it is 1 or more", concurrency)
@@ -61,31 +61,14 @@ serve: it takes no more requests, and gives those it has 5 seconds.`,
 		if err := checkType(q, t); err != nil {
 			return err
 		}
-		m, err := mux.New(q, nil)
-		if err != nil {
-			return err
-		}
-		defer m.Close()
-		if _, err := m.Handle(t, answerer(command, args[3:]), &mux.HandleConfig{Concurrency: concurrency, OnDiscard: tellDiscard}); err != nil {
-			return err
-		}
-		select {
-		case <-m.Done():
-			return m.Err()
-		case <-c.Context().Done():
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), grace/2)
-		defer cancel()
-		if err := m.Shutdown(ctx); err != nil {
-			return fmt.Errorf("requests were left unanswered: %w", err)
-		}
-		return nil
+		return rpc.Handle(c.Context(), q, t, answerer(command, args[3:]),
+			&rpc.Config{Concurrency: concurrency, Drain: grace / 2, OnError: tellError})
 	}
 	return c
 }
 
 // answerer returns a handler that runs a command.
-func answerer(command string, args []string) mux.Handler {
+func answerer(command string, args []string) rpc.Handler {
 	return func(ctx context.Context, request []byte) ([]byte, error) {
 		cmd := exec.CommandContext(ctx, command, args...)
 		cmd.WaitDelay = time.Second // for children of the command that keep its output open
@@ -114,6 +97,6 @@ func lastLine(s string) string {
 	return s[:min(len(s), 500)]
 }
 
-func tellDiscard(m mq.Message, reason error) {
+func tellError(m mq.Message, reason error) {
 	fmt.Fprintf(os.Stderr, "ipcmq: discarded a message of %d bytes: %v\n", len(m.Data), reason)
 }

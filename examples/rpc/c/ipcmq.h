@@ -1,5 +1,5 @@
 /* The header of requests and replies, as the documentation of package
- * ipcmq/mux specifies it. Numbers are little-endian on every machine. */
+ * ipcmq/mux/rpc specifies it. Numbers are little-endian on every machine. */
 #ifndef IPCMQ_H
 #define IPCMQ_H
 

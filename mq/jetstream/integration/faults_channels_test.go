@@ -15,6 +15,7 @@ import (
 	"ipcmq/mq/jetstream"
 	"ipcmq/mq/jetstream/integration/server"
 	"ipcmq/mux"
+	"ipcmq/mux/rpc"
 	"ipcmq/stream"
 )
 
@@ -25,15 +26,17 @@ const (
 	requestType
 )
 
-// Channels are what packages stream and mux make of one queue, under steady
+// Channels are what packages stream, mux and rpc make of one queue, under steady
 // traffic: a stream, a subscription, and requests with a handler for them.
 type channels struct {
 	name    string
 	queues  []*jetstream.Queue // all handles
 	stream  *stream.Stream
-	mux     *mux.Mux // with the subscription and the handler
-	client  *mux.Mux // with the requests
-	lines   []*line  // of the stream, the subscription and the requests
+	mux     *mux.Mux // with the subscription
+	client  *rpc.Client
+	handled chan error // what Handle returns, for the requests
+	unserve context.CancelFunc
+	lines   []*line // of the stream, the subscription and the requests
 	end     context.CancelFunc
 	senders sync.WaitGroup
 	readers sync.WaitGroup
@@ -99,20 +102,26 @@ func startChannels(t *testing.T, url, name string, cfg *jetstream.Config, pace t
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.stream.Close() })
-	c.mux, c.client = newMux(t, open()), newMux(t, open())
+	shared := open() // by the mux and Handle
+	c.mux, c.client = newMux(t, shared), newClient(t, open())
 	sub, err := c.mux.Subscribe(mq.Type(subscriptionType), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.mux.Handle(requestType, func(_ context.Context, request []byte) ([]byte, error) { return bytes.ToUpper(request), nil }, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	serving, unserve := context.WithCancel(context.Background())
+	c.handled, c.unserve = make(chan error, 1), unserve
+	serves := make(chan struct{})
+	go func() {
+		defer close(serves)
+		c.handled <- rpc.Handle(serving, shared, requestType, toUpper, nil)
+	}()
 	ctx, cancel := context.WithCancel(t.Context())
 	c.end = cancel
 	t.Cleanup(func() { // also if the test has failed
 		cancel()
 		c.senders.Wait()
+		unserve()
+		<-serves
 	})
 	sender := open()
 	for i, messages := range []<-chan mq.Message{c.stream.Messages(), sub.Messages()} {
@@ -176,19 +185,24 @@ func (c *channels) request(ctx context.Context, t *testing.T, l *line, pace time
 	}
 }
 
-// runs returns an error if the stream or a mux has ended.
+// runs returns an error if the stream, the mux or Handle has ended.
 func (c *channels) runs() error {
 	for what, x := range map[string]interface {
 		Done() <-chan struct{}
 		Err() error
-	}{"stream": c.stream, "mux": c.mux, "mux of the client": c.client} {
+	}{"stream": c.stream, "mux": c.mux} {
 		select {
 		case <-x.Done():
 			return fmt.Errorf("%s: the %s has ended: %w", c.name, what, x.Err())
 		default:
 		}
 	}
-	return nil
+	select {
+	case err := <-c.handled:
+		return fmt.Errorf("%s: Handle has returned: %w", c.name, err)
+	default:
+		return nil
+	}
 }
 
 // advance waits until n messages more have gone through each channel.
@@ -256,7 +270,9 @@ func (c *channels) finish(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := errors.Join(c.stream.Shutdown(ctx), c.client.Shutdown(ctx), c.mux.Shutdown(ctx)); err != nil {
+	err := errors.Join(c.stream.Shutdown(ctx), c.client.Shutdown(ctx))
+	c.unserve()
+	if err := errors.Join(err, <-c.handled, c.mux.Shutdown(ctx)); err != nil {
 		t.Errorf("%s: %v", c.name, err)
 	}
 	c.readers.Wait()

@@ -15,6 +15,7 @@ import (
 	"ipcmq/mq"
 	"ipcmq/mq/jetstream"
 	"ipcmq/mux"
+	"ipcmq/mux/rpc"
 )
 
 func init() { roles["answer"] = answer }
@@ -27,6 +28,16 @@ func newMux(t testing.TB, q mq.Queue) *mux.Mux {
 	}
 	t.Cleanup(func() { m.Close() })
 	return m
+}
+
+func newClient(t testing.TB, q mq.Queue) *rpc.Client {
+	t.Helper()
+	c, err := rpc.NewClient(q, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
 }
 
 var bothModes = []jetstream.Mode{jetstream.LeaseMode, jetstream.ClaimMode}
@@ -140,7 +151,7 @@ func TestRequestsAreAnsweredByOtherProcesses(t *testing.T) {
 					}
 				})
 			}
-			m := newMux(t, q)
+			m := newClient(t, q)
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			var callers sync.WaitGroup
@@ -156,25 +167,30 @@ func TestRequestsAreAnsweredByOtherProcesses(t *testing.T) {
 				})
 			}
 			callers.Wait()
-			if st := m.Stats().Requests; st.Sent != 200 || st.Answered != 200 || st.Duplicate != 0 || st.Foreign != 0 {
+			if st := m.Stats(); st.Sent != 200 || st.Answered != 200 || st.Duplicate != 0 || st.Foreign != 0 {
 				t.Errorf("%+v", st)
 			}
 		})
 	}
 }
 
+// untilStdinEnds is a context that ends with the standard input.
+func untilStdinEnds() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		defer cancel()
+		_, _ = os.Stdin.Read(make([]byte, 1))
+	}()
+	return ctx
+}
+
+func toUpper(_ context.Context, request []byte) ([]byte, error) { return bytes.ToUpper(request), nil }
+
 // answer answers requests of type 7 until its standard input ends.
 func answer() {
 	q, err := jetstream.Open(context.Background(), os.Args[1], os.Args[2], &jetstream.Config{OpenOnly: true})
 	if err == nil {
-		var m *mux.Mux
-		if m, err = mux.New(q, nil); err == nil {
-			_, err = m.Handle(7, func(_ context.Context, request []byte) ([]byte, error) { return bytes.ToUpper(request), nil }, nil)
-		}
-		if err == nil {
-			_, _ = os.Stdin.Read(make([]byte, 1))
-			err = errors.Join(m.Shutdown(context.Background()), q.Close())
-		}
+		err = errors.Join(rpc.Handle(untilStdinEnds(), q, 7, toUpper, nil), q.Close())
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

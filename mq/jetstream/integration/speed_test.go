@@ -12,7 +12,7 @@ import (
 	"ipcmq/mq"
 	"ipcmq/mq/jetstream"
 	"ipcmq/mq/sysv"
-	"ipcmq/mux"
+	"ipcmq/mux/rpc"
 	ipcmqstream "ipcmq/stream"
 )
 
@@ -53,12 +53,7 @@ func benchSender() {
 func benchServer() {
 	q, err := openPlace(os.Args[1])
 	must(err)
-	m, err := mux.New(q, nil)
-	must(err)
-	_, err = m.Handle(benchType, func(_ context.Context, request []byte) ([]byte, error) { return request, nil }, nil)
-	must(err)
-	_, _ = os.Stdin.Read(make([]byte, 1))
-	must(m.Shutdown(context.Background()))
+	must(rpc.Handle(untilStdinEnds(), q, benchType, func(_ context.Context, request []byte) ([]byte, error) { return request, nil }, nil))
 	must(q.Close())
 }
 
@@ -190,11 +185,7 @@ func benchLeases(b *testing.B, q mq.Queue, address string) {
 }
 
 func benchRequest(b *testing.B, q mq.Queue, address string) {
-	m, err := mux.New(q, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer m.Close()
+	m := newClient(b, q)
 	benchPeer(b, "bench server", address)
 	data := make([]byte, 64)
 	if _, err := m.Request(b.Context(), benchType, data); err != nil { // the server is there

@@ -1,0 +1,35 @@
+package rpc_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+)
+
+// BenchmarkRequest makes requests of 64 bytes from some callers at once, that a
+// mux of its own answers in the same process.
+func BenchmarkRequest(b *testing.B) {
+	for _, callers := range []int{1, 2, 4, 16, 64} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			q := newQueue(b, nil)
+			client := newClient(b, q)
+			serve(b, q, 7, func(_ context.Context, request []byte) ([]byte, error) { return request, nil }, nil)
+			b.ReportAllocs()
+			b.ResetTimer()
+			var group sync.WaitGroup
+			for c := range callers {
+				group.Go(func() {
+					data := make([]byte, 64)
+					for i := c; i < b.N; i += callers {
+						if _, err := client.Request(context.Background(), 7, data); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			group.Wait()
+		})
+	}
+}

@@ -1,0 +1,73 @@
+// Package rpc makes requests that other processes answer, over one queue.
+//
+//	client, err := rpc.NewClient(q, nil)
+//	if err != nil {
+//		return err
+//	}
+//	defer client.Close()
+//	reply, err := client.Request(ctx, 7, []byte("what time is it?"))
+//
+// and in another process, or in as many as like to:
+//
+//	err := rpc.Handle(ctx, q, 7, func(ctx context.Context, request []byte) ([]byte, error) {
+//		return []byte(time.Now().String()), nil
+//	}, nil)
+//
+// Requests wait in the queue, so either side may start first and a server may be
+// replaced between two requests. Replies never travel in the queue of the
+// requests, which would deadlock when requests fill it: each client has a
+// private queue, its inbox, made by its first request and removed by
+// [Client.Close]. That of a client that was killed is removed by
+// sysv.RemoveDeadInboxes or posix.RemoveDeadInboxes, in any process.
+//
+// A server that is killed loses the requests that it was handling; their clients
+// see their contexts end. So give every request a deadline.
+//
+// Messages of other types in the same queue are not touched, so a mux, a stream
+// or another [Handle] may take those, also through the same handle.
+//
+// # The header of requests and replies
+//
+// Requests and replies, and no other messages, begin with a header, so that
+// programs in other languages can take part. Numbers are little-endian.
+//
+//	offset size
+//	     0    4  the bytes 'i' 'p' 'c' 'q'
+//	     4    1  version: 1
+//	     5    1  kind: 1 request, 2 reply, 3 error (4 and 5 are reserved for
+//	             replies in parts)
+//	     6    2  code of an error, see Code; otherwise 0
+//	     8    8  id of the request, chosen by the client, not 0; the reply has
+//	             the same
+//	    16    8  token of the client's inbox, chosen at random by the client; the
+//	             reply has the same
+//	    24    8  deadline of a request in nanoseconds since 1970 (UTC), or 0
+//	    32    2  length n of the address, 0 to 255
+//	    34    6  zero; ignored by receivers
+//	    40    n  address of the inbox, in requests; replies have none
+//	  40+n       payload; for an error, its text in UTF-8
+//
+// The address of a System V inbox is "sysv:" and the decimal id of the queue, that
+// of a POSIX inbox "posix:" and its name. A System V inbox is a private queue (key
+// 0) whose mode has the three execute bits (0111) besides those that let servers
+// write; servers refuse any other queue. Its client has sent it an empty message
+// and received that, so that the kernel notes whose it is and
+// sysv.RemoveDeadInboxes can tell when the owner is dead.
+//
+// A request has the type that its server handles; a reply has type 1. A server
+// does not handle a request whose deadline has passed, sends one reply or error
+// for each other one, copying id and token, and does not wait for long if the
+// inbox is full. A client ignores messages in its inbox whose token or id it
+// does not know. The directory examples/rpc/c has a client and a server in C.
+//
+// # Caveats
+//
+// Deadlines travel as wall-clock time: a clock that is set meanwhile makes
+// servers see them early or late.
+//
+// A request does not say who sent it. Whoever may write to the queue may send
+// one, and name the inbox of another client: that one discards the reply.
+//
+// Whoever else receives from the queue in a way that selects the type of the
+// requests, such as with mq.Any, takes some of them.
+package rpc

@@ -1,0 +1,59 @@
+package rpc
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Why a message was not handled or its reply was lost, for Config.OnError.
+var (
+	// ErrNotRequest: the message has no header of a request of this version.
+	ErrNotRequest = errors.New("not a request")
+
+	// ErrExpired: the deadline of the request had passed before it was handled,
+	// or before there was a reply.
+	ErrExpired = errors.New("request has expired")
+
+	// ErrReplyLost: the inbox of the client is gone, stays full, or is none.
+	ErrReplyLost = errors.New("reply was lost")
+
+	// ErrNoAnswer: the handler ended its goroutine, as runtime.Goexit and
+	// testing.T.FailNow do.
+	ErrNoAnswer = errors.New("handler ended without an answer")
+)
+
+// A Code says what kind of failure a [RemoteError] is.
+type Code uint16
+
+// Codes of errors. A server may use others, from 1024 up, for its own.
+const (
+	CodeFailed   Code = 1 // the handler returned an error
+	CodePanicked Code = 2 // the handler panicked
+	CodeTooLarge Code = 3 // the reply does not fit into the inbox
+	CodeNoAnswer Code = 4 // the handler ended its goroutine, as runtime.Goexit does
+)
+
+// String returns the code in words.
+func (c Code) String() string {
+	switch c {
+	case CodeFailed:
+		return "failed"
+	case CodePanicked:
+		return "panicked"
+	case CodeTooLarge:
+		return "reply too large"
+	case CodeNoAnswer:
+		return "no answer"
+	}
+	return fmt.Sprintf("code %d", uint16(c))
+}
+
+// A RemoteError is a failure that the server answered: the request was received
+// and handled. A handler that returns one chooses its Code and Text.
+type RemoteError struct {
+	Code Code
+	Text string
+}
+
+// Error returns the text, which is the server's.
+func (e *RemoteError) Error() string { return "remote: " + e.Code.String() + ": " + e.Text }

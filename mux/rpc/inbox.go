@@ -1,0 +1,216 @@
+package rpc
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"sync"
+	"time"
+
+	"ipcmq/mq"
+)
+
+// maxAbandoned is how many requests that were given up are remembered, to tell
+// late replies from duplicate ones.
+const maxAbandoned = 1024
+
+// An inbox is where a client receives the replies to its requests.
+//
+// There is no goroutine for that: one of the callers that wait, the leader,
+// receives, and hands the others their replies. So a lone caller is woken by the
+// kernel itself. A leader that has its own reply passes the lead on.
+type inbox struct {
+	queue   mq.Inbox
+	replies mq.Receiver // from queue, polling
+	token   uint64      // of this inbox, in each request and its reply
+
+	lead   chan struct{} // holds a value while nobody leads
+	closed chan struct{}
+
+	mu        sync.Mutex
+	err       error // why it was closed
+	lastID    uint64
+	pending   map[uint64]*call
+	abandoned map[uint64]struct{} // ids of requests that were given up without a reply
+	stats     ClientStats
+
+	every   time.Duration // the time between two looks of watcher
+	watcher *time.Timer   // runs while something is pending
+}
+
+type call struct {
+	id    uint64
+	reply chan reply // for one
+}
+
+type reply struct {
+	header
+	data []byte
+}
+
+// payload returns what the server answered.
+func (r reply) payload() ([]byte, error) {
+	if r.kind == kindError {
+		return nil, &RemoteError{Code: r.code, Text: string(r.data)}
+	}
+	return r.data, nil
+}
+
+func newInbox(queue mq.Inbox, spin time.Duration) *inbox {
+	var token [8]byte
+	rand.Read(token[:])
+	in := &inbox{
+		queue:     queue,
+		replies:   mq.Spin(queue, spin),
+		token:     binary.LittleEndian.Uint64(token[:]),
+		lead:      make(chan struct{}, 1),
+		closed:    make(chan struct{}),
+		pending:   make(map[uint64]*call),
+		abandoned: make(map[uint64]struct{}),
+	}
+	in.lead <- struct{}{}
+	return in
+}
+
+// watch looks from time to time, while something is pending, whether the queue
+// of the requests still exists, and calls gone when it does not.
+func (in *inbox) watch(requests mq.Exchange, every time.Duration, gone func(error)) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.every = every
+	in.watcher = time.AfterFunc(every, func() {
+		if err := requests.Check(); err != nil {
+			gone(err)
+			return
+		}
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		if len(in.pending) > 0 && in.err == nil {
+			in.watcher.Reset(every)
+		}
+	})
+}
+
+// register makes a call, to which a reply can come.
+func (in *inbox) register() *call {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.lastID++
+	call := &call{id: in.lastID, reply: make(chan reply, 1)}
+	if len(in.pending) == 0 && in.err == nil {
+		in.watcher.Reset(in.every)
+	}
+	in.pending[call.id] = call
+	in.stats.Sent++
+	return call
+}
+
+// forget drops a call that no server can know of.
+func (in *inbox) forget(call *call) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	delete(in.pending, call.id)
+	in.stats.Sent--
+}
+
+// abandon drops a call whose reply may still come.
+func (in *inbox) abandon(call *call) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.pending[call.id] == nil {
+		return
+	}
+	delete(in.pending, call.id)
+	if len(in.abandoned) >= maxAbandoned {
+		for id := range in.abandoned { // any: it is for a count only
+			delete(in.abandoned, id)
+			break
+		}
+	}
+	in.abandoned[call.id] = struct{}{}
+}
+
+// await waits for the reply to a call.
+func (in *inbox) await(ctx context.Context, call *call) (reply, error) {
+	select {
+	case r := <-call.reply:
+		return r, nil
+	case <-in.lead:
+		r, err := in.receive(ctx, call)
+		in.lead <- struct{}{}
+		return r, err
+	case <-in.closed:
+		return reply{}, in.reason()
+	case <-ctx.Done():
+		select {
+		case r := <-call.reply: // it came first
+			return r, nil
+		default:
+			return reply{}, ctx.Err()
+		}
+	}
+}
+
+// receive, called by the leader, receives until the reply to its own call came.
+func (in *inbox) receive(ctx context.Context, call *call) (reply, error) {
+	for {
+		select {
+		case r := <-call.reply:
+			return r, nil
+		default:
+		}
+		m, err := in.replies.Receive(ctx)
+		if err != nil {
+			if reason := in.reason(); reason != nil {
+				err = reason
+			}
+			return reply{}, err
+		}
+		in.dispatch(m)
+	}
+}
+
+// dispatch gives a reply to the call it is for, and counts one that is for none.
+func (in *inbox) dispatch(m mq.Message) {
+	h, data, err := parseHeader(m.Data)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if err != nil || h.kind == kindRequest || h.token != in.token || h.id == 0 || h.id > in.lastID {
+		in.stats.Foreign++
+		return
+	}
+	call := in.pending[h.id]
+	if call == nil {
+		if _, ok := in.abandoned[h.id]; ok {
+			delete(in.abandoned, h.id)
+			in.stats.Late++
+		} else {
+			in.stats.Duplicate++
+		}
+		return
+	}
+	delete(in.pending, h.id)
+	in.stats.Answered++
+	call.reply <- reply{h, data}
+}
+
+func (in *inbox) reason() error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.err
+}
+
+// close ends the calls that wait, with err, and removes the inbox.
+func (in *inbox) close(err error) {
+	in.mu.Lock()
+	if in.err != nil {
+		in.mu.Unlock()
+		return
+	}
+	in.err = err
+	in.mu.Unlock()
+	in.watcher.Stop()
+	close(in.closed)
+	in.queue.Remove()
+	in.queue.Close()
+}

@@ -1,0 +1,27 @@
+package rpc
+
+import "sync/atomic"
+
+// ClientStats is a snapshot of what a client has done since it was made.
+type ClientStats struct {
+	Sent     uint64
+	Answered uint64 // with a reply or an error of the server
+
+	// Replies that were for no request: discarded.
+	Late      uint64 // the request had been given up
+	Duplicate uint64 // the request had been answered
+	Foreign   uint64 // of no request that this client has sent
+}
+
+// ServerStats counts what becomes of requests, see Config.Stats. It may be read
+// at any time, and shared by several calls of Handle.
+type ServerStats struct {
+	Handled   atomic.Uint64 // given to a handler, which has ended
+	Failed    atomic.Uint64 // of these, with an error
+	Panicked  atomic.Uint64 // of these, with a panic
+	Exited    atomic.Uint64 // of these, with the end of its goroutine
+	Malformed atomic.Uint64 // messages that are no requests: discarded
+	Expired   atomic.Uint64 // past their deadline, before or after they were handled: no reply
+	Lost      atomic.Uint64 // replies that could not be sent
+	Refused   atomic.Uint64 // of these, to an address that is not an inbox
+}
