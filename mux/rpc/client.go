@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"ipcmq/internal/handle"
 	"ipcmq/internal/reader"
 	"ipcmq/mq"
 )
@@ -126,16 +127,7 @@ func (c *Client) explain(ctx context.Context, t int64, err error) error {
 
 // ended is the error of a request whose context has ended.
 func (c *Client) ended(ctx context.Context, t int64) error {
-	return ended("request", nameOf(c.queue, t), ctx)
-}
-
-// ended is the error of a call whose context has ended.
-func ended(op, queue string, ctx context.Context) error {
-	e := &mq.Error{Op: op, Queue: queue, Kind: ctx.Err()}
-	if cause := context.Cause(ctx); cause != ctx.Err() {
-		e.Err, e.Detail = cause, ctx.Err().Error()+": "+cause.Error()
-	}
-	return e
+	return handle.Ended("request", nameOf(c.queue, t), ctx)
 }
 
 // begin returns the inbox of the client, which it makes if there is none, and
@@ -244,7 +236,7 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	select {
 	case <-idle:
 	case <-ctx.Done():
-		err = ended("shut down client", name(c.queue), ctx)
+		err = handle.Ended("shut down client", name(c.queue), ctx)
 	}
 	return errors.Join(err, c.Close())
 }
