@@ -2,99 +2,35 @@ package cli
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/internal/address"
 	"ipcmq/mq"
 	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
 )
 
-// An address names a queue on the command line: by name if it is POSIX, by id
-// if byID is set, else by key.
-type address struct {
-	name string
-	byID bool
-	id   int
-	key  sysv.Key
+// parseAddress reads the address of a queue.
+func parseAddress(s string) (address.Address, error) {
+	a, err := address.Parse(s)
+	if err != nil {
+		err = usageError{err}
+	}
+	return a, err
 }
 
-func (a address) posix() bool { return a.name != "" }
-
-func (a address) String() string {
+// open opens the queue at a, and makes it if create is set and there is none.
+func open(a address.Address, access mq.Access, create bool) (mq.Exchange, error) {
 	switch {
-	case a.posix():
-		return a.name
-	case a.byID:
-		return fmt.Sprintf("id:%d", a.id)
-	}
-	return a.key.String()
-}
-
-func parseAddress(s string) (address, error) {
-	a, err := readAddress(s)
-	if err != nil {
-		return a, usageError{err}
-	}
-	return a, nil
-}
-
-func readAddress(s string) (address, error) {
-	if strings.HasPrefix(s, "/") {
-		return address{name: s}, nil
-	}
-	if id, ok := strings.CutPrefix(s, "id:"); ok {
-		n, err := strconv.ParseInt(id, 10, 32)
-		if err != nil || n < 0 {
-			return address{}, fmt.Errorf("address %q: the id is a number such as id:7", s)
-		}
-		return address{byID: true, id: int(n)}, nil
-	}
-	if file, ok := strings.CutPrefix(s, "ftok:"); ok {
-		i := strings.LastIndexByte(file, ',')
-		if i < 1 {
-			return address{}, fmt.Errorf("address %q: it is ftok:PATH,A with a character or a number", s)
-		}
-		proj, err := readProject(file[i+1:])
-		if err != nil {
-			return address{}, fmt.Errorf("address %q: %w", s, err)
-		}
-		key, err := sysv.Ftok(file[:i], proj)
-		return address{key: key}, err
-	}
-	key, err := sysv.ParseKey(s)
-	if err != nil {
-		return address{}, fmt.Errorf("address %q: it is a key (42, 0x2a, -42), id:7, ftok:PATH,A or /name", s)
-	}
-	return address{key: key}, nil
-}
-
-// readProject reads the project of ftok(3): one character other than a digit
-// stands for its code, as in C.
-func readProject(s string) (byte, error) {
-	if len(s) == 1 && (s[0] < '0' || s[0] > '9') {
-		return s[0], nil
-	}
-	n, err := strconv.ParseUint(s, 0, 8)
-	if err != nil {
-		return 0, fmt.Errorf("the project %q is a character or a number up to 255", s)
-	}
-	return byte(n), nil
-}
-
-// open opens the queue, and makes it if create is set and there is none.
-func (a address) open(access mq.Access, create bool) (mq.Exchange, error) {
-	switch {
-	case a.posix():
-		return as(posix.Open(a.name, &posix.Config{Access: access, OpenOnly: !create}))
-	case a.byID && create:
+	case a.Kind == address.Name:
+		return as(posix.Open(a.Name, &posix.Config{Access: access, OpenOnly: !create}))
+	case a.Kind == address.ID && create:
 		return nil, usagef("%v: a queue cannot be created with an id", a)
-	case a.byID:
-		return as(sysv.OpenID(a.id, &sysv.Config{Access: access}))
+	case a.Kind == address.ID:
+		return as(sysv.OpenID(a.ID, &sysv.Config{Access: access}))
 	}
-	return as(sysv.Open(a.key, &sysv.Config{Access: access, OpenOnly: !create}))
+	return as(sysv.Open(a.Key, &sysv.Config{Access: access, OpenOnly: !create}))
 }
 
 // as keeps a nil pointer from becoming an interface that is not nil.
@@ -111,19 +47,19 @@ func openArg(arg string, access mq.Access, create bool) (mq.Exchange, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.open(access, create)
+	return open(a, access, create)
 }
 
 // again opens q a second time with another access.
 func again(q mq.Queue, access mq.Access) (mq.Exchange, error) {
 	switch q := q.(type) {
 	case *sysv.Queue:
-		return address{byID: true, id: q.ID()}.open(access, false)
+		return open(address.OfID(q.ID()), access, false)
 	case *posix.Queue:
 		if err := q.Check(); err != nil {
 			return nil, err
 		}
-		return address{name: q.Name()}.open(access, false)
+		return open(address.OfName(q.Name()), access, false)
 	}
 	return nil, fmt.Errorf("%v cannot be opened again", q)
 }

@@ -81,6 +81,8 @@ An address names a queue:
   id:7             the id of a System V queue, as ls and ipcs show it
   ftok:PATH,A      the key that ftok(3) makes of a file and a character or number
   /jobs            the name of a POSIX queue
+  name:/a%0Ab      such a name, in which %0A stands for a byte: as the command writes
+                   names with blanks, control characters or bytes that are no UTF-8
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 nothing there in time (no
 message, or no room).`,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/internal/address"
 	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
 )
@@ -42,22 +43,22 @@ Sizes may be given as 65536, 64K or 1M.`,
 			return err
 		}
 		switch {
-		case a.byID:
+		case a.Kind == address.ID:
 			return usagef("%v: the kernel chooses the ids; create a queue with a key or a name", a)
-		case a.posix() && capacity != 0:
+		case a.Kind == address.Name && capacity != 0:
 			return usagef("a POSIX queue has --max-messages and --max-message-size, not --capacity")
-		case !a.posix() && (messages != 0 || size != 0):
+		case a.IsSysV() && (messages != 0 || size != 0):
 			return usagef("a System V queue has a --capacity, not --max-messages and --max-message-size")
 		}
-		if a.posix() {
-			q, err := posix.Open(a.name, &posix.Config{Mode: fs.FileMode(mode), Exclusive: exclusive, MaxMessages: messages, MaxMessageSize: int(size)})
+		if a.Kind == address.Name {
+			q, err := posix.Open(a.Name, &posix.Config{Mode: fs.FileMode(mode), Exclusive: exclusive, MaxMessages: messages, MaxMessageSize: int(size)})
 			if err != nil {
 				return err
 			}
 			defer q.Close()
 			return say("%s %s", madeOrFound(q.Created()), a)
 		}
-		q, err := sysv.Open(a.key, &sysv.Config{Mode: fs.FileMode(mode), Exclusive: exclusive, Capacity: int(capacity)})
+		q, err := sysv.Open(a.Key, &sysv.Config{Mode: fs.FileMode(mode), Exclusive: exclusive, Capacity: int(capacity)})
 		if err != nil {
 			return err
 		}

@@ -38,7 +38,7 @@ can lose what was not yet there, as it loses queues.
 		if err != nil {
 			return err
 		}
-		q, err := a.open(mq.ReadOnly, false)
+		q, err := open(a, mq.ReadOnly, false)
 		if err != nil {
 			return err
 		}

@@ -23,13 +23,6 @@ var (
 func (w *messageFile) Add(m mq.Message) error { return w.add(m) }
 func (w *messageFile) Close() error           { return w.close() }
 
-// Selector reads a selector.
-func Selector(text string) (mq.Selector, string, error) {
-	var s selector
-	err := s.Set(text)
-	return s.Selector, s.String(), err
-}
-
 // Namespaces returns the texts of the findings.
 func Namespaces(proc fs.FS) (texts []string) {
 	for _, f := range checkNamespaces(proc) {

@@ -5,24 +5,7 @@ import (
 	"time"
 
 	"ipcmq/cmd/internal/cli"
-	"ipcmq/mq"
 )
-
-func TestSelectorsAreReadAndWritten(t *testing.T) {
-	for text, want := range map[string]mq.Selector{
-		"0": mq.Any(), "7": mq.Type(7), "-7": mq.UpTo(7), "!7": mq.Except(7), "9223372036854775807": mq.Type(1<<63 - 1),
-	} {
-		got, again, err := cli.Selector(text)
-		if err != nil || got != want || again != text {
-			t.Errorf("%s: %v, %q, %v", text, got, again, err)
-		}
-	}
-	for _, text := range []string{"", "x", "!", "!0", "!-1", "-9223372036854775808", "9223372036854775808", "1.5", "--7"} {
-		if got, _, err := cli.Selector(text); err == nil {
-			t.Errorf("%q is read as %v", text, got)
-		}
-	}
-}
 
 func TestTextCannotCommandATerminal(t *testing.T) {
 	for text, want := range map[string]string{

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/internal/address"
 	"ipcmq/mq"
 	"ipcmq/mq/posix"
 )
@@ -75,8 +76,8 @@ func remove(arg string) error {
 	if err != nil {
 		return err
 	}
-	if a.posix() {
-		return posix.Unlink(a.name)
+	if a.Kind == address.Name {
+		return posix.Unlink(a.Name)
 	}
 	q, err := openSysv(a)
 	if err != nil {
@@ -135,12 +136,12 @@ func removeSelected(ctx context.Context, mine, empty, yes bool) error {
 // removeRow removes the queue that was listed, not another one that has got its
 // key since, and not one that is no longer empty if it was to be.
 func removeRow(r row, empty bool) error {
-	address := r.Address
+	a := r.Address
 	if r.ID != nil {
-		address = fmt.Sprintf("id:%d", *r.ID)
+		a = fmt.Sprintf("id:%d", *r.ID)
 	}
 	if empty {
-		now, err := describe(address)
+		now, err := describe(a)
 		if err != nil {
 			return err
 		}
@@ -148,7 +149,7 @@ func removeRow(r row, empty bool) error {
 			return fmt.Errorf("%s: kept, it has messages now", r.Address)
 		}
 	}
-	return remove(address)
+	return remove(a)
 }
 
 // confirm asks a question on the terminal. Only a yes is one.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/internal/address"
 	"ipcmq/mq"
 	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
@@ -43,14 +44,14 @@ The sizes of a POSIX queue are fixed when it is created.`,
 		if err != nil {
 			return err
 		}
-		if a.posix() && capacity != 0 {
+		if a.Kind == address.Name && capacity != 0 {
 			return usagef("the sizes of a POSIX queue are fixed when it is created")
 		}
 		uid, gid, err := parseOwner(owner)
 		if err != nil {
 			return err
 		}
-		if a.posix() {
+		if a.Kind == address.Name {
 			return setPosix(a, fs.FileMode(mode), int(uid), int(gid))
 		}
 		q, err := openSysv(a)
@@ -78,7 +79,7 @@ The sizes of a POSIX queue are fixed when it is created.`,
 
 // setPosix changes the file that a POSIX queue is; a mode of 0 and ids of -1
 // stay.
-func setPosix(a address, mode fs.FileMode, uid, gid int) error {
+func setPosix(a address.Address, mode fs.FileMode, uid, gid int) error {
 	q, err := openAnyhow(a)
 	if err != nil {
 		return err
@@ -106,10 +107,10 @@ func setPosix(a address, mode fs.FileMode, uid, gid int) error {
 
 // openAnyhow opens a queue whatever its mode lets this user do: an owner may
 // change and remove what he may not read.
-func openAnyhow(a address) (mq.Exchange, error) {
-	q, err := a.open(mq.ReadOnly, false)
+func openAnyhow(a address.Address) (mq.Exchange, error) {
+	q, err := open(a, mq.ReadOnly, false)
 	if err != nil {
-		if q, other := a.open(mq.WriteOnly, false); other == nil {
+		if q, other := open(a, mq.WriteOnly, false); other == nil {
 			return q, nil
 		}
 	}
@@ -117,7 +118,7 @@ func openAnyhow(a address) (mq.Exchange, error) {
 }
 
 // openSysv is openAnyhow for a System V queue.
-func openSysv(a address) (*sysv.Queue, error) {
+func openSysv(a address.Address) (*sysv.Queue, error) {
 	q, err := openAnyhow(a)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/internal/address"
 	"ipcmq/mq"
 	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
@@ -53,10 +54,10 @@ func describe(arg string) (description, error) {
 	if err != nil {
 		return description{}, err
 	}
-	if a.posix() {
+	if a.Kind == address.Name {
 		return describePosix(a)
 	}
-	q, err := a.open(mq.ReadOnly, false)
+	q, err := open(a, mq.ReadOnly, false)
 	if err != nil {
 		return description{}, err
 	}
@@ -70,8 +71,8 @@ func describe(arg string) (description, error) {
 	return description{row: rows[0], CreatorUID: &s.CUID, CreatorGID: &s.CGID, Seq: &s.Seq}, nil
 }
 
-func describePosix(a address) (description, error) {
-	q, err := a.open(mq.ReadOnly, false)
+func describePosix(a address.Address) (description, error) {
+	q, err := open(a, mq.ReadOnly, false)
 	if err != nil {
 		return description{}, err
 	}
@@ -80,7 +81,7 @@ func describePosix(a address) (description, error) {
 		if err != nil {
 			return description{}, err
 		}
-		if s.Name == a.name {
+		if s.Name == a.Name {
 			rows := []row{posixRow(s)}
 			wait(rows)
 			return description{row: rows[0]}, nil

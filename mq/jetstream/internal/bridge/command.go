@@ -23,7 +23,7 @@ JetStream.
   42, 0x2a, -42    the key of a System V queue
   id:7             the id of a System V queue
   ftok:PATH,A      the key that ftok(3) makes of a file and a character or number
-  /jobs            the name of a POSIX queue
+  /jobs            the name of a POSIX queue; name:/a%0Ab if it has odd characters
   js:orders        the name of a queue on JetStream, see -server
 
 Flags come before FROM; -- ends them before a negative key.
@@ -85,7 +85,7 @@ func Main(args []string) int {
 
 // settings are what the command line asks for.
 type settings struct {
-	from, to   address
+	from, to   queueAddress
 	selector   selector
 	priorities bool
 	create     bool
@@ -178,5 +178,5 @@ func (s *settings) check() error {
 
 // logf tells something on standard error.
 func logf(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "ipcmq-bridge: %s\n", fmt.Sprintf(format, args...))
+	writeLine(os.Stderr, fmt.Sprintf(format, args...))
 }

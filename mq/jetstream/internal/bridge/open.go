@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"ipcmq/internal/address"
 	"ipcmq/mq"
 	"ipcmq/mq/jetstream"
 	"ipcmq/mq/posix"
@@ -20,21 +21,21 @@ type queue struct {
 }
 
 // open opens the queue at a. It waits for a server that is not there.
-func (s *settings) open(ctx context.Context, a address, access mq.Access) (queue, error) {
+func (s *settings) open(ctx context.Context, a queueAddress, access mq.Access) (queue, error) {
 	var q mq.Exchange
 	var err error
 	switch {
 	case a.jetstream():
 		err = persist(ctx, func() error {
-			q, err = as(jetstream.Open(ctx, s.server.urls, a.js, &jetstream.Config{Access: access, OpenOnly: !s.create, NATS: s.server.options()}))
+			q, err = as(jetstream.Open(ctx, s.server.urls, a.Name, &jetstream.Config{Access: access, OpenOnly: !s.create, NATS: s.server.options()}))
 			return err
 		})
 	case a.posix():
-		q, err = as(posix.Open(a.name, &posix.Config{Access: access, OpenOnly: !s.create}))
-	case a.byID:
-		q, err = as(sysv.OpenID(a.id, &sysv.Config{Access: access}))
+		q, err = as(posix.Open(a.Name, &posix.Config{Access: access, OpenOnly: !s.create}))
+	case a.Kind == address.ID:
+		q, err = as(sysv.OpenID(a.ID, &sysv.Config{Access: access}))
 	default:
-		q, err = as(sysv.Open(a.key, &sysv.Config{Access: access, OpenOnly: !s.create}))
+		q, err = as(sysv.Open(a.Key, &sysv.Config{Access: access, OpenOnly: !s.create}))
 	}
 	return queue{q, a.text}, err
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"ipcmq/internal/visible"
 	"ipcmq/mq"
 )
 
@@ -43,9 +44,15 @@ func report(w io.Writer, err error) int {
 		if s == statusUsage {
 			text += " (see ipcmq-bridge -h)"
 		}
-		fmt.Fprintf(w, "ipcmq-bridge: %s\n", text)
+		writeLine(w, text)
 	}
 	return s
+}
+
+// writeLine writes text, which may have words of servers and peers in it, so
+// that it cannot command a terminal.
+func writeLine(w io.Writer, text string) {
+	fmt.Fprintf(w, "ipcmq-bridge: %s\n", visible.Line(text))
 }
 
 // explain returns the text of err without the prefix of the library.
