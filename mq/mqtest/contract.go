@@ -63,7 +63,7 @@ type fixture struct {
 	q      mq.Queue // the first handle
 	can    mq.Capabilities
 	lends  bool
-	lasts  time.Duration // of the newest lease
+	lasts  time.Duration // a lease
 }
 
 func newFixture(t *testing.T, create func(*testing.T) func() mq.Queue) *fixture {

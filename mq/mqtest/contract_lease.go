@@ -139,6 +139,10 @@ var leasePromises = []promise{
 	})},
 
 	{"NakWithADelayGivesBackLater", ifLends(func(f *fixture) {
+		for range 3 { // so that lasts is right
+			f.send(f.message("x"))
+			f.ack(f.lease(f.lending(f.q)))
+		}
 		for range 10 {
 			f.send(f.message("x"))
 			first := f.lease(f.lending(f.q))
@@ -473,7 +477,7 @@ func (f *fixture) lease(r mq.LeaseReceiver) mq.Lease {
 	if err != nil {
 		f.Fatalf("Lease: %v", err)
 	}
-	f.lasts = time.Until(l.Deadline())
+	f.lasts = max(f.lasts, time.Until(l.Deadline())) // a busy machine makes some look short
 	return l
 }
 

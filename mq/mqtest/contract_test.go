@@ -17,8 +17,9 @@ func TestContractInMemory(t *testing.T) {
 }
 
 func TestContractInMemoryWithLeases(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue {
-		q := mqtest.New(&mqtest.Config{Capacity: 2048, MaxMessage: 1024, Lease: 200 * time.Millisecond})
+		q := mqtest.New(&mqtest.Config{Capacity: 2048, MaxMessage: 1024, Lease: time.Second})
 		return func() mq.Queue { return q.Open() }
 	})
 }
