@@ -3,6 +3,7 @@ package mux
 import (
 	"context"
 
+	"ipcmq/internal/handle"
 	"ipcmq/mq"
 )
 
@@ -24,23 +25,35 @@ func (m *Mux) On(s mq.Selector, f func(mq.Message), cfg *SubscribeConfig) (off f
 		return nil, err
 	}
 	for range workers {
-		go func() {
-			defer m.callbacks.Done()
-			for msg := range sub.messages {
-				f(msg)
-			}
-		}()
+		go m.consume(sub, f)
 	}
 	return sub.Drain, nil
 }
 
+// consume calls f with the messages of sub until that has ended. If f calls
+// runtime.Goexit, another goroutine goes on.
+func (m *Mux) consume(sub *Subscription, f func(mq.Message)) {
+	ended := false
+	defer func() {
+		if ended {
+			m.callbacks.Done()
+		} else {
+			go m.consume(sub, f)
+		}
+	}()
+	for msg := range sub.messages {
+		f(msg)
+	}
+	ended = true
+}
+
 // Once waits for the next message that s selects, takes exactly that one, and
 // leaves what comes after it in the queue. If it returns an error, it has taken
-// nothing. The error matches that of ctx, [mq.ErrClosed], or those of
+// nothing. The error matches ctx.Err() and the cause of ctx, [mq.ErrClosed], or those of
 // [Mux.Subscribe].
 func (m *Mux) Once(ctx context.Context, s mq.Selector) (mq.Message, error) {
-	if err := ctx.Err(); err != nil {
-		return mq.Message{}, &mq.Error{Op: "once", Kind: err}
+	if ctx.Err() != nil {
+		return mq.Message{}, handle.Ended("once", s.String(), ctx)
 	}
 	sub, err := m.subscribe("once", s, SubscribeConfig{Buffer: 1, Limit: 1}, 0)
 	if err != nil {
@@ -58,5 +71,5 @@ func (m *Mux) Once(ctx context.Context, s mq.Selector) (mq.Message, error) {
 	if unread := sub.Unread(); len(unread) > 0 {
 		return unread[0], nil // it came first
 	}
-	return mq.Message{}, &mq.Error{Op: "once", Kind: ctx.Err(), Err: context.Cause(ctx)}
+	return mq.Message{}, handle.Ended("once", s.String(), ctx)
 }

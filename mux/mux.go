@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"ipcmq/internal/handle"
 	"ipcmq/internal/reader"
 	"ipcmq/mq"
 )
@@ -145,7 +146,7 @@ func (m *Mux) Err() error {
 // must not be called from within such a function.
 //
 // If ctx ends first, Shutdown closes the mux as [Mux.Close] does, and the error
-// matches that of ctx, and [ErrUnread] if something was left.
+// matches ctx.Err() and the cause of ctx, and [ErrUnread] if something was left.
 func (m *Mux) Shutdown(ctx context.Context) error {
 	m.finish(draining, nil)
 	idle := make(chan struct{})
@@ -157,10 +158,10 @@ func (m *Mux) Shutdown(ctx context.Context) error {
 	select {
 	case <-idle:
 	case <-ctx.Done():
-		return errors.Join(ctx.Err(), m.Close())
+		return errors.Join(handle.Ended("shut down mux", "", ctx), m.Close())
 	}
-	if err := reader.AwaitRead(ctx, m.buffered); err != nil {
-		return errors.Join(err, m.Close())
+	if !reader.AwaitRead(ctx, m.buffered) {
+		return errors.Join(handle.Ended("shut down mux", "", ctx), m.Close())
 	}
 	return m.Close()
 }

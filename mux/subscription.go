@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ipcmq/internal/reader"
@@ -54,7 +55,7 @@ type SubscribeConfig struct {
 
 	// OnSlow, if not nil, is called in a goroutine of its own each time the
 	// subscription begins to be too slow: a message waited or was dropped, and
-	// the one before had room.
+	// the one before had room. It is not called while an earlier call runs.
 	OnSlow func(*Subscription)
 
 	// Workers is the number of goroutines that call the function given to
@@ -105,6 +106,7 @@ type Subscription struct {
 	state  state
 	late   []*delivery // what readers have for it, as it has no room
 	slow   bool
+	warned atomic.Bool // a call of OnSlow runs
 	unread []mq.Message
 	kept   int // how many came to the unread without having been in the channel
 	stats  SubscriptionStats
@@ -234,8 +236,11 @@ func (s *Subscription) offer(m mq.Message, d *delivery) (v verdict, last bool) {
 	}
 	if !s.slow {
 		s.slow = true
-		if s.cfg.OnSlow != nil {
-			go s.cfg.OnSlow(s)
+		if s.cfg.OnSlow != nil && !s.warned.Swap(true) {
+			go func() {
+				defer s.warned.Store(false)
+				s.cfg.OnSlow(s)
+			}()
 		}
 	}
 	switch s.cfg.Overflow {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"ipcmq/internal/handle"
 	"ipcmq/internal/reader"
 	"ipcmq/mq"
 )
@@ -113,16 +114,16 @@ func (s *Stream) Err() error {
 // called by the only goroutine that reads.
 //
 // If ctx ends first, Shutdown closes the stream as [Stream.Close] does, and the
-// error matches that of ctx, and [ErrUnread] if something was left.
+// error matches ctx.Err() and the cause of ctx, and [ErrUnread] if something was left.
 func (s *Stream) Shutdown(ctx context.Context) error {
 	s.reader.Stop()
 	select {
 	case <-s.reader.Done():
 	case <-ctx.Done():
-		return errors.Join(ctx.Err(), s.Close())
+		return errors.Join(handle.Ended("shut down stream", "", ctx), s.Close())
 	}
-	if err := reader.AwaitRead(ctx, func() int { return len(s.messages) }); err != nil {
-		return errors.Join(err, s.Close())
+	if !reader.AwaitRead(ctx, func() int { return len(s.messages) }) {
+		return errors.Join(handle.Ended("shut down stream", "", ctx), s.Close())
 	}
 	return s.Close() // which tells if another Close was faster than the readers
 }

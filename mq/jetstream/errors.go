@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	js "github.com/nats-io/nats.go/jetstream"
 
+	"ipcmq/internal/handle"
 	"ipcmq/mq"
 )
 
@@ -148,10 +149,7 @@ func (q *Queue) lost(op string, why error) error {
 // ended makes the error for a call that ctx has ended, while the server was as
 // last says; nil means that it was well.
 func (q *Queue) ended(op string, ctx context.Context, last error) error {
-	e := q.fail(op, ctx.Err(), nil, "")
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(ctx.Err(), cause) {
-		e.Err, e.Detail = cause, fmt.Sprintf("%v: %v", ctx.Err(), cause)
-	}
+	e := handle.Ended(op, q.name, ctx)
 	if last != nil && isUnavailable(last) && !isOfContext(last) {
 		e.Err = errors.Join(e.Err, mq.ErrUnavailable, last)
 		e.Detail = fmt.Sprintf("%v while the queue was unavailable: %v", context.Cause(ctx), unavailable(last))

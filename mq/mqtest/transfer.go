@@ -3,10 +3,10 @@ package mqtest
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
+	"ipcmq/internal/handle"
 	"ipcmq/mq"
 )
 
@@ -238,9 +238,5 @@ func (b *box) wait(op string, ctx context.Context, w *waiter, list *[]*waiter) e
 
 // ended makes the error for a call that ctx ended.
 func (b *box) ended(op string, ctx context.Context) error {
-	e := &mq.Error{Op: op, Queue: b.name, Kind: ctx.Err()}
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(ctx.Err(), cause) {
-		e.Err, e.Detail = cause, fmt.Sprintf("%v: %v", ctx.Err(), cause)
-	}
-	return e
+	return handle.Ended(op, b.name, ctx)
 }

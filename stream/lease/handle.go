@@ -24,9 +24,9 @@ type Delivery struct {
 }
 
 // A Handler handles a message that is lent. If it returns nil, the message is
-// acknowledged, which removes it from the queue. If it returns an error or
-// panics, the message is given back, to be handled again, by this process or
-// another. The payload belongs to the handler.
+// acknowledged, which removes it from the queue. If it returns an error, panics
+// or calls runtime.Goexit, the message is given back, to be handled again, by
+// this process or another. The payload belongs to the handler.
 //
 // ctx ends with that of [Handle] and when the queue has ended; a handler
 // that should finish nevertheless uses [context.WithoutCancel]. ctx also ends if

@@ -346,19 +346,33 @@ func TestMessagesOfHoldersThatDiedAreCountedAndHandled(t *testing.T) {
 	})
 }
 
-func TestAHandlerThatExitsItsGoroutineLetsTheLeaseRunOut(t *testing.T) {
+func TestAHandlerThatExitsItsGoroutineGivesTheMessageBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, j := lendingQueue(t), newJournal()
 		send(t, q, 1, 0, 1)
 		r := startHandling(t, q, func(_ context.Context, d lease.Delivery) error {
 			j.note("attempt %d", d.Attempt)
-			if d.Attempt == 1 {
+			if d.Attempt <= 3 {
 				runtime.Goexit()
 			}
 			return nil
-		}, nil)
+		}, &lease.Config{
+			OnError: func(d lease.Delivery, err error) {
+				j.note("error %v", err)
+				if d.Attempt == 2 {
+					runtime.Goexit()
+				}
+			},
+			RetryDelay: func(attempt int, _ error) time.Duration {
+				if attempt == 3 {
+					runtime.Goexit()
+				}
+				return time.Second
+			},
+		})
 		<-time.After(time.Hour)
-		j.is(t, "0s attempt 1", "10s attempt 2")
+		const failed = "error the handler has called runtime.Goexit"
+		j.is(t, "0s attempt 1", "0s "+failed, "1s attempt 2", "1s "+failed, "1s attempt 3", "1s "+failed, "1s attempt 4")
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}

@@ -144,7 +144,17 @@ func (l *loop) handle(lease mq.Lease) {
 	d := Delivery{Message: lease.Message(), Sequence: lease.Sequence(), Attempt: lease.Attempt()}
 	ctx, end := context.WithCancelCause(l.ctx)
 	defer end(nil)
-	lost, err := l.attemptAndKeep(ctx, end, lease, d)
+	lost, err := error(nil), errGoexit
+	defer func() { l.settle(lease, d, lost, err) }() // also after runtime.Goexit
+	l.attemptAndKeep(ctx, end, lease, d, &lost, &err)
+}
+
+// errGoexit: a handler, or a function of Config, has called runtime.Goexit.
+var errGoexit = errors.New("the handler has called runtime.Goexit")
+
+// settle ends the lease after an attempt that ended with err, if it was kept,
+// and else lost says why not.
+func (l *loop) settle(lease mq.Lease, d Delivery, lost, err error) {
 	switch {
 	case err == nil:
 		// Also if the lease is lost: the other holder may not have begun.
@@ -154,27 +164,29 @@ func (l *loop) handle(lease mq.Lease) {
 	case endedBy(l.ctx, err):
 		l.giveBack(lease, 0)
 	default:
-		l.giveBack(lease, max(0, l.cfg.RetryDelay(d.Attempt, err)))
+		delay := time.Duration(0)
+		defer func() { l.giveBack(lease, delay) }()
+		if err == errGoexit {
+			l.report(d, err)
+		}
+		delay = max(0, l.cfg.RetryDelay(d.Attempt, err))
 	}
 }
 
 // attemptAndKeep makes an attempt and keeps the lease meanwhile. If that fails,
-// it ends the attempt's context and returns why in lost.
-func (l *loop) attemptAndKeep(ctx context.Context, end context.CancelCauseFunc, lease mq.Lease, d Delivery) (lost, err error) {
+// it ends the attempt's context and says why in lost.
+func (l *loop) attemptAndKeep(ctx context.Context, end context.CancelCauseFunc, lease mq.Lease, d Delivery, lost, err *error) {
 	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var keeper sync.WaitGroup
+	defer keeper.Wait()
+	defer stop()
 	keeper.Go(func() {
-		if lost = l.keep(keeping, lease); lost != nil {
-			l.report(d, lost)
-			end(lost)
+		if *lost = l.keep(keeping, lease); *lost != nil {
+			end(*lost)
+			l.report(d, *lost)
 		}
 	})
-	func() {
-		defer keeper.Wait() // also if the handler calls runtime.Goexit
-		defer stop()
-		err = l.attempt(ctx, d)
-	}()
-	return lost, err
+	*err = l.attempt(ctx, d)
 }
 
 // attempt calls the handler, and after too many attempts DeadLetter.
