@@ -14,7 +14,8 @@ import (
 //
 // No two readers that run at the same time take the same type: a reader that is
 // to be replaced ends first, with what it has in hand delivered. So each type
-// keeps its order, and at any time one reader at most knows a subscription.
+// keeps its order. A subscription to several types may get messages of several
+// readers at once, where those that it replaces are about to stop.
 type selectorReader struct {
 	mux      *Mux
 	selector mq.Selector
