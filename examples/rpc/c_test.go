@@ -383,7 +383,7 @@ func TestCServerTrustsNothing(t *testing.T) {
 	}
 	defer func() { keyed.Remove(); keyed.Close() }()
 	// One with a key and the mode of an inbox, which this library does not make.
-	marked, errno := sys.Msgget(uint32(key)+1, sys.IPC_CREAT|sys.IPC_EXCL|0o711)
+	marked, errno := sys.Msgget(uint32(key)+1, sys.IPC_CREAT|sys.IPC_EXCL|0o611)
 	if errno != 0 {
 		t.Fatal(errno)
 	}
@@ -476,7 +476,7 @@ func TestCServerKeepsToTheLimitsOfTheSystem(t *testing.T) {
 	q := newQueue(t)
 	s := startServer(t, q)
 	large := newInbox(t, q)
-	set("msgmnb", "100")
+	set("msgmnb", "200")
 	small := newInbox(t, q)
 
 	text := strings.Repeat("x", 50_000) // more than the server expects at first

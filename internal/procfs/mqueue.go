@@ -95,18 +95,3 @@ func MqueueLimits(proc fs.FS) (MqueueLimit, error) {
 	}
 	return l, nil
 }
-
-// PIDNamespace returns the number of the pid namespace that proc shows this
-// process in, or 0 if that is not known.
-func PIDNamespace(proc fs.FS) uint64 {
-	link, err := fs.ReadLink(proc, "self/ns/pid")
-	if err != nil {
-		return 0
-	}
-	digits, _ := strings.CutPrefix(link, "pid:[")
-	n, err := strconv.ParseUint(strings.TrimSuffix(digits, "]"), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
-}

@@ -3,7 +3,6 @@ package procfs_test
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"testing"
 	"testing/fstest"
 
@@ -81,22 +80,5 @@ func TestMqueueLimits(t *testing.T) {
 		if got, err := procfs.MqueueLimits(missing); !errors.Is(err, fs.ErrNotExist) || got != (procfs.MqueueLimit{}) {
 			t.Errorf("%s missing: got %+v, %v", name, got, err)
 		}
-	}
-}
-
-func TestPIDNamespace(t *testing.T) {
-	proc := func(link string) fstest.MapFS {
-		return fstest.MapFS{"self/ns/pid": {Data: []byte(link), Mode: fs.ModeSymlink | 0o777}}
-	}
-	for link, want := range map[string]uint64{"pid:[4026531836]": 4026531836, "pid:[]": 0, "": 0, "net:[1]": 0} {
-		if got := procfs.PIDNamespace(proc(link)); got != want {
-			t.Errorf("%q: got %d, want %d", link, got, want)
-		}
-	}
-	if got := procfs.PIDNamespace(fstest.MapFS{}); got != 0 {
-		t.Errorf("no link: got %d", got)
-	}
-	if _, err := os.Stat("/proc/self/ns/pid"); err == nil && procfs.PIDNamespace(os.DirFS("/proc")) == 0 {
-		t.Error("the namespace of this process is not found")
 	}
 }

@@ -2,56 +2,102 @@ package procfs
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strconv"
-	"time"
+	"strings"
+
+	"ipcmq/internal/sys"
 )
 
-// ticks is the unit of times in /proc, USER_HZ, a second: the same wherever Go
-// runs on Linux.
-const ticks = 100
+// A Process is what tells a process from all others of this boot, also from a
+// later one with the same pid. No clock that can be set is part of it.
+type Process struct {
+	PID   int
+	Start uint64 // in ticks since the boot, as its time namespace counts them
 
-// ProcessStart returns the time when the process was started, to a second or
-// so. The error matches fs.ErrNotExist if there is no such process or it is a
-// zombie.
-func ProcessStart(proc fs.FS, pid int) (time.Time, error) {
+	// The namespaces in which these numbers are meant; TimeSpace is 0 where the
+	// kernel has none.
+	PIDSpace, TimeSpace uint64
+}
+
+// Self returns this process. It fails where proc is not there, or is that of
+// another pid namespace and so speaks of other processes.
+func Self(proc fs.FS) (Process, error) { return self(proc, os.Getpid()) }
+
+func self(proc fs.FS, pid int) (Process, error) {
+	// NSpid has the pids of this process in the namespace of proc and in each
+	// below that it is in.
+	b, err := fs.ReadFile(proc, "self/status")
+	if err != nil {
+		return Process{}, err
+	}
+	_, rest, _ := bytes.Cut(b, []byte("\nNSpid:"))
+	pids, _, _ := bytes.Cut(rest, []byte("\n"))
+	if strings.TrimSpace(string(pids)) != strconv.Itoa(pid) {
+		return Process{}, fmt.Errorf("this is process %d, and proc says NSpid:%s", pid, pids)
+	}
+	p := Process{PID: pid, PIDSpace: namespace(proc, "pid"), TimeSpace: namespace(proc, "time")}
+	if p.PIDSpace == 0 {
+		return Process{}, errors.New("the number of the pid namespace is not known")
+	}
+	p.Start, err = StartTicks(proc, pid)
+	return p, err
+}
+
+// namespace returns the number of this process's namespace of some kind, or 0 if
+// that is not known.
+func namespace(proc fs.FS, kind string) uint64 {
+	link, err := fs.ReadLink(proc, "self/ns/"+kind)
+	if err != nil {
+		return 0
+	}
+	digits, _ := strings.CutPrefix(link, kind+":[")
+	n, err := strconv.ParseUint(strings.TrimSuffix(digits, "]"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// Ended reports whether it is certain that p runs no longer. Of a process in
+// another pid or time namespace, it never is. A zombie has ended.
+func (p Process) Ended(proc fs.FS) bool { return p.ended(proc, os.Getpid(), sys.Exists) }
+
+func (p Process) ended(proc fs.FS, pid int, exists func(pid int) bool) bool {
+	me, err := self(proc, pid)
+	if err != nil || p.PID <= 0 || p.PIDSpace != me.PIDSpace || p.TimeSpace != me.TimeSpace {
+		return false
+	}
+	state, start, err := status(proc, p.PID)
+	if err != nil {
+		return !exists(p.PID) // proc may hide it
+	}
+	return start != p.Start || state == 'Z' || state == 'X'
+}
+
+// StartTicks returns when the process was started, in ticks since the boot,
+// which tells it from another with the same pid. A zombie still has its start.
+func StartTicks(proc fs.FS, pid int) (uint64, error) {
+	_, start, err := status(proc, pid)
+	return start, err
+}
+
+// status reads the state and the start of a process.
+func status(proc fs.FS, pid int) (state byte, start uint64, err error) {
 	name := strconv.Itoa(pid) + "/stat"
 	b, err := fs.ReadFile(proc, name)
 	if err != nil {
-		return time.Time{}, err
+		return 0, 0, err
 	}
 	// The second field is the command in parentheses, which may hold anything.
 	i := bytes.LastIndexByte(b, ')')
 	fields := bytes.Fields(b[i+1:])
 	if i < 0 || len(fields) < 20 {
-		return time.Time{}, fmt.Errorf("%s: too few fields in %q", name, b)
+		return 0, 0, fmt.Errorf("%s: too few fields in %q", name, b)
 	}
-	if state := fields[0][0]; state == 'Z' || state == 'X' {
-		return time.Time{}, &fs.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}
-	}
-	start, err := strconv.ParseInt(string(fields[19]), 10, 64)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("%s: start time: %w", name, err)
-	}
-	boot, err := bootTime(proc)
-	if err != nil {
-		return time.Time{}, err
-	}
-	return boot.Add(time.Duration(start) * (time.Second / ticks)), nil
-}
-
-// bootTime returns the line btime of /proc/stat.
-func bootTime(proc fs.FS) (time.Time, error) {
-	b, err := fs.ReadFile(proc, "stat")
-	if err != nil {
-		return time.Time{}, err
-	}
-	for line := range bytes.Lines(b) {
-		if value, ok := bytes.CutPrefix(line, []byte("btime ")); ok {
-			s, err := strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64)
-			return time.Unix(s, 0), err
-		}
-	}
-	return time.Time{}, fmt.Errorf("stat: no line btime")
+	start, err = strconv.ParseUint(string(fields[19]), 10, 64)
+	return fields[0][0], start, err
 }

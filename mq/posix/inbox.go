@@ -4,11 +4,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
+	"math"
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"ipcmq/internal/procfs"
 	"ipcmq/internal/sys"
@@ -18,8 +17,10 @@ import (
 var _ mq.Exchange = (*Queue)(nil)
 
 // inboxPrefix begins the name of every inbox, and of no other queue. Behind it
-// stand the pid namespace and the process that made it, and random letters:
-// /ipcmq-inbox-4026531836-1234-EXAMPLE.
+// stand the pid and the time namespace of the process that made it, its pid, its
+// start in ticks since the boot, and random letters:
+// /ipcmq-inbox-4026531836-4026531834-1234-56789-EXAMPLE. Zeros stand for what is
+// not known.
 const inboxPrefix = "/ipcmq-inbox-"
 
 const inboxScheme = "posix:"
@@ -35,7 +36,11 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 	if err := q.usable("new inbox", true); err != nil {
 		return nil, err
 	}
-	name := fmt.Sprintf("%s%d-%d-%s", inboxPrefix, procfs.PIDNamespace(os.DirFS("/proc")), os.Getpid(), rand.Text())
+	p, err := procfs.Self(os.DirFS("/proc"))
+	if err != nil {
+		p = procfs.Process{} // which nobody can judge
+	}
+	name := fmt.Sprintf("%s%d-%d-%d-%d-%s", inboxPrefix, p.PIDSpace, p.TimeSpace, p.PID, p.Start, rand.Text())
 	in, err := Open(name, &Config{
 		Exclusive: true, Mode: q.inboxMode, Blocking: q.now != nil,
 		MaxMessages: q.maxMessages, MaxMessageSize: q.maxMessageSize,
@@ -86,44 +91,40 @@ func (q *Queue) Check() error {
 	return nil
 }
 
-// RemoveDeadInboxes unlinks the inboxes whose process has ended, killed before
-// it could remove its own, and returns their names. It leaves those of other
-// users that it may not unlink, and those of processes in other pid namespaces,
-// which it cannot see. It finds inboxes as [Queues] does.
+// RemoveDeadInboxes unlinks the inboxes whose process has certainly ended, killed
+// before it could remove its own, and returns their names. It leaves those of
+// other users that it may not unlink, and those of processes that it cannot judge
+// because they are in another pid or time namespace, or /proc is not there. It
+// finds inboxes as [Queues] does.
 func RemoveDeadInboxes() ([]string, error) {
 	var removed []string
 	for s, err := range Queues() {
 		if err != nil {
 			return removed, err
 		}
-		if inboxIsDead(s) && sys.MqUnlink(s.Name) == 0 {
+		if owner, ok := inboxOwner(s.Name); ok && owner.Ended(os.DirFS("/proc")) && sys.MqUnlink(s.Name) == 0 {
 			removed = append(removed, s.Name)
 		}
 	}
 	return removed, nil
 }
 
-// inboxIsDead reports whether s is an inbox whose process runs no longer. A
-// process that was started after the inbox was last used has only inherited the
-// pid.
-func inboxIsDead(s Stat) bool {
-	rest, ok := strings.CutPrefix(s.Name, inboxPrefix)
+// inboxOwner returns the process that the name of an inbox tells of.
+func inboxOwner(name string) (p procfs.Process, ok bool) {
+	rest, ok := strings.CutPrefix(name, inboxPrefix)
 	parts := strings.Split(rest, "-")
-	if !ok || len(parts) != 3 {
-		return false
+	if !ok || len(parts) != 5 {
+		return procfs.Process{}, false
 	}
-	proc := os.DirFS("/proc")
-	namespace, err := strconv.ParseUint(parts[0], 10, 64)
-	if err != nil || namespace == 0 || namespace != procfs.PIDNamespace(proc) {
-		return false
+	var n [4]uint64
+	for i := range n {
+		var err error
+		if n[i], err = strconv.ParseUint(parts[i], 10, 64); err != nil {
+			return procfs.Process{}, false
+		}
 	}
-	pid, err := strconv.Atoi(parts[1])
-	if err != nil || pid <= 0 {
-		return false
+	if n[2] == 0 || n[2] > math.MaxInt32 {
+		return procfs.Process{}, false
 	}
-	started, err := procfs.ProcessStart(proc, pid)
-	if err != nil {
-		return errors.Is(err, fs.ErrNotExist)
-	}
-	return started.After(s.Changed.Add(2 * time.Second)) // both are exact to a second
+	return procfs.Process{PIDSpace: n[0], TimeSpace: n[1], PID: int(n[2]), Start: n[3]}, true
 }

@@ -134,3 +134,47 @@ func TestInboxesOfDeadProcessesAreRemoved(t *testing.T) {
 		t.Errorf("the inbox of this process is gone: %v", err)
 	}
 }
+
+// Only a name of a process that has certainly ended is unlinked.
+func TestInboxesThatCannotBeJudgedStay(t *testing.T) {
+	testutil.NeedMqueue(t)
+	q := newQueue(t, &posix.Config{MaxMessages: 1, MaxMessageSize: 1})
+	mine, err := q.NewInbox()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mine.Close()
+	defer mine.Remove()
+	p := strings.Split(strings.TrimPrefix(mine.Address(), "posix:/ipcmq-inbox-"), "-")
+	if len(p) != 5 {
+		t.Fatalf("the address is %s", mine.Address())
+	}
+	for name, removed := range map[string]bool{
+		strings.Join([]string{p[0], p[1], p[2], p[3], "A"}, "-"):         false, // of this process
+		strings.Join([]string{p[0], p[1], p[2], "1", "A"}, "-"):          true,  // the pid is used again
+		strings.Join([]string{p[0], p[1], "4194304", "1", "A"}, "-"):     true,  // gone
+		strings.Join([]string{"1", p[1], p[2], "1", "A"}, "-"):           false, // of another pid namespace
+		strings.Join([]string{p[0], "1", p[2], "1", "A"}, "-"):           false, // of another time namespace
+		strings.Join([]string{p[0], p[1], "0", "1", "A"}, "-"):           false,
+		strings.Join([]string{p[0], p[1], "99999999999", "1", "A"}, "-"): false,
+		strings.Join([]string{p[0], p[1], "-1", "1", "A"}, "-"):          false,
+		"0-0-0-0-A":     false, // of one that did not know
+		"1-2-A":         false,
+		"":              false,
+		"x-x-x-x-x":     false,
+		"1-2-3-4-5-6-7": false,
+	} {
+		other, err := posix.Open("/ipcmq-inbox-"+name, &posix.Config{Exclusive: true, MaxMessages: 1, MaxMessageSize: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := posix.RemoveDeadInboxes()
+		if err != nil || slices.Equal(got, []string{other.Name()}) != removed || len(got) > 1 {
+			t.Errorf("%s: removed %q, %v", name, got, err)
+		}
+		if !removed {
+			other.Unlink()
+		}
+		other.Close()
+	}
+}

@@ -41,9 +41,10 @@ type Config struct {
 	// must not fall for that lists os.Geteuid() and those it trusts.
 	Owners []int
 
-	// InboxMode is the permissions of the inboxes that [Queue.NewInbox] makes; 0
-	// means 0600. A server that runs as another user, and not as root, needs
-	// write permission to reply: 0622, or 0620 for one of the same group.
+	// InboxMode is the permissions of the inboxes that [Queue.NewInbox] makes:
+	// 0600, 0620, 0602 or 0622; 0 means 0600. A server that runs as another user,
+	// and not as root, needs write permission to reply: 0622, or 0620 for one of
+	// the same group.
 	InboxMode fs.FileMode
 
 	// Truncate, if not 0, is the most bytes of payload to receive: of a longer
@@ -73,8 +74,8 @@ func (cfg *Config) check(name string) (Config, error) {
 		return bad("Access = %d is none of ReadWrite, ReadOnly and WriteOnly", c.Access)
 	case c.Mode&^0o666 != 0:
 		return bad("Mode = %v has bits other than read and write for owner, group and others (0666)", c.Mode)
-	case c.InboxMode&^0o666 != 0:
-		return bad("InboxMode = %v has bits other than read and write for owner, group and others (0666)", c.InboxMode)
+	case c.InboxMode&^0o022 != 0o600:
+		return bad("InboxMode = %#o is none of 0600, 0620, 0602 and 0622: others may write to an inbox, and not read", c.InboxMode)
 	case c.Exclusive && c.OpenOnly:
 		return bad("Exclusive and OpenOnly contradict each other")
 	case c.Capacity < 0:

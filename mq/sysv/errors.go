@@ -89,10 +89,10 @@ func (q *Queue) tooLarge(n int, errno sys.Errno) error {
 			"message of %d bytes exceeds kernel.msgmax = %d (%s)", n, info.Max, limits.MsgMax.SetAtLeast(int64(n))))
 	}
 	ds, e := q.statAnyhow()
-	if e != 0 || uint64(n) <= ds.Qbytes && ds.Qbytes > 0 {
+	if e != 0 || uint64(n+q.reserved) <= ds.Qbytes && ds.Qbytes > 0 {
 		return nil
 	}
 	return q.fail("send", mq.ErrTooLarge, errno, fmt.Sprintf(
 		"message of %d bytes exceeds the capacity of the queue, msg_qbytes = %d (raise it with Set; above kernel.msgmnb that needs CAP_SYS_RESOURCE)",
-		n, ds.Qbytes))
+		n+q.reserved, ds.Qbytes))
 }

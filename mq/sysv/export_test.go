@@ -5,3 +5,5 @@ var FtokOf = ftok
 
 // QueuesIn is Queues with another /proc.
 var QueuesIn = queues
+
+var ParseRecord = parseRecord

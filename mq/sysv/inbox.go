@@ -7,46 +7,84 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
-	"ipcmq/internal/procfs"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
 )
 
 var _ mq.Exchange = (*Queue)(nil)
 
-// inboxMark tells an inbox from other private queues: execute permission, which
-// message queues have no use for, and which Config.Mode and Settings refuse.
-const inboxMark fs.FileMode = 0o111
+// The mode of an inbox: what C programs give a queue that means nothing by it,
+// such as 0777 or decimal 777, has other bits.
+const (
+	inboxMark fs.FileMode = 0o611
+	inboxMask fs.FileMode = 0o755 // the bits that the mark says something of
+)
 
 const inboxScheme = "sysv:"
 
-// An Inbox is a private queue for replies, see [Queue.NewInbox].
+// The types of messages in an inbox.
+const (
+	replyType  = 1
+	recordType = 2 // of the record of the owner, which stays at the head
+)
+
+// An Inbox is a private queue for replies, see [Queue.NewInbox]. It receives
+// messages of type 1.
 type Inbox struct{ *Queue }
 
 // NewInbox creates a private queue for replies, with the mode Config.InboxMode
 // of q. It lives until it is removed: [RemoveDeadInboxes] finds those whose
 // process has ended without removing its own.
+//
+// The oldest message in an inbox says whose it is, and stays. It takes 40 bytes.
 func (q *Queue) NewInbox() (mq.Inbox, error) {
 	if err := q.usable("new inbox", true); err != nil {
 		return nil, err
 	}
-	id, errno := sys.Msgget(uint32(Private), sys.IPC_CREAT|sys.IPC_EXCL|int(q.inboxMode|inboxMark))
+	mode := q.inboxMode | inboxMark
+	in, errno := makeInbox(0o600, mode) // so that nobody else can send before the record is there
+	if errno == sys.EPERM || errno == sys.EINVAL {
+		// What cannot be changed, since kernel.msgmnb was lowered at this moment or
+		// the ids of this user mean nothing in its namespace, can be created.
+		in, errno = makeInbox(mode, mode)
+	}
+	if errno == sys.EAGAIN {
+		return nil, q.fail("new inbox", mq.ErrTooLarge, errno, fmt.Sprintf(
+			"kernel.msgmnb or kernel.msgmax is less than the %d bytes of the record in an inbox; raise them with sysctl -w", recordSize))
+	}
 	if errno != 0 {
 		return nil, openError("inbox", errno, Config{})
 	}
+	return in, nil
+}
+
+// makeInbox creates a queue, sends it the record of its owner, and changes its
+// mode.
+func makeInbox(mode, final fs.FileMode) (*Inbox, sys.Errno) {
+	id, errno := sys.Msgget(uint32(Private), sys.IPC_CREAT|sys.IPC_EXCL|int(mode))
+	if errno != 0 {
+		return nil, errno
+	}
 	in := &Inbox{newQueue(id, fmt.Sprintf("inbox (id %d)", id), true, Config{})}
-	// The kernel notes who was last to receive, which from here on is this
-	// process: so the inbox names its owner.
-	if err := in.TrySend(mq.Message{Type: 1}); err == nil {
-		_, err = in.TryReceive()
-		if err == nil {
-			return in, nil
+	in.receiver.typ = replyType
+	if err := in.TrySend(mq.Message{Type: recordType, Data: ownRecord()}); err != nil {
+		sys.MsgRemove(id)
+		return nil, sys.EAGAIN
+	}
+	in.reserved = recordSize
+	if mode != final {
+		ds, errno := sys.MsgStat(id)
+		if errno == 0 {
+			ds.Mode = uint32(final)
+			errno = sys.MsgSet(id, ds)
+		}
+		if errno != 0 {
+			sys.MsgRemove(id)
+			return nil, errno
 		}
 	}
-	sys.MsgRemove(id)
-	return nil, in.fail("new inbox", nil, sys.EAGAIN, "the new queue could not be used")
+	return in, 0
 }
 
 // Address returns "sysv:" and the id of the inbox.
@@ -73,11 +111,13 @@ func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	case !isInbox(ds):
 		return refuse(mq.ErrNotInbox, "the queue with this id was not made for replies")
 	}
-	return newQueue(int(id), fmt.Sprintf("inbox (id %d)", id), false, Config{Access: mq.WriteOnly}), nil
+	in := newQueue(int(id), fmt.Sprintf("inbox (id %d)", id), false, Config{Access: mq.WriteOnly})
+	in.reserved = recordSize
+	return in, nil
 }
 
 func isInbox(ds sys.Msqid) bool {
-	return ds.Key == uint32(Private) && fs.FileMode(ds.Mode)&inboxMark == inboxMark
+	return ds.Key == uint32(Private) && fs.FileMode(ds.Mode)&inboxMask == inboxMark
 }
 
 // Check returns nil if the queue exists.
@@ -91,32 +131,28 @@ func (q *Queue) Check() error {
 	return nil
 }
 
-// RemoveDeadInboxes removes the inboxes whose process has ended, killed before
-// it could remove its own, and returns their ids. It leaves those of other users
-// that it may not remove, and those of processes that this one cannot see
-// because they are in another pid namespace.
+// RemoveDeadInboxes removes the inboxes whose process has certainly ended, killed
+// before it could remove its own, and returns their ids. It leaves those of other
+// users that it may not read, and those of processes that this one cannot judge
+// because they are in another pid or time namespace, or /proc is not there. The
+// error matches [errors.ErrUnsupported] if the kernel lacks MSG_COPY, without
+// which no inbox says whose it is.
 func RemoveDeadInboxes() ([]int, error) {
 	var removed []int
 	for s, err := range Queues() {
 		if err != nil {
 			return removed, err
 		}
-		if s.Key != Private || s.Mode&inboxMark != inboxMark || s.LastReceiver == 0 || ownerLives(s) {
+		if s.Key != Private || s.Mode&inboxMask != inboxMark {
 			continue
 		}
-		if errno := sys.MsgRemove(s.ID); errno == 0 {
+		owner, err := ownerOf(s.ID)
+		if errors.Is(err, errors.ErrUnsupported) {
+			return removed, err
+		}
+		if err == nil && owner.Ended(os.DirFS("/proc")) && sys.MsgRemove(s.ID) == 0 {
 			removed = append(removed, s.ID)
 		}
 	}
 	return removed, nil
-}
-
-// ownerLives reports whether the process that made an inbox may still run. A
-// process that was started after the inbox was made has only inherited the pid.
-func ownerLives(inbox Stat) bool {
-	started, err := procfs.ProcessStart(os.DirFS("/proc"), inbox.LastReceiver)
-	if err != nil {
-		return !errors.Is(err, fs.ErrNotExist)
-	}
-	return !started.After(inbox.Changed.Add(2 * time.Second)) // both are exact to a second
 }

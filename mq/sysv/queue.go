@@ -22,6 +22,7 @@ type Queue struct {
 	access    mq.Access
 	truncate  int
 	inboxMode fs.FileMode
+	reserved  int // bytes of the capacity that payloads cannot have
 
 	// size is the bytes of payload that a receive makes room for. It begins
 	// with kernel.msgmax and grows when a message turns out longer.
@@ -216,7 +217,7 @@ func (q *Queue) Capabilities() mq.Capabilities {
 	if info, errno := sys.MsgLimits(); errno == 0 {
 		limit = int(info.Max)
 		if ds, errno := q.statAnyhow(); errno == 0 {
-			limit = int(min(uint64(limit), ds.Qbytes))
+			limit = max(0, int(min(uint64(limit), ds.Qbytes))-q.reserved)
 		}
 	}
 	return mq.Capabilities{

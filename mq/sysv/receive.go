@@ -37,7 +37,8 @@ func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
 	case mq.SelectExcept:
 		return &receiver{q: q, typ: s.Type(), flags: sys.MSG_EXCEPT}, nil
 	}
-	return &receiver{q: q}, nil
+	all := q.receiver // of an inbox: all replies
+	return &all, nil
 }
 
 // Receive takes the next message, waiting for one. The payload is a new slice.

@@ -35,7 +35,7 @@
 //	     0    4  the bytes 'i' 'p' 'c' 'q'
 //	     4    1  version: 1
 //	     5    1  kind: 1 request, 2 reply, 3 error (4 and 5 are reserved for
-//	             replies in parts)
+//	             replies in parts, and 6 is the record in an inbox, below)
 //	     6    2  code of an error, see Code; otherwise 0
 //	     8    8  id of the request, chosen by the client, not 0; the reply has
 //	             the same
@@ -47,12 +47,34 @@
 //	    40    n  address of the inbox, in requests; replies have none
 //	  40+n       payload; for an error, its text in UTF-8
 //
-// The address of a System V inbox is "sysv:" and the decimal id of the queue, that
-// of a POSIX inbox "posix:" and its name. A System V inbox is a private queue (key
-// 0) whose mode has the three execute bits (0111) besides those that let servers
-// write; servers refuse any other queue. Its client has sent it an empty message
-// and received that, so that the kernel notes whose it is and
-// sysv.RemoveDeadInboxes can tell when the owner is dead.
+// # Inboxes
+//
+// The address of a System V inbox is "sysv:" and the decimal id of the queue. It is
+// a private queue (key 0) with the mode 0611, or 0631, 0613 or 0633 if others may
+// send replies; servers refuse every other queue. Replies have the type 1, and
+// its client receives that type and no other, since the oldest message in it is
+// the record of its owner, by which sysv.RemoveDeadInboxes can tell when that is
+// dead: of type 2, with 40 bytes.
+//
+//	offset size
+//	     0    4  the bytes 'i' 'p' 'c' 'q'
+//	     4    1  version: 1
+//	     5    1  kind: 6
+//	     6    2  zero
+//	     8    8  pid of the owner
+//	    16    8  its start, in ticks since the boot: field 22 of /proc/PID/stat
+//	    24    8  its pid namespace: the inode number of /proc/PID/ns/pid
+//	    32    8  its time namespace: that of /proc/PID/ns/time, 0 if there is none
+//
+// The client creates the queue with mode 0600, sends the record, and changes the
+// mode last (IPC_SET), so that nobody else can have sent anything before. Zeros in
+// the record mean that the inbox is never removed by others.
+//
+// The address of a POSIX inbox is "posix:" and its name, which is /ipcmq-inbox-
+// and, with hyphens between, both namespaces, the pid and the start as above, in
+// decimal, and something random; servers refuse every other name.
+//
+// # What clients and servers do
 //
 // A request has the type that its server handles; a reply has type 1. A server
 // does not handle a request whose deadline has passed, sends one reply or error

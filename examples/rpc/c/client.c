@@ -13,7 +13,9 @@
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "ipcmq.h"
 
@@ -60,17 +62,58 @@ static void set_timer(int on)
 		die("setitimer");
 }
 
-/* Makes a private queue that nobody takes for anything but an inbox. */
+/* Returns the number of a namespace of this process, 0 if it is not known. */
+static uint64_t namespace(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+/* Returns when this process started, in ticks since the boot, 0 if that is not
+ * known. */
+static uint64_t start_time(void)
+{
+	char text[4096];
+	unsigned long long start = 0;
+	FILE *f = fopen("/proc/self/stat", "r");
+	if (f == NULL)
+		return 0;
+	size_t n = fread(text, 1, sizeof text - 1, f);
+	fclose(f);
+	text[n] = 0;
+	/* The second field is the name of the program, in parentheses. */
+	char *at = strrchr(text, ')');
+	for (int field = 2; at != NULL && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	if (at != NULL)
+		start = strtoull(at, NULL, 10);
+	return start;
+}
+
+/* Makes a private queue that nobody takes for anything but an inbox. Its first
+ * message says whose it is, so that it can be collected if this process is
+ * killed. */
 static void make_inbox(void)
 {
-	inbox = msgget(IPC_PRIVATE, 0600 | IPCMQ_INBOX_MARK);
+	struct msqid_ds ds;
+	inbox = msgget(IPC_PRIVATE, 0600);
 	if (inbox == -1)
 		die("msgget");
 	atexit(remove_inbox);
-	/* The kernel notes who received last. So the inbox names its owner, and can
-	 * be collected if that is killed. */
-	message.type = IPCMQ_REPLY_TYPE;
-	if (msgsnd(inbox, &message, 0, 0) == -1 || msgrcv(inbox, &message, SIZE, 0, 0) == -1)
+	message.type = IPCMQ_OWNER_TYPE;
+	memset(message.data, 0, IPCMQ_OWNER_SIZE);
+	memcpy(message.data, "ipcq", 4);
+	message.data[4] = IPCMQ_VERSION;
+	message.data[5] = IPCMQ_OWNER;
+	ipcmq_put(message.data + 8, (uint64_t)getpid(), 8);
+	ipcmq_put(message.data + 16, start_time(), 8);
+	ipcmq_put(message.data + 24, namespace("/proc/self/ns/pid"), 8);
+	ipcmq_put(message.data + 32, namespace("/proc/self/ns/time"), 8);
+	if (msgsnd(inbox, &message, IPCMQ_OWNER_SIZE, IPC_NOWAIT) == -1 || msgctl(inbox, IPC_STAT, &ds) == -1)
+		die("the new inbox");
+	/* Now that nobody else can have sent anything before, servers may. */
+	ds.msg_perm.mode = IPCMQ_INBOX_MODE;
+	if (msgctl(inbox, IPC_SET, &ds) == -1)
 		die("the new inbox");
 }
 
@@ -93,7 +136,7 @@ static int request(int queue, long type, const struct ipcmq_header *h, const cha
 			goto late;
 	}
 	for (;;) {
-		ssize_t n = msgrcv(inbox, &message, SIZE, 0, 0);
+		ssize_t n = msgrcv(inbox, &message, SIZE, IPCMQ_REPLY_TYPE, 0);
 		if (n == -1 && errno != EINTR)
 			die("msgrcv");
 		if (n == -1) {

@@ -14,13 +14,20 @@ enum {
 	IPCMQ_VERSION = 1,
 	IPCMQ_HEADER = 40,       /* bytes before the address */
 	IPCMQ_MAX_ADDRESS = 255,
-	IPCMQ_REPLY_TYPE = 1,    /* of the messages in an inbox */
-	IPCMQ_INBOX_MARK = 0111, /* the mode bits of an inbox */
+	IPCMQ_INBOX_MODE = 0611, /* of an inbox; 020 and 002 may be added */
+	IPCMQ_INBOX_MASK = 0755, /* the bits by which it is told from other queues */
+
+	/* types of the messages in an inbox */
+	IPCMQ_REPLY_TYPE = 1,
+	IPCMQ_OWNER_TYPE = 2,
+
+	IPCMQ_OWNER_SIZE = 40, /* of the record of the inbox's owner */
 
 	/* kinds */
 	IPCMQ_REQUEST = 1,
 	IPCMQ_REPLY = 2,
 	IPCMQ_ERROR = 3,
+	IPCMQ_OWNER = 6,
 
 	/* codes of errors; from 1024 up they are the server's own */
 	IPCMQ_FAILED = 1,

@@ -89,7 +89,7 @@ static int is_inbox(int id, struct msqid_ds *ds)
 	/* This needs permission to read; a server that has none, since it runs as
 	 * another user, needs MSG_STAT_ANY instead. */
 	return msgctl(id, IPC_STAT, ds) == 0 && ds->msg_perm.__key == IPC_PRIVATE &&
-	       (ds->msg_perm.mode & IPCMQ_INBOX_MARK) == IPCMQ_INBOX_MARK;
+	       (ds->msg_perm.mode & IPCMQ_INBOX_MASK) == IPCMQ_INBOX_MODE;
 }
 
 /* Sends a reply of n bytes, without waiting for long: an inbox that stays full
@@ -149,7 +149,7 @@ static void serve(size_t n)
 	struct ipcmq_header reply = {.kind = IPCMQ_REPLY, .id = h.id, .token = h.token};
 	n = answer(&reply, in->data + start, n - start);
 	handled++;
-	if (n > ds.msg_qbytes) {
+	if (n + IPCMQ_OWNER_SIZE > ds.msg_qbytes) {
 		static const char text[] = "the reply does not fit into the inbox";
 		reply.kind = IPCMQ_ERROR;
 		reply.code = IPCMQ_TOO_LARGE;
