@@ -2,6 +2,7 @@ package posix
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"os"
@@ -30,7 +31,10 @@ type Stat struct {
 
 // Queues returns an iterator over all queues of the IPC namespace, also those
 // that the caller may not use. Queues that come or go meanwhile may be missing.
-// An error comes last, with a zero Stat.
+//
+// An error comes last, with a zero Stat. One about a single queue does not end
+// the listing: that queue is listed with Bytes of -1, or left out if not even its
+// owner can be told, the others follow, and the error at the end names it.
 //
 // The names of queues are told by a file system of type mqueue only. It is
 // found wherever it is mounted, mostly at /dev/mqueue. Where it is not, the error
@@ -54,17 +58,25 @@ func queuesAt(proc fs.FS) iter.Seq2[Stat, error] {
 			yield(Stat{}, err)
 			return
 		}
-		queuesIn(os.DirFS(dir))(yield)
+		queuesIn(directory(dir))(yield)
 	}
 }
+
+// directory is a file system of the files in a directory. Unlike those of
+// os.DirFS, their names need not be UTF-8.
+type directory string
+
+// Open opens a file of the directory, or the directory itself.
+func (d directory) Open(name string) (fs.File, error) { return os.Open(string(d) + "/" + name) }
 
 // queuesIn lists the queues of a mounted file system.
 func queuesIn(mount fs.FS) iter.Seq2[Stat, error] {
 	return func(yield func(Stat, error) bool) {
+		var first *mq.Error // about a single queue
+		bad := 0
 		entries, err := fs.ReadDir(mount, ".")
 		if err != nil {
-			yield(Stat{}, &mq.Error{Op: "list queues", Err: err})
-			return
+			first, bad = &mq.Error{Op: "list queues", Err: err}, 1
 		}
 		for _, entry := range entries {
 			s, err := stat(mount, entry)
@@ -72,16 +84,24 @@ func queuesIn(mount fs.FS) iter.Seq2[Stat, error] {
 				continue // unlinked meanwhile
 			}
 			if err != nil {
-				yield(Stat{}, &mq.Error{Op: "list queues", Queue: "/" + entry.Name(), Err: err})
+				if bad++; first == nil {
+					first = &mq.Error{Op: "list queues", Queue: "/" + entry.Name(), Err: err}
+				}
+			}
+			if s.Name != "" && !yield(s, nil) {
 				return
 			}
-			if !yield(s, nil) {
-				return
-			}
+		}
+		if bad > 1 {
+			first.Detail = fmt.Sprintf("the first of %d errors", bad)
+		}
+		if first != nil {
+			yield(Stat{}, first)
 		}
 	}
 }
 
+// stat returns what can be told of a queue, with a name unless there is nothing.
 func stat(mount fs.FS, entry fs.DirEntry) (Stat, error) {
 	info, err := entry.Info()
 	if err != nil {
@@ -93,6 +113,9 @@ func stat(mount fs.FS, entry fs.DirEntry) (Stat, error) {
 	if errors.Is(err, fs.ErrPermission) {
 		return s, nil
 	}
+	if err != nil {
+		return s, err
+	}
 	s.Bytes, s.NotifyPID = state.Size, state.NotifyPID
-	return s, err
+	return s, nil
 }

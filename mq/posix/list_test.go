@@ -1,8 +1,10 @@
 package posix_test
 
 import (
+	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -55,28 +57,68 @@ func TestQueuesAreListedWithTheirState(t *testing.T) {
 	}
 }
 
-func TestListingEndsEarlyOrWithOneError(t *testing.T) {
+// A queue of which something cannot be told costs the others nothing.
+func TestListingGoesOnBehindABadQueue(t *testing.T) {
 	mount := fstest.MapFS{
 		"a": {Data: []byte("QSIZE:3          NOTIFY:2     SIGNO:0     NOTIFY_PID:77    \n"), Mode: 0o640},
-		"b": {Data: []byte("nonsense")},
+		"b": {Data: []byte("nonsense"), Mode: 0o600},
 		"c": {Data: []byte("QSIZE:1 NOTIFY:0 SIGNO:0 NOTIFY_PID:0\n")},
+		"d": {Data: []byte("QSIZE:nonsense")},
 	}
-	var names []string
-	for s, err := range posix.QueuesIn(mount) {
-		if len(names) == 1 {
-			if err == nil || !strings.Contains(err.Error(), "/b") || s != (posix.Stat{}) {
-				t.Errorf("got %+v, %v", s, err)
+	list := func() (stats []posix.Stat, last error) {
+		for s, err := range posix.QueuesIn(mount) {
+			if last != nil {
+				t.Errorf("%+v, %v come after an error", s, err)
 			}
-		} else if err != nil || s.Bytes != 3 || s.NotifyPID != 77 || s.Mode != 0o640 {
-			t.Errorf("got %+v, %v", s, err)
+			if err == nil {
+				stats = append(stats, s)
+			} else if s != (posix.Stat{}) {
+				t.Errorf("%+v comes with %v", s, err)
+			}
+			last = err
 		}
-		names = append(names, s.Name)
+		return stats, last
 	}
-	if len(names) != 2 {
-		t.Errorf("got %q, want /a and an error", names)
+	want := []posix.Stat{{Name: "/a", Mode: 0o640, Bytes: 3, NotifyPID: 77}, {Name: "/b", Mode: 0o600, Bytes: -1}, {Name: "/c", Bytes: 1}, {Name: "/d", Bytes: -1}}
+	got, err := list()
+	if !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	var e *mq.Error
+	if !errors.As(err, &e) || e.Queue != "/b" || !strings.Contains(err.Error(), "the first of 2 errors: mqueue b: no QSIZE") {
+		t.Errorf("the error is %v", err)
+	}
+	delete(mount, "d")
+	if got, err = list(); len(got) != 3 || err == nil || strings.Contains(err.Error(), "first of") {
+		t.Errorf("with one bad queue: %d, %v", len(got), err)
+	}
+	delete(mount, "b")
+	if got, err = list(); len(got) != 2 || err != nil {
+		t.Errorf("with none: %d, %v", len(got), err)
 	}
 	for range posix.QueuesIn(mount) {
 		break
+	}
+}
+
+// Any user can make a queue with any name: it must not hide those of others.
+func TestNamesOfAnyBytesAreListed(t *testing.T) {
+	testutil.NeedMqueue(t)
+	names := []string{"/first", "/\xff", "/a\nb", "/\x1b[31m", "/ ", "/\\", "/..a", "/" + strings.Repeat("\xfe", 255)}
+	for _, name := range names {
+		q, err := posix.Open(name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { q.Unlink(); q.Close() })
+		if err := q.TrySend(mq.Message{Data: []byte("hello")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range names {
+		if s, ok := listed(t, name); !ok || s.Bytes != 5 || s.Mode != 0o600 {
+			t.Errorf("%q: %+v, %t", name, s, ok)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ipcmq/internal/address"
+	"ipcmq/internal/visible"
 	"ipcmq/mq"
 	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
@@ -80,7 +81,7 @@ func completeAddress(c *cobra.Command, args []string, _ string) ([]cobra.Complet
 func completeAddresses(*cobra.Command, []string, string) (found []cobra.Completion, _ cobra.ShellCompDirective) {
 	rows, _ := listQueues()
 	for _, r := range rows {
-		found = append(found, cobra.CompletionWithDesc(r.Address, fmt.Sprintf("%d messages, %s", r.Messages, r.Owner)))
+		found = append(found, cobra.CompletionWithDesc(r.address.Shell(), visible.Line(fmt.Sprintf("%s messages, %s", known(r.Messages), r.Owner))))
 	}
 	return found, cobra.ShellCompDirectiveNoFileComp
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"ipcmq/internal/visible"
 	"ipcmq/mq"
 	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
@@ -67,8 +68,7 @@ The figures are of this moment: other load on the host lowers them.`,
 		if bar != nil {
 			_ = bar.Clear()
 		}
-		_, err = os.Stdout.WriteString(table(lines, 1, 2, 3, 4, 5, 6))
-		return err
+		return write(os.Stdout, table(lines, 1, 2, 3, 4, 5, 6))
 	}
 	return c
 }
@@ -124,7 +124,7 @@ func benchQueues(args []string) ([]*bench, error) {
 	benches := []*bench{{label: "System V", q: s, address: fmt.Sprintf("id:%d", s.ID()), remove: s.Remove}}
 	p, err := posix.Open("/ipcmq-bench-"+rand.Text(), &posix.Config{Exclusive: true, Blocking: true})
 	if errors.Is(err, errors.ErrUnsupported) {
-		fmt.Fprintf(os.Stderr, "ipcmq: %s\n", explain(err))
+		report(err)
 		return benches, nil
 	}
 	if err != nil {
@@ -135,7 +135,7 @@ func benchQueues(args []string) ([]*bench, error) {
 
 func (b *bench) close() {
 	if err := b.remove(); err != nil {
-		report(os.Stderr, err)
+		report(err)
 	}
 	b.q.Close()
 }
@@ -276,7 +276,7 @@ func (b *bench) roundTrips(ctx context.Context, inbox mq.Receiver) (trips []time
 func (b *bench) during(begun time.Time) bool {
 	d := time.Since(begun)
 	if b.bar != nil {
-		b.bar.Describe(b.label)
+		b.bar.Describe(visible.Line(b.label))
 		_ = b.bar.Set64(b.done + int64(min(d, b.duration)))
 	}
 	return d < b.duration

@@ -42,7 +42,7 @@ func Main(args []string) int {
 	if status(err) == statusUsage {
 		err = fmt.Errorf("%w (see %s --help)", err, c.CommandPath())
 	}
-	return report(os.Stderr, err)
+	return report(err)
 }
 
 // prepare makes c note that it runs, and see its arguments as they were given.

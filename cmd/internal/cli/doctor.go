@@ -32,11 +32,11 @@ The status is 1 if something is wrong. What is only worth knowing is a note.`,
 				if f.level == wrongLevel {
 					wrong++
 				}
-				line := fmt.Sprintf("%-5s  %s\n", f.level, f.text)
+				found := line("%-5s  %s", f.level, f.text)
 				if f.remedy != "" {
-					line += "       -> " + f.remedy + "\n"
+					found += line("       -> %s", f.remedy)
 				}
-				if _, err := os.Stdout.WriteString(line); err != nil {
+				if err := write(os.Stdout, found); err != nil {
 					return err
 				}
 			}
@@ -131,7 +131,7 @@ func checkSysvLimits(rows []row) (findings []finding) {
 		}
 		switch {
 		case r.Capacity < int64(min(l.MaxMessage, l.DefaultCapacity)):
-			findings = append(findings, wrong(fmt.Sprintf("ipcmq set %s --capacity %d", r.Address, l.DefaultCapacity),
+			findings = append(findings, wrong(fmt.Sprintf("ipcmq set %s --capacity %d", r.address.Shell(), l.DefaultCapacity),
 				"%s has a capacity of %d bytes: a message of up to %d (kernel.msgmax) can never be sent to it", r.Address, r.Capacity, l.MaxMessage))
 		case r.Capacity > int64(l.DefaultCapacity):
 			findings = append(findings, note(fmt.Sprintf("sysctl -w kernel.msgmnb=%d, if its owner is to change it or make it again", r.Capacity),
@@ -192,7 +192,7 @@ func checkFull(rows []row, now time.Time) (findings []finding) {
 		if senders > 0 {
 			text += fmt.Sprintf("; %s for room", plural(senders, "sender waiting"))
 		}
-		findings = append(findings, wrong(fmt.Sprintf("start its reader, or look (ipcmq stat %s), save and empty it: ipcmq drain %s --to FILE", r.Address, r.Address), "%s", text))
+		findings = append(findings, wrong(fmt.Sprintf("start its reader, or look (ipcmq stat %s), save and empty it: ipcmq drain %s --to FILE", r.address.Shell(), r.address.Shell()), "%s", text))
 	}
 	if len(findings) == 0 {
 		findings = append(findings, ok("no queue is full and unread"))
@@ -216,7 +216,7 @@ func checkPrivate(rows []row) (findings []finding) {
 			}
 		}
 		if gone > 0 {
-			findings = append(findings, wrong("if the program that made it has ended too: ipcmq rm "+r.Address, "%s is private and its last users are gone: sender %s, receiver %s, %s",
+			findings = append(findings, wrong("if the program that made it has ended too: ipcmq rm "+r.address.Shell(), "%s is private and its last users are gone: sender %s, receiver %s, %s",
 				r.Address, nameOf(r.LastSender), nameOf(r.LastReceiver), plural(int(r.Messages), "message")))
 		}
 	}
@@ -268,7 +268,7 @@ func checkNamespaces(proc fs.FS) (findings []finding) {
 		}
 		seen[namespace] = true
 		comm, _ := fs.ReadFile(proc, p.Name()+"/comm") // it may have ended
-		if others = append(others, p.Name()+" "+trimmed(comm)); first == "" {
+		if others = append(others, p.Name()+" "+strings.TrimSpace(string(comm))); first == "" {
 			first = p.Name()
 		}
 	}

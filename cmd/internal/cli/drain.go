@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -69,7 +68,7 @@ can lose what was not yet there, as it loses queues.
 		if err == nil && c.Context().Err() != nil {
 			err = errors.New("interrupted: the file is complete, and the rest is in the queue")
 		}
-		fmt.Fprintf(os.Stderr, "%s in %s\n", plural(file.count, "message"), to)
+		tell("%s in %s", plural(file.count, "message"), to)
 		return err
 	}
 	return c

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"strings"
 
+	"ipcmq/internal/address"
 	"ipcmq/mq"
 )
 
@@ -44,18 +44,19 @@ func status(err error) int {
 	return statusFailed
 }
 
-// report writes err as one line and returns the exit status.
-func report(w io.Writer, err error) int {
+// report tells err in one line and returns the exit status.
+func report(err error) int {
 	s := status(err)
 	if err == nil || err == errTold {
 		return s
 	}
 	text := strings.ReplaceAll(strings.TrimSpace(explain(err)), "\n", "; ")
-	fmt.Fprintf(w, "ipcmq: %s\n", text)
+	tell("ipcmq: %s", text)
 	return s
 }
 
-// explain returns the text of err in the words of the command line.
+// explain returns the text of err in the words of the command line, with queues
+// as their addresses.
 func explain(err error) string {
 	var e *mq.Error
 	if !errors.As(err, &e) {
@@ -64,9 +65,12 @@ func explain(err error) string {
 		}
 		return err.Error()
 	}
-	about := e.Op
-	if e.Queue != "" {
-		about += " " + e.Queue
+	about, queue := e.Op, e.Queue
+	if strings.HasPrefix(queue, "/") {
+		queue = address.OfName(queue).String()
+	}
+	if queue != "" {
+		about += " " + queue
 	}
 	reason := ""
 	switch {
@@ -86,6 +90,9 @@ func explain(err error) string {
 		reason = "the queue exists already"
 	}
 	text := strings.TrimPrefix(e.Error(), "mq: ")
+	if queue != e.Queue {
+		text = strings.ReplaceAll(text, e.Queue, queue)
+	}
 	if reason != "" {
 		text = about + ": " + reason
 	}

@@ -10,7 +10,6 @@ import (
 // What tests outside of the package use.
 var (
 	RemoveIPC      = removeIPC
-	AppendVisible  = appendVisible
 	Amount         = amount[int64]
 	Age            = age
 	Sparkline      = sparkline
@@ -18,10 +17,20 @@ var (
 	ReadMessages   = readMessages
 	NewMessageFile = createMessageFile
 	ReadKeys       = readKeys
+	AppendJSON     = appendJSON
 )
 
 func (w *messageFile) Add(m mq.Message) error { return w.add(m) }
 func (w *messageFile) Close() error           { return w.close() }
+
+// Table lays cells out in columns.
+func Table(lines [][]string, right ...int) string { return string(table(lines, right...)) }
+
+// NameOf returns the name of the POSIX queue at an address.
+func NameOf(text string) (string, error) {
+	a, err := parseAddress(text)
+	return a.Name, err
+}
 
 // Namespaces returns the texts of the findings.
 func Namespaces(proc fs.FS) (texts []string) {

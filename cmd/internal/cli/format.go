@@ -4,13 +4,12 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
+	"os"
 	"strconv"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/internal/visible"
 	"ipcmq/mq"
 )
 
@@ -84,7 +83,7 @@ func (f *format) append(b []byte, m mq.Message) []byte {
 		b = append(b, line...)
 	default:
 		if f.terminal {
-			b = appendVisible(b, m.Data)
+			b = visible.AppendText(b, m.Data)
 		} else {
 			b = append(b, m.Data...)
 		}
@@ -92,21 +91,12 @@ func (f *format) append(b []byte, m mq.Message) []byte {
 	return append(b, '\n')
 }
 
-// appendVisible appends text so that it cannot command a terminal.
-func appendVisible(b, text []byte) []byte {
-	for len(text) > 0 {
-		r, n := utf8.DecodeRune(text)
-		switch {
-		case r == utf8.RuneError && n == 1:
-			b = fmt.Appendf(b, `\x%02x`, text[0])
-		case r == '\n' || r == '\t' || unicode.IsPrint(r):
-			b = append(b, text[:n]...)
-		case r < 0x80:
-			b = fmt.Appendf(b, `\x%02x`, r)
-		default:
-			b = fmt.Appendf(b, `\u%04x`, r)
-		}
-		text = text[n:]
+// writeData writes the bytes of others as they are, on a terminal as far as
+// they can be seen.
+func writeData(f *os.File, data []byte) error {
+	if isTerminal(f) {
+		data = visible.AppendText(nil, data)
 	}
-	return b
+	_, err := f.Write(data)
+	return err
 }

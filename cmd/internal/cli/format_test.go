@@ -7,22 +7,6 @@ import (
 	"ipcmq/cmd/internal/cli"
 )
 
-func TestTextCannotCommandATerminal(t *testing.T) {
-	for text, want := range map[string]string{
-		"plain äöü\n\ttext": "plain äöü\n\ttext",
-		"\x1b[31mred":       `\x1b[31mred`,
-		"bell\a\r\b":        `bell\x07\x0d\x08`,
-		"bad\xff\xc3":       `bad\xff\xc3`,
-		"c1\u009b":          `c1\u009b`,
-		"override\u202e":    `override\u202e`,
-		"":                  "",
-	} {
-		if got := string(cli.AppendVisible(nil, []byte(text))); got != want {
-			t.Errorf("%q: %q instead of %q", text, got, want)
-		}
-	}
-}
-
 func TestAmountsAndAges(t *testing.T) {
 	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1000: "-1,000", -12: "-12"} {
 		if got := cli.Amount(n); got != want {

@@ -27,13 +27,13 @@ fs.mqueue hold for queues that are created later.`,
 			sysvLines, err1 := sysvLimits()
 			posixLines, err2 := posixLimits()
 			lines = append(append(lines, sysvLines...), posixLines...)
-			if _, err := os.Stdout.WriteString(table(lines, 1, 2)); err != nil {
+			if err := write(os.Stdout, table(lines, 1, 2)); err != nil {
 				return err
 			}
 			var result error
 			for _, err := range []error{err1, err2} {
 				if err != nil {
-					report(os.Stderr, err)
+					report(err)
 					result = errTold
 				}
 			}
@@ -126,8 +126,10 @@ type posixUse struct {
 
 func posixUsage() (u posixUse, err error) {
 	for s, err := range posix.Queues() {
-		if err != nil {
+		if err != nil && u.queues == 0 {
 			return u, err
+		} else if err != nil {
+			break // about a single queue, which counts all the same
 		}
 		r := posixRow(s)
 		u.queues++

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"ipcmq/internal/address"
 	"ipcmq/mq"
 	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
@@ -17,6 +18,8 @@ import (
 
 // A row is what is known of a queue. What the kernel does not tell is -1.
 type row struct {
+	address address.Address
+
 	Address string `json:"address"` // as commands take it
 	Kind    string `json:"kind"`    // "sysv" or "posix"
 	Key     string `json:"key,omitempty"`
@@ -57,13 +60,14 @@ func (r row) fill() float64 {
 }
 
 func sysvRow(s sysv.Stat) row {
+	a := address.OfID(s.ID)
+	if s.Key != sysv.Private {
+		a = address.Address{Key: s.Key}
+	}
 	r := row{
-		Address: "id:" + strconv.Itoa(s.ID), Kind: "sysv", Key: s.Key.String(), ID: &s.ID,
+		address: a, Address: a.String(), Kind: "sysv", Key: s.Key.String(), ID: &s.ID,
 		Owner: userName(s.UID), UID: s.UID, GID: s.GID, Mode: octal(s.Mode),
 		Messages: s.Messages, Bytes: s.Bytes, Capacity: s.Capacity, Changed: s.Changed,
-	}
-	if s.Key != sysv.Private {
-		r.Address = s.Key.String()
 	}
 	if !s.LastSend.IsZero() {
 		p := userAt(s.LastSender, s.LastSend)
@@ -77,8 +81,9 @@ func sysvRow(s sysv.Stat) row {
 }
 
 func posixRow(s posix.Stat) row {
+	a := address.OfName(s.Name)
 	r := row{
-		Address: s.Name, Kind: "posix", Owner: userName(s.UID), UID: s.UID, GID: s.GID, Mode: octal(s.Mode),
+		address: a, Address: a.String(), Kind: "posix", Owner: userName(s.UID), UID: s.UID, GID: s.GID, Mode: octal(s.Mode),
 		Messages: -1, Bytes: s.Bytes, Capacity: -1, Changed: s.Changed, NotifyPID: s.NotifyPID,
 	}
 	q, err := posix.Open(s.Name, &posix.Config{Access: mq.ReadOnly, OpenOnly: true})
@@ -102,14 +107,14 @@ func listQueues() (rows []row, problems []error) {
 	for s, err := range sysv.Queues() {
 		if err != nil {
 			problems = append(problems, err)
-			break
+			continue
 		}
 		rows = append(rows, sysvRow(s))
 	}
 	for s, err := range posix.Queues() {
 		if err != nil {
 			problems = append(problems, err)
-			break
+			continue
 		}
 		rows = append(rows, posixRow(s))
 	}
@@ -131,7 +136,7 @@ func wait(rows []row) {
 			r.Waiting = all["id:"+strconv.Itoa(*r.ID)]
 			continue
 		}
-		r.Waiting = all[r.Address]
+		r.Waiting = all[r.address.Name]
 		for j := range r.Waiting {
 			r.Waiting[j].Receives = r.Messages == 0
 		}

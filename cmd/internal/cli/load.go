@@ -98,7 +98,7 @@ func load(ctx context.Context, q mq.Queue, f *os.File, name string, incomplete b
 	if err != nil {
 		return fmt.Errorf("%s: message %d of %d: %w (%d were sent; --skip %d loads the rest)", name, skip+sent+1, total, err, sent, skip+sent)
 	}
-	fmt.Fprintf(os.Stderr, "%s loaded from %s\n", plural(sent, "message"), name)
+	tell("%s loaded from %s", plural(sent, "message"), name)
 	return nil
 }
 

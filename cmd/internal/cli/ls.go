@@ -6,6 +6,9 @@ import (
 	"os"
 	"strconv"
 	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -20,7 +23,10 @@ messages, bytes used of its capacity (POSIX: messages of the most it can hold),
 the processes that sent and received last, and how long ago they did.
 
 A private queue, one without a key, is addressed by its id. POSIX queues do not
-tell who used them, and need a mounted mqueue file system to be listed.`,
+tell who used them, and need a mounted mqueue file system to be listed. A name
+with blanks, characters that cannot be seen, or bytes that are no UTF-8 becomes
+an address such as name:/a%0Ab, here and in JSON. In names of processes and
+users, and in errors, such characters are written as \x0a.`,
 		Example: `  ipcmq ls
   ipcmq ls --json | jq '.[] | select(.messages > 100)'`,
 		Args: cobra.NoArgs,
@@ -29,7 +35,7 @@ tell who used them, and need a mounted mqueue file system to be listed.`,
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		rows, problems := listQueues()
 		for _, err := range problems {
-			fmt.Fprintf(os.Stderr, "ipcmq: %s\n", explain(err))
+			report(err)
 		}
 		if asJSON {
 			if rows == nil {
@@ -37,20 +43,41 @@ tell who used them, and need a mounted mqueue file system to be listed.`,
 			}
 			return writeJSON(rows)
 		}
-		_, err := os.Stdout.WriteString(listing(rows, time.Now()))
-		return err
+		return write(os.Stdout, listing(rows, time.Now()))
 	}
 	return c
 }
 
+// writeJSON writes v to standard output. What could command a terminal in a
+// string is written as escapes of JSON, which mean the same.
 func writeJSON(v any) error {
-	e := json.NewEncoder(os.Stdout)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(append(appendJSON(nil, b), '\n'))
+	return err
+}
+
+// appendJSON appends JSON with escapes for what cannot be seen. Outside of its
+// strings there are newlines alone.
+func appendJSON(b, json []byte) []byte {
+	for _, r := range string(json) { // the encoder writes UTF-8 only
+		switch {
+		case r == '\n' || unicode.IsPrint(r):
+			b = utf8.AppendRune(b, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+		default:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		}
+	}
+	return b
 }
 
 // listing is rows as a table.
-func listing(rows []row, now time.Time) string {
+func listing(rows []row, now time.Time) harmless {
 	lines := [][]string{{"QUEUE", "ID", "OWNER", "MODE", "MESSAGES", "USED", "CAPACITY", "FULL", "LAST SENDER", "LAST RECEIVER", "SENT", "RECEIVED", "CHANGED"}}
 	for _, r := range rows {
 		id, used, capacity := "-", known(r.Bytes), known(r.Capacity)

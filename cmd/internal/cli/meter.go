@@ -158,7 +158,7 @@ func (m *meter) measure(ctx context.Context) ([]gauge, []error) {
 	gauges := make([]gauge, len(rows))
 	for i, r := range rows {
 		gauges[i].row = r
-		key := r.Address
+		key := r.address.Name
 		if r.ID != nil {
 			key = strconv.Itoa(*r.ID)
 		}

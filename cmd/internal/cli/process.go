@@ -38,7 +38,7 @@ func userAt(pid int, at time.Time) process {
 		return p
 	}
 	if comm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm"); err == nil {
-		p.Command = string(appendVisible(nil, bytes.TrimSpace(comm)))
+		p.Command = string(bytes.TrimSpace(comm))
 	}
 	return p
 }

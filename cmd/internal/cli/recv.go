@@ -135,7 +135,7 @@ const stuckAfter = 2 * time.Second
 func (o *output) giveUpSoon() {
 	time.AfterFunc(stuckAfter, func() {
 		if m := o.hold(nil); m != nil {
-			os.Exit(report(os.Stderr, fmt.Errorf("interrupted, and nobody reads standard output; %s", putBack(o.queue, *m))))
+			os.Exit(report(fmt.Errorf("interrupted, and nobody reads standard output; %s", putBack(o.queue, *m))))
 		}
 	})
 }

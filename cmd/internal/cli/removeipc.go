@@ -11,10 +11,6 @@ import (
 // (PROC_IPC_INIT_INO of the kernel's proc_ns.h).
 const initialNamespace = "ipc:[4026531839]"
 
-func trimmed(b []byte) string {
-	return string(appendVisible(nil, []byte(strings.TrimSpace(string(b)))))
-}
-
 // systemdDirs are where systemd looks, the most important first.
 var systemdDirs = []string{"etc/systemd", "run/systemd", "usr/local/lib/systemd", "usr/lib/systemd"}
 

@@ -22,7 +22,8 @@ func requestCommand() *cobra.Command {
 		Use:   "request ADDR TYPE [MESSAGE] [flags]",
 		Short: "Send a request and write the reply",
 		Long: `Request sends MESSAGE, or without it what it reads from standard input, as a
-request of TYPE (on POSIX queues TYPE is 0), and writes the reply as it is. A
+request of TYPE (on POSIX queues TYPE is 0), and writes the reply as it is; on a
+terminal, control characters are escaped. A
 server is ipcmq serve, or any program that speaks the protocol of package
 ipcmq/mux/rpc. It may start later: the request waits in the queue.
 
@@ -72,7 +73,7 @@ status 3 does not tell whether the request was handled.`,
 		if err != nil {
 			return err
 		}
-		if _, err := os.Stdout.Write(reply); err != nil {
+		if err := writeData(os.Stdout, reply); err != nil {
 			return fmt.Errorf("write standard output: %w; the reply of %d bytes is lost", err, len(reply))
 		}
 		return nil

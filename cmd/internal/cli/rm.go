@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ipcmq/internal/address"
+	"ipcmq/internal/visible"
 	"ipcmq/mq"
 	"ipcmq/mq/posix"
 )
@@ -64,7 +65,7 @@ func removeAll(args []string) error {
 	var result error
 	for _, arg := range args {
 		if err := remove(arg); err != nil {
-			report(os.Stderr, err)
+			report(err)
 			result = errTold
 		}
 	}
@@ -90,7 +91,7 @@ func remove(arg string) error {
 func removeSelected(ctx context.Context, mine, empty, yes bool) error {
 	all, problems := listQueues()
 	for _, err := range problems {
-		fmt.Fprintf(os.Stderr, "ipcmq: %s\n", explain(err))
+		report(err)
 	}
 	var rows []row
 	for _, r := range all {
@@ -101,7 +102,7 @@ func removeSelected(ctx context.Context, mine, empty, yes bool) error {
 	if len(rows) == 0 {
 		return say("no such queues")
 	}
-	if _, err := os.Stdout.WriteString(listing(rows, time.Now())); err != nil {
+	if err := write(os.Stdout, listing(rows, time.Now())); err != nil {
 		return err
 	}
 	if !yes {
@@ -121,7 +122,7 @@ func removeSelected(ctx context.Context, mine, empty, yes bool) error {
 		switch err := removeRow(r, empty); {
 		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, mq.ErrRemoved): // others were faster
 		case err != nil:
-			report(os.Stderr, err)
+			report(err)
 			kept = errTold
 		default:
 			removed++
@@ -154,7 +155,7 @@ func removeRow(r row, empty bool) error {
 
 // confirm asks a question on the terminal. Only a yes is one.
 func confirm(ctx context.Context, question string) (bool, error) {
-	fmt.Fprint(os.Stdout, question)
+	_ = write(os.Stdout, harmless(visible.Line(question))) // it is answered all the same
 	type answer struct {
 		line string
 		err  error
@@ -166,11 +167,11 @@ func confirm(ctx context.Context, question string) (bool, error) {
 	}()
 	select {
 	case <-ctx.Done():
-		fmt.Fprintln(os.Stdout)
+		_ = say("")
 		return false, ctx.Err()
 	case a := <-answers:
 		if a.err != nil {
-			fmt.Fprintln(os.Stdout)
+			_ = say("")
 			return false, fmt.Errorf("read standard input: %w", a.err)
 		}
 		said := strings.ToLower(strings.TrimSpace(a.line))

@@ -6,13 +6,33 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ipcmq/internal/visible"
 )
 
-// say writes a line to standard output.
-func say(format string, args ...any) error {
-	_, err := fmt.Fprintf(os.Stdout, format+"\n", args...)
+// A harmless text is for people: lines that cannot command a terminal, whatever the names
+// of queues, processes and users, and the errors of others, hold. Only line and
+// table make one, and the command writes nothing else, but for messages (see
+// format and writeData), JSON (see writeJSON), the screen of top (see painter) and
+// progress bars.
+type harmless string
+
+// line makes a line, in which a newline of an argument is an escape.
+func line(format string, args ...any) harmless {
+	return harmless(visible.Line(fmt.Sprintf(format, args...)) + "\n")
+}
+
+// write writes t, as a whole.
+func write(f *os.File, t harmless) error {
+	_, err := f.WriteString(string(t))
 	return err
 }
+
+// say writes a line to standard output.
+func say(format string, args ...any) error { return write(os.Stdout, line(format, args...)) }
+
+// tell writes a line to standard error. There is nobody to tell if that fails.
+func tell(format string, args ...any) { _ = write(os.Stderr, line(format, args...)) }
 
 // amount writes n with commas between the thousands.
 func amount[N ~int | ~int64 | ~uint64](n N) string {
@@ -46,10 +66,12 @@ func age(now, t time.Time) string {
 
 // table lays cells out in columns; those in right are
 // aligned to the right.
-func table(lines [][]string, right ...int) string {
+func table(lines [][]string, right ...int) harmless {
 	var widths []int
 	for _, l := range lines {
 		for i, cell := range l {
+			cell = visible.Line(cell)
+			l[i] = cell
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
@@ -76,5 +98,5 @@ func table(lines [][]string, right ...int) string {
 		}
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
-	return b.String()
+	return harmless(b.String())
 }

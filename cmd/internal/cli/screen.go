@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ipcmq/internal/visible"
 )
 
 // A screen is what top shows on a terminal.
@@ -164,7 +166,7 @@ func (s *screen) View() string {
 		b.WriteString(s.line(l, g) + "\n")
 	}
 	for _, err := range s.problems[:min(len(s.problems), 2)] {
-		b.WriteString(s.paint(cut(explain(err), s.width), faint) + "\n")
+		b.WriteString(s.paint(cut(visible.Line(explain(err)), s.width), faint) + "\n")
 	}
 	foot := "q quit  s sort"
 	if hidden := len(gauges) - (last - s.first); hidden > 0 {
@@ -231,7 +233,7 @@ func (s *screen) line(l layout, g gauge) string {
 	return s.paint(mark, marked...) + " " + s.paint(pad(g.Address, l.name), name...) + " " + s.bar(fill, l.bar, color) + " " +
 		s.paint(fmt.Sprintf("%5s", percent(fill)), color) + fmt.Sprintf("%9s", briefly(float64(g.Messages))) +
 		fmt.Sprintf("%9s%9s  ", rate(g.in), rate(g.out)) + s.paint(word, trend...) + strings.Repeat(" ", max(0, 10-len([]rune(word)))) +
-		s.paint(pad(sparkline(g.history, l.history), l.history), color) + " " + cut(whoWaits(g.row), l.waiting)
+		s.paint(pad(sparkline(g.history, l.history), l.history), color) + " " + s.paint(cut(whoWaits(g.row), l.waiting))
 }
 
 func rate(r float64) string {
@@ -274,7 +276,7 @@ func whoWaits(r row) string {
 		parts = append(parts, plural(send, "writer"))
 	}
 	w := r.Waiting[0]
-	return fmt.Sprintf("%s: %s %d", strings.Join(parts, ", "), w.Command, w.PID)
+	return fmt.Sprintf("%s: %s %d", strings.Join(parts, ", "), visible.Line(w.Command), w.PID)
 }
 
 // bar draws how full something is, to an eighth of a character.

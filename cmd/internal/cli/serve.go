@@ -75,7 +75,7 @@ func answerer(command string, args []string) rpc.Handler {
 		var stdout, stderr bytes.Buffer
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(request), &stdout, &stderr
 		err := cmd.Run()
-		os.Stderr.Write(stderr.Bytes())
+		_ = writeData(os.Stderr, stderr.Bytes())
 		var exit *exec.ExitError
 		switch {
 		case errors.As(err, &exit):
@@ -98,5 +98,5 @@ func lastLine(s string) string {
 }
 
 func tellError(m mq.Message, reason error) {
-	fmt.Fprintf(os.Stderr, "ipcmq: discarded a message of %d bytes: %v\n", len(m.Data), reason)
+	tell("ipcmq: discarded a message of %d bytes: %v", len(m.Data), reason)
 }

@@ -35,8 +35,7 @@ func statCommand() *cobra.Command {
 		if asJSON {
 			return writeJSON(d)
 		}
-		_, err = os.Stdout.WriteString(d.String())
-		return err
+		return write(os.Stdout, d.text())
 	}
 	return c
 }
@@ -90,7 +89,7 @@ func describePosix(a address.Address) (description, error) {
 	return description{}, fmt.Errorf("%v was opened but is not in the mounted mqueue file system: that shows another IPC namespace", a)
 }
 
-func (d description) String() string {
+func (d description) text() harmless {
 	var lines [][]string
 	add := func(name, format string, args ...any) {
 		lines = append(lines, []string{name, fmt.Sprintf(format, args...)})

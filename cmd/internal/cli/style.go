@@ -3,6 +3,8 @@ package cli
 import (
 	"os"
 	"strings"
+
+	"ipcmq/internal/visible"
 )
 
 // A style is how a text looks: a parameter of the control sequence SGR of
@@ -29,8 +31,10 @@ type painter struct{ plain, colorless bool }
 // newPainter returns a painter that respects NO_COLOR, see no-color.org.
 func newPainter() painter { return painter{colorless: os.Getenv("NO_COLOR") != ""} }
 
-// paint returns text in the styles.
+// paint returns text in the styles. All that is on a screen goes through it, so
+// that nothing in a name commands the terminal.
 func (p painter) paint(text string, styles ...style) string {
+	text = visible.Line(text)
 	var parameters []string
 	for _, s := range styles {
 		if !p.plain && !(p.colorless && s.color()) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -62,22 +61,21 @@ func topPlain(ctx context.Context, m *meter, times int) error {
 		}
 		if i == 0 {
 			for _, err := range problems {
-				fmt.Fprintf(os.Stderr, "ipcmq: %s\n", explain(err))
+				report(err)
 			}
 		}
-		var b strings.Builder
+		var lines harmless
 		now := time.Now().Format(time.TimeOnly)
 		for _, g := range gauges {
-			fmt.Fprintf(&b, "%s %s messages=%s bytes=%s full=%s in>=%.0f/s out>=%.0f/s net=%+.0f/s", now, g.Address,
+			l := fmt.Sprintf("%s %s messages=%s bytes=%s full=%s in>=%.0f/s out>=%.0f/s net=%+.0f/s", now, g.Address,
 				known(g.Messages), known(g.Bytes), percent(g.fill()), g.in, g.out, g.net)
 			if d := g.fillsIn(); d > 0 {
-				fmt.Fprintf(&b, " full_in=%s", shortly(d))
+				l += " full_in=" + shortly(d)
 			}
 			receive, send := g.waiting()
-			fmt.Fprintf(&b, " receivers_waiting=%d senders_waiting=%d", receive, send)
-			b.WriteByte('\n')
+			lines += line("%s receivers_waiting=%d senders_waiting=%d", l, receive, send)
 		}
-		if _, err := os.Stdout.WriteString(b.String()); err != nil {
+		if err := write(os.Stdout, lines); err != nil {
 			return err
 		}
 	}
