@@ -43,7 +43,7 @@
 //
 // on is [Mux.On], once is [Mux.Once], off is the function that On returns or
 // [Subscription.Unsubscribe], emit is [Mux.Publish]; the events error and close
-// are [Mux.Err], [Mux.Done] and Config.OnClose.
+// are [Mux.Err] and [Mux.Done].
 //
 // # Caveats
 //

@@ -8,8 +8,9 @@ import (
 )
 
 // On calls f with each message that s selects, one after the other in the order
-// of the queue, in a goroutine of its own; with cfg.Workers of n, up to n at
-// once, and the order is given up. The messages of f belong to f.
+// of the queue, in a goroutine of its own. The messages of f belong to f. To
+// handle several at once, have several goroutines range over the Messages of one
+// subscription.
 //
 // The function that On returns ends it: no more messages are taken for f, and
 // those that are taken already still reach it. It returns at once and may be
@@ -19,14 +20,11 @@ func (m *Mux) On(s mq.Selector, f func(mq.Message), cfg *SubscribeConfig) (off f
 	if err != nil {
 		return nil, err
 	}
-	workers := max(c.Workers, 1)
-	sub, err := m.subscribe("on", s, c, workers)
+	sub, err := m.subscribe("on", s, c, true)
 	if err != nil {
 		return nil, err
 	}
-	for range workers {
-		go m.consume(sub, f)
-	}
+	go m.consume(sub, f)
 	return sub.Drain, nil
 }
 
@@ -49,13 +47,13 @@ func (m *Mux) consume(sub *Subscription, f func(mq.Message)) {
 
 // Once waits for the next message that s selects, takes exactly that one, and
 // leaves what comes after it in the queue. If it returns an error, it has taken
-// nothing. The error matches ctx.Err() and the cause of ctx, [mq.ErrClosed], or those of
-// [Mux.Subscribe].
+// nothing. The error matches ctx.Err() and the cause of ctx, [mq.ErrClosed], or
+// those of [Mux.Subscribe].
 func (m *Mux) Once(ctx context.Context, s mq.Selector) (mq.Message, error) {
 	if ctx.Err() != nil {
 		return mq.Message{}, handle.Ended("once", s.String(), ctx)
 	}
-	sub, err := m.subscribe("once", s, SubscribeConfig{Buffer: 1, Limit: 1}, 0)
+	sub, err := m.subscribe("once", s, SubscribeConfig{Buffer: 1, Limit: 1}, false)
 	if err != nil {
 		return mq.Message{}, err
 	}

@@ -16,25 +16,23 @@ import (
 )
 
 func TestACallbackThatExitsItsGoroutineIsCalledAgain(t *testing.T) {
-	for _, workers := range []int{1, 3} {
-		q := newQueue(t, nil)
-		m := newMux(t, q, nil)
-		got := make(chan mq.Message)
-		if _, err := m.On(mq.Type(1), func(msg mq.Message) {
-			got <- msg
-			runtime.Goexit()
-		}, &mux.SubscribeConfig{Workers: workers}); err != nil {
-			t.Fatal(err)
-		}
-		for i := range 20 {
-			send(t, q, 1, fmt.Sprint(i))
-		}
-		for range 20 {
-			<-got
-		}
-		if err := m.Shutdown(t.Context()); err != nil {
-			t.Error(err)
-		}
+	q := newQueue(t, nil)
+	m := newMux(t, q, nil)
+	got := make(chan mq.Message)
+	if _, err := m.On(mq.Type(1), func(msg mq.Message) {
+		got <- msg
+		runtime.Goexit()
+	}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		send(t, q, 1, fmt.Sprint(i))
+	}
+	for range 20 {
+		<-got
+	}
+	if err := m.Shutdown(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -19,10 +19,6 @@ type Config struct {
 	// means mq.DefaultSpin, and less than 0 not at all. See [mq.Spin] for what it
 	// gains and costs. A queue on other hosts is not polled.
 	Spin time.Duration
-
-	// OnClose, if not nil, is called once, in a goroutine of its own, when the
-	// mux has ended: with what Err returns.
-	OnClose func(error)
 }
 
 // A Mux is one queue as many channels. Its methods may be called by several
@@ -80,15 +76,12 @@ func (m *Mux) Subscribe(s mq.Selector, cfg *SubscribeConfig) (*Subscription, err
 	if err != nil {
 		return nil, err
 	}
-	if c.Workers != 0 {
-		return nil, invalid("subscribe", "Workers = %d is for On; several goroutines may read from Messages", c.Workers)
-	}
-	return m.subscribe("subscribe", s, c, 0)
+	return m.subscribe("subscribe", s, c, false)
 }
 
-// subscribe begins a subscription. The caller is to start the given number of
-// goroutines that call functions of the user and then count down m.callbacks.
-func (m *Mux) subscribe(op string, s mq.Selector, c SubscribeConfig, callbacks int) (*Subscription, error) {
+// subscribe begins a subscription. For a callback the caller is to start a
+// goroutine that calls it and then counts down m.callbacks.
+func (m *Mux) subscribe(op string, s mq.Selector, c SubscribeConfig, callback bool) (*Subscription, error) {
 	receiver, err := m.queue.Select(s)
 	if err != nil {
 		return nil, err
@@ -104,7 +97,9 @@ func (m *Mux) subscribe(op string, s mq.Selector, c SubscribeConfig, callbacks i
 	if m.closing {
 		return nil, m.closed(op)
 	}
-	m.callbacks.Add(callbacks) // under the lock: Shutdown waits for all that began before it
+	if callback {
+		m.callbacks.Add(1) // under the lock: Shutdown waits for all that began before it
+	}
 	m.add(sub, receiver)
 	m.reconcile()
 	return sub, nil

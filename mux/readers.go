@@ -377,8 +377,5 @@ func (m *Mux) finishLeavers() {
 	case <-m.done:
 	default:
 		close(m.done)
-		if m.cfg.OnClose != nil {
-			go m.cfg.OnClose(m.err)
-		}
 	}
 }

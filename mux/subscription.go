@@ -57,10 +57,6 @@ type SubscribeConfig struct {
 	// subscription begins to be too slow: a message waited or was dropped, and
 	// the one before had room. It is not called while an earlier call runs.
 	OnSlow func(*Subscription)
-
-	// Workers is the number of goroutines that call the function given to
-	// [Mux.On]; 0 means 1, which keeps the order. Subscribe refuses it.
-	Workers int
 }
 
 // check returns cfg with its defaults filled in.
@@ -76,8 +72,6 @@ func (cfg *SubscribeConfig) check(op string) (SubscribeConfig, error) {
 		return c, invalid(op, "Overflow = %d is none of Block, DropNewest and DropOldest", c.Overflow)
 	case c.Limit < 0:
 		return c, invalid(op, "Limit = %d is negative; 0 is no limit", c.Limit)
-	case c.Workers < 0:
-		return c, invalid(op, "Workers = %d is negative; 0 is the default of 1", c.Workers)
 	case c.Buffer == 0:
 		c.Buffer = DefaultBuffer
 	}

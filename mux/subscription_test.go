@@ -423,19 +423,22 @@ func TestWorkersShareASubscription(t *testing.T) {
 		m, _ := mux.New(q, nil)
 		var mu sync.Mutex
 		running, most, handled := 0, 0, 0
-		_, err := m.On(mq.Any(), func(mq.Message) {
-			mu.Lock()
-			running++
-			most = max(most, running)
-			mu.Unlock()
-			<-time.After(time.Second)
-			mu.Lock()
-			running--
-			handled++
-			mu.Unlock()
-		}, &mux.SubscribeConfig{Workers: 4})
-		if err != nil {
-			t.Fatal(err)
+		sub := subscribe(t, m, mq.Any(), nil)
+		var workers sync.WaitGroup
+		for range 4 {
+			workers.Go(func() {
+				for range sub.Messages() {
+					mu.Lock()
+					running++
+					most = max(most, running)
+					mu.Unlock()
+					<-time.After(time.Second)
+					mu.Lock()
+					running--
+					handled++
+					mu.Unlock()
+				}
+			})
 		}
 		for range 12 {
 			send(t, q, 1, "x")
@@ -445,6 +448,7 @@ func TestWorkersShareASubscription(t *testing.T) {
 		if err := m.Shutdown(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		workers.Wait()
 		if handled != 12 || most != 4 || time.Since(began) != 3*time.Second {
 			t.Errorf("%d handled by %d at once in %v", handled, most, time.Since(began))
 		}
@@ -454,8 +458,7 @@ func TestWorkersShareASubscription(t *testing.T) {
 
 func TestRemovalOfTheQueueEndsTheMux(t *testing.T) {
 	q := newQueue(t, nil)
-	closed := make(chan error, 1)
-	m := newMux(t, q, &mux.Config{OnClose: func(err error) { closed <- err }})
+	m := newMux(t, q, nil)
 	one := subscribe(t, m, mq.Type(1), nil)
 	two := subscribe(t, m, mq.UpTo(1), nil)
 	send(t, q, 1, "taken before")
@@ -473,8 +476,8 @@ func TestRemovalOfTheQueueEndsTheMux(t *testing.T) {
 	expectClosed(t, one.Messages())
 	expect(t, two.Messages(), "taken before")
 	expectClosed(t, two.Messages())
-	if err := <-closed; !errors.Is(err, mq.ErrRemoved) || !errors.Is(m.Err(), mq.ErrRemoved) {
-		t.Errorf("OnClose got %v, Err is %v", err, m.Err())
+	if !errors.Is(m.Err(), mq.ErrRemoved) {
+		t.Errorf("Err is %v", m.Err())
 	}
 	if _, err := m.Subscribe(mq.Any(), nil); !errors.Is(err, mq.ErrClosed) || !errors.Is(err, mq.ErrRemoved) {
 		t.Errorf("Subscribe: %v", err)
@@ -571,7 +574,6 @@ func TestBadConfigIsRefused(t *testing.T) {
 	m := newMux(t, q, nil)
 	for name, cfg := range map[string]*mux.SubscribeConfig{
 		"negative buffer": {Buffer: -1}, "negative limit": {Limit: -1}, "unknown policy": {Overflow: 9},
-		"negative workers": {Workers: -1}, "workers": {Workers: 2},
 	} {
 		if _, err := m.Subscribe(mq.Any(), cfg); !errors.Is(err, mq.ErrInvalidConfig) {
 			t.Errorf("%s: %v", name, err)

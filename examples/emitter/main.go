@@ -151,8 +151,7 @@ func emitter(ctx context.Context) error {
 	}
 	defer q.Close()
 
-	closed := make(chan error, 1)
-	m, err := mux.New(q, &mux.Config{OnClose: func(err error) { closed <- err }})
+	m, err := mux.New(q, nil)
 	if err != nil {
 		return err
 	}
@@ -191,12 +190,8 @@ func emitter(ctx context.Context) error {
 		events = events[1:]
 	}
 
-	// The range has ended because the mux has: Done is closed, Err says why, and
-	// OnClose was told.
+	// The range has ended because the mux has: Done is closed, and Err says why.
 	<-m.Done()
-	if !errors.Is(m.Err(), mq.ErrRemoved) {
-		return m.Err()
-	}
-	fmt.Println("emitter: ended, since the queue was removed:", errors.Is(<-closed, mq.ErrRemoved))
+	fmt.Println("emitter: ended, since the queue was removed:", errors.Is(m.Err(), mq.ErrRemoved))
 	return nil
 }
