@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"ipcmq/internal/reader"
 	"ipcmq/mq"
 	"ipcmq/mux"
 	"ipcmq/stream"
@@ -31,7 +32,7 @@ const (
 	receiveInto  = "ReceiveInto"
 	receive      = "Receive"
 	all          = "All"
-	intoSpin     = "ReceiveInto+spin" // of mq.Spin
+	intoSpin     = "ReceiveInto+spin" // of package reader
 	channel      = "channel"          // of a stream
 	channelSpin  = "channel+spin"
 	channelSleep = "channel-spin" // sleeps at once
@@ -65,7 +66,7 @@ func loopReceiveInto(ctx context.Context, q mq.Queue, handle func(data []byte) b
 }
 
 func loopSpinning(ctx context.Context, q mq.Queue, handle func(data []byte) bool) error {
-	return into(ctx, mq.Spin(q, spinTime), handle)
+	return into(ctx, reader.Polling(q, spinTime), handle)
 }
 
 func into(ctx context.Context, r mq.Receiver, handle func(data []byte) bool) error {

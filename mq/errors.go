@@ -45,6 +45,11 @@ var (
 
 	// ErrInvalidConfig: a configuration or argument that cannot be meant.
 	ErrInvalidConfig = errors.New("invalid configuration")
+
+	// ErrUnread: messages that were taken from the queue for a channel were not
+	// read before that was closed. Unread, of a stream, a subscription or a mux,
+	// returns them.
+	ErrUnread = errors.New("messages were not read")
 )
 
 // A PanicError is the error of a handler that panicked.

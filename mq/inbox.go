@@ -16,9 +16,12 @@ type Exchange interface {
 	// not an inbox: nobody can aim a program at another program's queue. An
 	// inbox that is gone is fs.ErrNotExist.
 	OpenInbox(address string) (SendCloser, error)
+}
 
-	// Check returns nil if the queue still exists, and otherwise an error that
-	// matches [ErrRemoved], or [ErrClosed] if the handle was closed.
+// A Checker is a queue that can be asked whether it still exists. Check returns
+// nil, or an error that matches [ErrRemoved], or [ErrClosed] if the handle was
+// closed. All queues of ipcmq are Checkers.
+type Checker interface {
 	Check() error
 }
 

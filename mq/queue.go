@@ -90,25 +90,12 @@ type Capabilities struct {
 	// anyone, such as Any beside Type(5).
 	Exclusive bool
 
-	// InDoubt reports that the queue is elsewhere, so that answers can be lost:
-	// Send may return an error that matches [ErrInDoubt], after which m was sent
-	// or not, and a message whose removal was not confirmed may be received
+	// Remote reports that the queue is on another host, so that answers can be
+	// lost: Send may return an error that matches [ErrInDoubt], after which m was
+	// sent or not, and a message whose removal was not confirmed may be received
 	// twice. A message is never lost for that reason.
-	InDoubt bool
-
-	// Lifetime says how long messages survive.
-	Lifetime Lifetime
+	Remote bool
 }
-
-// Lifetime says how long messages that nobody receives survive.
-type Lifetime uint8
-
-// How long messages survive.
-const (
-	UntilExit     Lifetime = iota // of the process that holds the queue
-	UntilShutdown                 // of the system: messages are in the kernel's memory
-	OnDisk                        // messages outlive a restart of the system
-)
 
 // All returns an iterator over the messages that r receives, waiting for each
 // with ctx. The iteration ends after the first error, which comes with a zero

@@ -40,7 +40,7 @@ func TestASubscriberThatNeverReadsLeavesMessagesInTheQueue(t *testing.T) {
 		<-time.After(time.Hour)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if err := m.Shutdown(ctx); !errors.Is(err, mux.ErrUnread) {
+		if err := m.Shutdown(ctx); !errors.Is(err, mq.ErrUnread) {
 			t.Errorf("got %v", err)
 		}
 		if got := data(m.Unread()); !slices.Equal(got, []string{"0", "1", "2", "3", "4"}) {

@@ -30,7 +30,7 @@ func TestUnsubscribeDoesNotWaitForOtherSubscriptions(t *testing.T) {
 			send(t, q, 1, "1")
 			synctest.Wait()
 			one, other := subs[first], subs[1-first]
-			if err := one.Unsubscribe(); !errors.Is(err, mux.ErrUnread) {
+			if err := one.Unsubscribe(); !errors.Is(err, mq.ErrUnread) {
 				t.Errorf("got %v", err)
 			}
 			if got := data(one.Unread()); !slices.Equal(got, []string{"0", "1"}) {
@@ -73,7 +73,7 @@ func TestSeveralReadersWaitForOneSubscription(t *testing.T) {
 							got++
 						}
 					} else {
-						if err := wide.Unsubscribe(); !errors.Is(err, mux.ErrUnread) {
+						if err := wide.Unsubscribe(); !errors.Is(err, mq.ErrUnread) {
 							t.Errorf("got %v", err)
 						}
 						expectClosed(t, wide.Messages())
@@ -194,7 +194,7 @@ func TestCloseKeepsWhatADrainedSubscriptionLeft(t *testing.T) {
 		if got := m.Unread(); got != nil {
 			t.Errorf("before Close: %v", got)
 		}
-		if err := m.Close(); !errors.Is(err, mux.ErrUnread) {
+		if err := m.Close(); !errors.Is(err, mq.ErrUnread) {
 			t.Errorf("got %v", err)
 		}
 		if got := data(m.Unread()); !slices.Equal(got, []string{"0"}) {
@@ -254,7 +254,7 @@ func TestCloseFromWithinACallback(t *testing.T) {
 	}
 	err := <-closed
 	unread := data(m.Unread())
-	if (len(unread) > 0) != errors.Is(err, mux.ErrUnread) || !slices.Equal(unread, []string{"1", "2", "3", "4"}[:len(unread)]) {
+	if (len(unread) > 0) != errors.Is(err, mq.ErrUnread) || !slices.Equal(unread, []string{"1", "2", "3", "4"}[:len(unread)]) {
 		t.Errorf("%v, unread: %v", err, unread)
 	}
 	if st, _ := q.Stat(); int(st.Messages)+len(unread) != 4 {

@@ -289,7 +289,7 @@ func churn(ctx context.Context, m *mux.Mux, got *account, types int64, way int, 
 		fault(errors.New("a message came after Unsubscribe"))
 	}
 	unread := sub.Unread()
-	if errors.Is(err, mux.ErrUnread) != (len(unread) > 0) {
+	if errors.Is(err, mq.ErrUnread) != (len(unread) > 0) {
 		fault(fmt.Errorf("Unsubscribe: %w with %d unread", err, len(unread)))
 	}
 	for _, msg := range unread {

@@ -1,7 +1,6 @@
 package mux
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -82,10 +81,6 @@ func invalid(op, format string, args ...any) error {
 	return &mq.Error{Op: op, Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf(format, args...)}
 }
 
-// ErrUnread: messages that were taken for a subscription were not read before
-// it was ended. [Subscription.Unread] or [Mux.Unread] returns them.
-var ErrUnread = errors.New("messages were not read")
-
 // A Subscription is a selector and the channel with what it selects. Its
 // methods may be called by several goroutines at once.
 type Subscription struct {
@@ -151,7 +146,7 @@ func (s *Subscription) Drain() { s.mux.end(s, draining) }
 
 // Unsubscribe ends the subscription at once: no more messages are taken for it,
 // and Messages is closed. What was taken for it and not read is kept for
-// [Subscription.Unread]; if there is any, the error matches [ErrUnread].
+// [Subscription.Unread]; if there is any, the error matches [mq.ErrUnread].
 // Unsubscribe may be called more than once, also by the goroutine that reads.
 func (s *Subscription) Unsubscribe() error {
 	s.mux.end(s, leaving)
@@ -162,7 +157,7 @@ func (s *Subscription) Unsubscribe() error {
 	if len(s.unread) == 0 {
 		return nil
 	}
-	return &mq.Error{Op: "unsubscribe", Queue: s.selector.String(), Kind: ErrUnread,
+	return &mq.Error{Op: "unsubscribe", Queue: s.selector.String(), Kind: mq.ErrUnread,
 		Detail: fmt.Sprintf("%d messages were taken from the queue and not read; Unread returns them", len(s.unread))}
 }
 

@@ -290,7 +290,7 @@ func TestUnsubscribeKeepsWhatWasNotRead(t *testing.T) {
 		}
 		return nil
 	})
-	if err := sub.Unsubscribe(); !errors.Is(err, mux.ErrUnread) {
+	if err := sub.Unsubscribe(); !errors.Is(err, mq.ErrUnread) {
 		t.Errorf("got %v, want ErrUnread", err)
 	}
 	expectClosed(t, sub.Messages())
@@ -502,7 +502,7 @@ func TestCloseKeepsWhatWasNotRead(t *testing.T) {
 		}
 		return nil
 	})
-	if err := m.Close(); !errors.Is(err, mux.ErrUnread) {
+	if err := m.Close(); !errors.Is(err, mq.ErrUnread) {
 		t.Errorf("got %v, want ErrUnread", err)
 	}
 	got := data(m.Unread())
@@ -558,7 +558,7 @@ func TestShutdownThatIsGivenUpKeepsWhatWasNotRead(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := m.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, mux.ErrUnread) {
+		if err := m.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, mq.ErrUnread) {
 			t.Errorf("got %v", err)
 		}
 		if got := data(m.Unread()); !slices.Equal(got, []string{"0", "1", "2"}) {

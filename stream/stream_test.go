@@ -323,7 +323,7 @@ func TestShutdownThatIsGivenUpKeepsWhatWasNotRead(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			began := time.Now()
-			if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, stream.ErrUnread) {
+			if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, mq.ErrUnread) {
 				t.Errorf("got %v", err)
 			}
 			if d := time.Since(began); d != time.Second {
@@ -356,7 +356,7 @@ func TestShutdownWithNothingLeftIsGivenUpWithoutErrUnread(t *testing.T) {
 		cancel()
 		<-s.Messages()
 		// Nothing is left, so it may have succeeded before it saw ctx.
-		if err := s.Shutdown(ctx); errors.Is(err, stream.ErrUnread) || err != nil && !errors.Is(err, context.Canceled) {
+		if err := s.Shutdown(ctx); errors.Is(err, mq.ErrUnread) || err != nil && !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 		q.Close()
@@ -378,7 +378,7 @@ func TestCloseByTheGoroutineThatReads(t *testing.T) {
 					t.Fatalf("got %q", m.Data)
 				}
 				awaitReceived(t, s, 4, 2) // one read, two in the channel, one in hand
-				if err := s.Close(); !errors.Is(err, stream.ErrUnread) {
+				if err := s.Close(); !errors.Is(err, mq.ErrUnread) {
 					t.Errorf("got %v", err)
 				}
 			}
@@ -415,7 +415,7 @@ func TestCloseAndShutdownTogetherLoseNothing(t *testing.T) {
 			s.Close, func() error { return s.Shutdown(t.Context()) }, s.Close, func() error { return s.Shutdown(t.Context()) },
 		} {
 			calls.Go(func() {
-				if err := call(); err != nil && !errors.Is(err, stream.ErrUnread) {
+				if err := call(); err != nil && !errors.Is(err, mq.ErrUnread) {
 					t.Error(err)
 				}
 			})
@@ -441,10 +441,10 @@ func TestShutdownTellsWhatACloseLeftUnread(t *testing.T) {
 		down := make(chan error)
 		go func() { down <- s.Shutdown(t.Context()) }()
 		synctest.Wait()
-		if err := s.Close(); !errors.Is(err, stream.ErrUnread) {
+		if err := s.Close(); !errors.Is(err, mq.ErrUnread) {
 			t.Errorf("Close: %v", err)
 		}
-		if err := <-down; !errors.Is(err, stream.ErrUnread) {
+		if err := <-down; !errors.Is(err, mq.ErrUnread) {
 			t.Errorf("Shutdown: %v", err)
 		}
 		if got := texts(s.Unread()); !slices.Equal(got, numbers(0, 2)) {

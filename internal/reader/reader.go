@@ -20,22 +20,9 @@ type Reader struct {
 	done chan struct{}
 }
 
-// Spin returns how long to poll q before each wait, where a user has asked for
-// spin: 0 for the default, less for not at all. What is on another host is never
-// polled, and by default nothing is where a sender could not run meanwhile.
-func Spin(q mq.Queue, spin time.Duration) time.Duration {
-	switch {
-	case spin < 0 || isRemote(q) || spin == 0 && runtime.NumCPU() == 1:
-		return 0
-	case spin == 0:
-		return mq.DefaultSpin
-	}
-	return spin
-}
-
 // isRemote reports whether q is on another host: a look at it takes as long as
 // receiving from it, and may fail for a while.
-func isRemote(q mq.Queue) bool { return q.Capabilities().InDoubt }
+func isRemote(q mq.Queue) bool { return q.Capabilities().Remote }
 
 // A Consumer is who gets the messages of a Reader. Its functions are called in
 // the goroutine of the loop, which takes nothing while Deliver or Ended runs.
@@ -69,7 +56,7 @@ func Room(ch <-chan mq.Message) int {
 func Start(q mq.Queue, r mq.Receiver, spin time.Duration, to Consumer) *Reader {
 	ctx, cancel := context.WithCancel(context.Background())
 	reader := &Reader{stop: cancel, done: make(chan struct{})}
-	loop := loop{receiver: r, waiting: mq.Spin(r, spin), remote: isRemote(q), to: to}
+	loop := loop{receiver: r, waiting: Polling(r, spin), remote: isRemote(q), to: to}
 	go func() {
 		defer close(reader.done)
 		defer cancel()

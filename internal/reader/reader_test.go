@@ -46,7 +46,7 @@ type host struct {
 	remote bool
 }
 
-func (h host) Capabilities() mq.Capabilities { return mq.Capabilities{InDoubt: h.remote} }
+func (h host) Capabilities() mq.Capabilities { return mq.Capabilities{Remote: h.remote} }
 
 var here, elsewhere = host{}, host{remote: true}
 

@@ -39,7 +39,7 @@ const (
 
 // An Inbox is a queue for replies in the memory of this program, which others
 // reach through the servers; see [Queue.NewInbox].
-type Inbox struct {
+type inbox struct {
 	q       *Queue
 	id      string
 	address string
@@ -55,7 +55,7 @@ type Inbox struct {
 	room    bell
 }
 
-var _ mq.Inbox = (*Inbox)(nil)
+var _ mq.Inbox = (*inbox)(nil)
 
 // NewInbox makes a queue for replies, which lives as long as this handle. It
 // holds [InboxMessages] messages in memory: they travel through the servers but
@@ -69,7 +69,7 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 		return nil, err
 	}
 	defer c.end()
-	in := &Inbox{q: q, id: rand.Text()}
+	in := &inbox{q: q, id: rand.Text()}
 	in.address = inboxScheme + q.name + ":" + in.id
 	in.life, in.end = context.WithCancel(context.Background())
 	in.sub, err = q.nc.Subscribe(q.subjects.inbox(in.id)+"*", in.deliver)
@@ -90,11 +90,11 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 }
 
 // deliver takes a message that has come, if there is room, and answers.
-func (in *Inbox) deliver(m *nats.Msg) {
+func (in *inbox) deliver(m *nats.Msg) {
 	m.Respond([]byte(in.accept(m))) // without an answer the sender asks again
 }
 
-func (in *Inbox) accept(m *nats.Msg) string {
+func (in *inbox) accept(m *nats.Msg) string {
 	t := typeOf(m.Subject)
 	if t == 0 { // it was only asked whether there is an inbox
 		return answerTaken
@@ -118,23 +118,23 @@ func (in *Inbox) accept(m *nats.Msg) string {
 }
 
 // Address returns "jetstream:", the name of the queue, ":" and a random text.
-func (in *Inbox) Address() string { return in.address }
+func (in *inbox) Address() string { return in.address }
 
 // String returns the address.
-func (in *Inbox) String() string { return in.address }
+func (in *inbox) String() string { return in.address }
 
 // Close ends the inbox: what waits in it is gone, and senders see that it is.
-func (in *Inbox) Close() error { return in.finish(mq.ErrClosed) }
+func (in *inbox) Close() error { return in.finish(mq.ErrClosed) }
 
 // Remove removes the inbox with what is in it.
-func (in *Inbox) Remove() error {
+func (in *inbox) Remove() error {
 	if err := in.usable("remove"); err != nil {
 		return err
 	}
 	return in.finish(mq.ErrRemoved)
 }
 
-func (in *Inbox) finish(why error) error {
+func (in *inbox) finish(why error) error {
 	in.mu.Lock()
 	ended := in.err != nil
 	if !ended || why == mq.ErrClosed {
@@ -156,11 +156,11 @@ func (in *Inbox) finish(why error) error {
 	return nil
 }
 
-func (in *Inbox) fail(op string, kind error, detail string) *mq.Error {
+func (in *inbox) fail(op string, kind error, detail string) *mq.Error {
 	return &mq.Error{Op: op, Queue: in.address, Kind: kind, Detail: detail}
 }
 
-func (in *Inbox) usable(op string) error {
+func (in *inbox) usable(op string) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.err != nil {
@@ -170,18 +170,17 @@ func (in *Inbox) usable(op string) error {
 }
 
 // Capabilities returns what the inbox can do.
-func (in *Inbox) Capabilities() mq.Capabilities {
+func (in *inbox) Capabilities() mq.Capabilities {
 	return mq.Capabilities{
 		MaxType:     in.q.Capabilities().MaxType,
 		MaxPayload:  in.q.maxInboxPayload(),
 		Selectors:   []mq.SelectorKind{mq.SelectAny},
 		SeesRemoval: true,
-		Lifetime:    mq.UntilExit,
 	}
 }
 
 // Select returns the inbox itself for Any, and refuses all else.
-func (in *Inbox) Select(s mq.Selector) (mq.Receiver, error) {
+func (in *inbox) Select(s mq.Selector) (mq.Receiver, error) {
 	if err := s.Validate(); err != nil {
 		return nil, in.fail("select", mq.ErrInvalidType, s.String()+": message types begin at 1")
 	}
@@ -192,9 +191,9 @@ func (in *Inbox) Select(s mq.Selector) (mq.Receiver, error) {
 }
 
 // Receive takes the next message, waiting for one. See [mq.Receiver].
-func (in *Inbox) Receive(ctx context.Context) (mq.Message, error) { return in.receive(ctx, true) }
+func (in *inbox) Receive(ctx context.Context) (mq.Message, error) { return in.receive(ctx, true) }
 
-func (in *Inbox) receive(ctx context.Context, waits bool) (m mq.Message, err error) {
+func (in *inbox) receive(ctx context.Context, waits bool) (m mq.Message, err error) {
 	err = in.wait(ctx, waits, "receive", &in.arrived, func() bool {
 		if len(in.waiting) == 0 {
 			return false
@@ -208,24 +207,24 @@ func (in *Inbox) receive(ctx context.Context, waits bool) (m mq.Message, err err
 }
 
 // ReceiveInto is Receive into *m. See [mq.Receiver].
-func (in *Inbox) ReceiveInto(ctx context.Context, m *mq.Message) error {
+func (in *inbox) ReceiveInto(ctx context.Context, m *mq.Message) error {
 	got, err := in.Receive(ctx)
 	return store(m, got, err)
 }
 
 // TryReceive takes the next message if there is one. See [mq.Receiver].
-func (in *Inbox) TryReceive() (mq.Message, error) { return in.receive(context.Background(), false) }
+func (in *inbox) TryReceive() (mq.Message, error) { return in.receive(context.Background(), false) }
 
 // TryReceiveInto is TryReceive into *m. See [mq.Receiver].
-func (in *Inbox) TryReceiveInto(m *mq.Message) error {
+func (in *inbox) TryReceiveInto(m *mq.Message) error {
 	got, err := in.receive(context.Background(), false)
 	return store(m, got, err)
 }
 
 // Send puts a message into the inbox from this side. See [mq.Sender].
-func (in *Inbox) Send(ctx context.Context, m mq.Message) error { return in.send(ctx, true, m) }
+func (in *inbox) Send(ctx context.Context, m mq.Message) error { return in.send(ctx, true, m) }
 
-func (in *Inbox) send(ctx context.Context, waits bool, m mq.Message) error {
+func (in *inbox) send(ctx context.Context, waits bool, m mq.Message) error {
 	if err := in.q.sendableTo(in.address, m); err != nil {
 		return err
 	}
@@ -241,11 +240,11 @@ func (in *Inbox) send(ctx context.Context, waits bool, m mq.Message) error {
 }
 
 // TrySend is Send without waiting. See [mq.Sender].
-func (in *Inbox) TrySend(m mq.Message) error { return in.send(context.Background(), false, m) }
+func (in *inbox) TrySend(m mq.Message) error { return in.send(context.Background(), false, m) }
 
 // wait calls do, with the lock held, until it reports success: at once, and each
 // time the bell rings, until ctx ends.
-func (in *Inbox) wait(ctx context.Context, waits bool, op string, b *bell, do func() bool) error {
+func (in *inbox) wait(ctx context.Context, waits bool, op string, b *bell, do func() bool) error {
 	for {
 		in.mu.Lock()
 		if in.err != nil {

@@ -50,7 +50,7 @@ type Queue struct {
 	closed     bool
 	subs       map[string]*nats.Subscription // for room and wakes, by subject
 	idle       []*intake                     // for requests for messages
-	inboxes    map[*Inbox]struct{}
+	inboxes    map[*inbox]struct{}
 	recognized time.Time // when the queue was still this one, in claim mode
 
 	life       context.Context // ends with Close
@@ -61,6 +61,7 @@ type Queue struct {
 
 var (
 	_ mq.Exchange = (*Queue)(nil)
+	_ mq.Checker  = (*Queue)(nil)
 	_ mq.Leaser   = (*Queue)(nil)
 )
 
@@ -133,7 +134,7 @@ func newQueue(nc *nats.Conn, name string, info *js.StreamInfo, c Config) *Queue 
 		maxBytes: info.Config.MaxBytes, maxSize: int64(info.Config.MaxMsgSize), duplicates: info.Config.Duplicates,
 		sender:     rand.Text()[:idRandom],
 		subs:       make(map[string]*nats.Subscription),
-		inboxes:    make(map[*Inbox]struct{}),
+		inboxes:    make(map[*inbox]struct{}),
 		recognized: time.Now(),
 	}
 	q.life, q.end = context.WithCancel(context.Background())
@@ -242,15 +243,11 @@ func (q *Queue) Capabilities() mq.Capabilities {
 		Selectors:   []mq.SelectorKind{mq.SelectAny, mq.SelectType},
 		SeesRemoval: true,
 		Exclusive:   true,
-		InDoubt:     true,
-		Lifetime:    mq.OnDisk,
+		Remote:      true,
 	}
 	if q.mode == ClaimMode {
 		can.Selectors = append(can.Selectors, mq.SelectUpTo, mq.SelectExcept)
 		can.Exclusive = false
-	}
-	if q.storage == Memory {
-		can.Lifetime = mq.UntilExit // of the server
 	}
 	return can
 }

@@ -9,13 +9,16 @@ import (
 	"ipcmq/mq"
 )
 
-var _ mq.Exchange = (*Queue)(nil)
+var (
+	_ mq.Exchange = (*Queue)(nil)
+	_ mq.Checker  = (*Queue)(nil)
+)
 
 // inboxes holds the inboxes that exist, by their addresses.
 var inboxes sync.Map // of *box
 
-// An Inbox is a queue in memory for replies, see [Queue.NewInbox].
-type Inbox struct{ *Queue }
+// An inbox is a queue in memory for replies, see [Queue.NewInbox].
+type inbox struct{ *Queue }
 
 // NewInbox makes a queue for replies, of the same size as q.
 func (q *Queue) NewInbox() (mq.Inbox, error) {
@@ -25,14 +28,14 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 	address := "memory:" + strconv.FormatInt(made.Add(1), 10)
 	b := &box{name: address, capacity: q.box.capacity, maxMessage: q.box.maxMessage}
 	inboxes.Store(address, b)
-	return &Inbox{b.open()}, nil
+	return &inbox{b.open()}, nil
 }
 
 // Address returns "memory:" and a number.
-func (in *Inbox) Address() string { return in.box.name }
+func (in *inbox) Address() string { return in.box.name }
 
 // Remove removes the inbox with what is in it.
-func (in *Inbox) Remove() error {
+func (in *inbox) Remove() error {
 	inboxes.Delete(in.box.name)
 	return in.Queue.Remove()
 }

@@ -200,7 +200,6 @@ func (q *Queue) Capabilities() mq.Capabilities {
 		MaxPayload:  min(q.box.maxMessage, q.box.capacity),
 		Selectors:   []mq.SelectorKind{mq.SelectAny, mq.SelectType, mq.SelectUpTo, mq.SelectExcept},
 		SeesRemoval: true,
-		Lifetime:    mq.UntilExit,
 	}
 }
 

@@ -14,7 +14,10 @@ import (
 	"ipcmq/mq"
 )
 
-var _ mq.Exchange = (*Queue)(nil)
+var (
+	_ mq.Exchange = (*Queue)(nil)
+	_ mq.Checker  = (*Queue)(nil)
+)
 
 // inboxPrefix begins the name of every inbox, and of no other queue. Behind it
 // stand the pid and the time namespace of the process that made it, its pid, its
@@ -25,8 +28,8 @@ const inboxPrefix = "/ipcmq-inbox-"
 
 const inboxScheme = "posix:"
 
-// An Inbox is a queue for replies, see [Queue.NewInbox].
-type Inbox struct{ *Queue }
+// An inbox is a queue for replies, see [Queue.NewInbox].
+type inbox struct{ *Queue }
 
 // NewInbox creates a queue for replies, under a random name, with the sizes of q
 // and the mode Config.InboxMode. It counts for the limits like every other
@@ -48,14 +51,14 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Inbox{in}, nil
+	return &inbox{in}, nil
 }
 
 // Address returns "posix:" and the name of the inbox.
-func (in *Inbox) Address() string { return inboxScheme + in.name }
+func (in *inbox) Address() string { return inboxScheme + in.name }
 
 // Remove unlinks the inbox.
-func (in *Inbox) Remove() error { return in.Unlink() }
+func (in *inbox) Remove() error { return in.Unlink() }
 
 // OpenInbox opens the inbox with the given address for sending. An address that
 // is not "posix:" and the name of an inbox is refused with [mq.ErrNotInbox].

@@ -21,7 +21,7 @@ func TestInboxesTakeReplies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a, err := in.(*posix.Inbox).Attr(); err != nil || a != (posix.Attr{MaxMessages: 3, MaxMessageSize: 100}) {
+		if a, err := in.(interface{ Attr() (posix.Attr, error) }).Attr(); err != nil || a != (posix.Attr{MaxMessages: 3, MaxMessageSize: 100}) {
 			t.Errorf("Attr: %+v, %v", a, err)
 		}
 		if len(in.Address()) > 255 {

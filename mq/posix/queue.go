@@ -229,7 +229,6 @@ func (q *Queue) Capabilities() mq.Capabilities {
 		MaxPriority: sys.MaxPriority,
 		MaxPayload:  q.maxMessageSize,
 		Selectors:   []mq.SelectorKind{mq.SelectAny},
-		Lifetime:    mq.UntilShutdown,
 	}
 }
 

@@ -12,7 +12,10 @@ import (
 	"ipcmq/mq"
 )
 
-var _ mq.Exchange = (*Queue)(nil)
+var (
+	_ mq.Exchange = (*Queue)(nil)
+	_ mq.Checker  = (*Queue)(nil)
+)
 
 // The mode of an inbox: what C programs give a queue that means nothing by it,
 // such as 0777 or decimal 777, has other bits.
@@ -29,9 +32,9 @@ const (
 	recordType = 2 // of the record of the owner, which stays at the head
 )
 
-// An Inbox is a private queue for replies, see [Queue.NewInbox]. It receives
+// An inbox is a private queue for replies, see [Queue.NewInbox]. It receives
 // messages of type 1.
-type Inbox struct{ *Queue }
+type inbox struct{ *Queue }
 
 // NewInbox creates a private queue for replies, with the mode Config.InboxMode
 // of q. It lives until it is removed: [RemoveDeadInboxes] finds those whose
@@ -61,12 +64,12 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 
 // makeInbox creates a queue, sends it the record of its owner, and changes its
 // mode.
-func makeInbox(mode, final fs.FileMode) (*Inbox, sys.Errno) {
+func makeInbox(mode, final fs.FileMode) (*inbox, sys.Errno) {
 	id, errno := sys.Msgget(uint32(Private), sys.IPC_CREAT|sys.IPC_EXCL|int(mode))
 	if errno != 0 {
 		return nil, errno
 	}
-	in := &Inbox{newQueue(id, fmt.Sprintf("inbox (id %d)", id), true, Config{})}
+	in := &inbox{newQueue(id, fmt.Sprintf("inbox (id %d)", id), true, Config{})}
 	in.receiver.typ = replyType
 	if err := in.TrySend(mq.Message{Type: recordType, Data: ownRecord()}); err != nil {
 		sys.MsgRemove(id)
@@ -88,7 +91,7 @@ func makeInbox(mode, final fs.FileMode) (*Inbox, sys.Errno) {
 }
 
 // Address returns "sysv:" and the id of the inbox.
-func (in *Inbox) Address() string { return inboxScheme + strconv.Itoa(in.id) }
+func (in *inbox) Address() string { return inboxScheme + strconv.Itoa(in.id) }
 
 // OpenInbox opens the inbox with the given address for sending. An address that
 // is not "sysv:" and the id of an inbox is refused with [mq.ErrNotInbox].

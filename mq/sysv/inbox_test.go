@@ -21,8 +21,17 @@ import (
 	"ipcmq/mq/sysv"
 )
 
+// An inbox is what NewInbox returns, which is a Queue of this package too.
+type inbox interface {
+	mq.Inbox
+	ID() int
+	Stat() (sysv.Stat, error)
+	Peek(index int) (mq.Message, error)
+	Set(change func(*sysv.Settings)) error
+}
+
 // newInbox makes an inbox that is removed after the test.
-func newInbox(tb testing.TB, q *sysv.Queue) *sysv.Inbox {
+func newInbox(tb testing.TB, q *sysv.Queue) inbox {
 	tb.Helper()
 	testutil.NotEmulated(tb, "the emulator makes the mode 16 bits", "s390x")
 	in, err := q.NewInbox()
@@ -35,7 +44,7 @@ func newInbox(tb testing.TB, q *sysv.Queue) *sysv.Inbox {
 		}
 		in.Close()
 	})
-	return in.(*sysv.Inbox)
+	return in.(inbox)
 }
 
 func TestInboxesAreMarkedAndNameTheirProcess(t *testing.T) {
@@ -80,7 +89,7 @@ func TestTheRecordStaysInTheInbox(t *testing.T) {
 		if m, err := r.TryReceive(); !errors.Is(err, mq.ErrEmpty) {
 			t.Errorf("%s: got %v, %v", name, m, err)
 		}
-		send(t, in.Queue, 1)
+		send(t, in, 1)
 		if m, err := r.TryReceive(); err != nil || m.Type != 1 {
 			t.Errorf("%s: got %v, %v", name, m, err)
 		}
@@ -226,7 +235,7 @@ func init() {
 		if err == nil {
 			var in mq.Inbox
 			if in, err = q.NewInbox(); err == nil {
-				fmt.Println(in.(*sysv.Inbox).ID())
+				fmt.Println(in.(inbox).ID())
 				io.Copy(io.Discard, os.Stdin)
 			}
 		}

@@ -6,19 +6,11 @@ import (
 )
 
 // Limits are the limits of the IPC namespace of the caller. Raise them with
-// sysctl(8).
+// sysctl(8). What else IPC_INFO returns, such as msgtql, Linux does not enforce.
 type Limits struct {
 	MaxMessage      int // bytes of payload of one message: kernel.msgmax, 8192 by default
 	DefaultCapacity int // bytes of payload in a new queue: kernel.msgmnb, 16384 by default
 	MaxQueues       int // queues: kernel.msgmni, 32000 by default
-
-	// What IPC_INFO tells besides: constants that Linux keeps for old programs
-	// and does not enforce.
-	Pool        int // KiB of message pool (msgpool)
-	Map         int // entries in the message map (msgmap)
-	Messages    int // messages in the system (msgtql)
-	SegmentSize int // bytes of a message segment (msgssz)
-	Segments    int // message segments (msgseg)
 }
 
 // Usage is what is used of the [Limits].
@@ -35,10 +27,7 @@ func SystemLimits() (Limits, error) {
 	if errno != 0 {
 		return Limits{}, &mq.Error{Op: "read limits", Err: errno}
 	}
-	return Limits{
-		MaxMessage: int(i.Max), DefaultCapacity: int(i.Mnb), MaxQueues: int(i.Mni),
-		Pool: int(i.Pool), Map: int(i.Map), Messages: int(i.Tql), SegmentSize: int(i.Ssz), Segments: int(i.Seg),
-	}, nil
+	return Limits{MaxMessage: int(i.Max), DefaultCapacity: int(i.Mnb), MaxQueues: int(i.Mni)}, nil
 }
 
 // SystemUsage returns what is used of the limits now. See msgctl(2), MSG_INFO.

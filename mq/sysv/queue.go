@@ -225,7 +225,6 @@ func (q *Queue) Capabilities() mq.Capabilities {
 		MaxPayload:  limit,
 		Selectors:   []mq.SelectorKind{mq.SelectAny, mq.SelectType, mq.SelectUpTo, mq.SelectExcept},
 		SeesRemoval: true,
-		Lifetime:    mq.UntilShutdown,
 	}
 }
 

@@ -40,7 +40,7 @@ var ways = []way{
 }
 
 // send sends messages of these types, each with its type as text.
-func send(t *testing.T, q *sysv.Queue, types ...int64) {
+func send(t *testing.T, q mq.Sender, types ...int64) {
 	t.Helper()
 	for _, typ := range types {
 		if err := q.TrySend(mq.Message{Type: typ, Data: []byte(strconv.FormatInt(typ, 10))}); err != nil {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"ipcmq/internal/reader"
 	"ipcmq/mq"
 )
 
@@ -61,7 +62,7 @@ func newInbox(queue mq.Inbox, spin time.Duration) *inbox {
 	rand.Read(token[:])
 	in := &inbox{
 		queue:     queue,
-		replies:   mq.Spin(queue, spin),
+		replies:   reader.Polling(queue, spin),
 		token:     binary.LittleEndian.Uint64(token[:]),
 		lead:      make(chan struct{}, 1),
 		closed:    make(chan struct{}),
@@ -73,13 +74,18 @@ func newInbox(queue mq.Inbox, spin time.Duration) *inbox {
 }
 
 // watch looks from time to time, while something is pending, whether the queue
-// of the requests still exists, and calls gone when it does not.
-func (in *inbox) watch(requests mq.Exchange, every time.Duration, gone func(error)) {
+// of the requests still exists, if it can be asked, and calls gone when it does
+// not.
+func (in *inbox) watch(requests mq.Queue, every time.Duration, gone func(error)) {
+	checker, ok := mq.As[mq.Checker](requests)
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.every = every
 	in.watcher = time.AfterFunc(every, func() {
-		if err := requests.Check(); err != nil {
+		if !ok {
+			return
+		}
+		if err := checker.Check(); err != nil {
 			gone(err)
 			return
 		}

@@ -114,7 +114,7 @@ func Handle(ctx context.Context, q mq.Queue, h Handler, cfg *Config) error {
 	if err := c.complete(h); err != nil {
 		return err
 	}
-	lender, ok := q.(mq.Leaser)
+	lender, ok := mq.As[mq.Leaser](q)
 	if !ok {
 		return &mq.Error{Op: "handle", Kind: errors.ErrUnsupported,
 			Detail: fmt.Sprintf("%T does not lend its messages: what is received is gone, so it cannot be acknowledged; use ipcmq/stream, or a queue that is an mq.Leaser", q)}

@@ -90,7 +90,7 @@ func TestAQueueThatExistsIsOpenedAsItIs(t *testing.T) {
 	if found.Mode() != jetstream.ClaimMode || s.Storage != jetstream.Memory || s.MaxBytes != 5000 || s.MaxMessages != 7 || s.Replicas != 1 || s.AckWait != 0 {
 		t.Errorf("got %v, %+v", found, s)
 	}
-	if can := found.Capabilities(); can.Exclusive || can.Lifetime != mq.UntilExit || len(can.Selectors) != 4 {
+	if can := found.Capabilities(); can.Exclusive || len(can.Selectors) != 4 {
 		t.Errorf("got %+v", can)
 	}
 	if found.String() != "orders (claim mode)" || found.Name() != "orders" {

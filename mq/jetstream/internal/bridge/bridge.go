@@ -78,7 +78,7 @@ func run(ctx context.Context, s *settings) error {
 	var watcher sync.WaitGroup
 	watcher.Go(func() { b.watch(end) })
 	forward := b.relay
-	if q, ok := b.from.Exchange.(*jetstream.Queue); ok && q.Mode() == jetstream.LeaseMode {
+	if q, ok := b.from.exchange.(*jetstream.Queue); ok && q.Mode() == jetstream.LeaseMode {
 		forward = b.lend
 	}
 	err = forward()
@@ -95,7 +95,7 @@ func run(ctx context.Context, s *settings) error {
 // close closes what was opened.
 func (b *bridge) close() {
 	for _, q := range []queue{b.from, b.to} {
-		if q.Exchange != nil {
+		if q.exchange != nil {
 			q.Close()
 		}
 	}

@@ -19,7 +19,7 @@ const ackWait = 2 * time.Second
 func (b *bridge) lend() error {
 	var from mq.LeaseReceiver
 	err := persist(b.ctx, func() (err error) {
-		from, err = b.from.Exchange.(mq.Leaser).SelectLeases(b.selector)
+		from, err = b.from.exchange.(mq.Leaser).SelectLeases(b.selector)
 		return err
 	})
 	for err == nil {

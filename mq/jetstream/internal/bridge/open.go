@@ -16,13 +16,19 @@ import (
 
 // A queue is one that messages are taken from or sent to.
 type queue struct {
-	mq.Exchange
+	exchange
 	name string // as the command line has it
+}
+
+// An exchange is what all of these queues are.
+type exchange interface {
+	mq.Exchange
+	mq.Checker
 }
 
 // open opens the queue at a. It waits for a server that is not there.
 func (s *settings) open(ctx context.Context, a queueAddress, access mq.Access) (queue, error) {
-	var q mq.Exchange
+	var q exchange
 	var err error
 	switch {
 	case a.jetstream():
@@ -41,7 +47,7 @@ func (s *settings) open(ctx context.Context, a queueAddress, access mq.Access) (
 }
 
 // as keeps a nil pointer from becoming an interface that is not nil.
-func as[Q mq.Exchange](q Q, err error) (mq.Exchange, error) {
+func as[Q exchange](q Q, err error) (exchange, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package mq
+package reader
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"sync/atomic"
 	"time"
+
+	"ipcmq/mq"
 )
 
 // DefaultSpin is how long streams, muxes, and the clients and servers of rpc poll
@@ -14,7 +16,20 @@ import (
 // sleeping does.
 const DefaultSpin = 50 * time.Microsecond
 
-// Spin returns a receiver that polls r for up to d before it waits as r does.
+// Spin returns how long to poll q before each wait, where a user has asked for
+// spin: 0 for the default, less for not at all. What is on another host is never
+// polled, and by default nothing is where a sender could not run meanwhile.
+func Spin(q mq.Queue, spin time.Duration) time.Duration {
+	switch {
+	case spin < 0 || isRemote(q) || spin == 0 && runtime.NumCPU() == 1:
+		return 0
+	case spin == 0:
+		return DefaultSpin
+	}
+	return spin
+}
+
+// Polling returns a receiver that polls r for up to d before it waits as r does.
 // A d of 0 or less returns r itself.
 //
 // A message that arrives while the receiver polls is taken within a microsecond
@@ -22,7 +37,7 @@ const DefaultSpin = 50 * time.Microsecond
 // The price is a busy processor, so d is best not much longer than that. After a
 // few polls in vain the receiver polls before every eighth wait only, until one
 // is not in vain: nothing is polled while nothing comes.
-func Spin(r Receiver, d time.Duration) Receiver {
+func Polling(r mq.Receiver, d time.Duration) mq.Receiver {
 	if d <= 0 {
 		return r
 	}
@@ -30,9 +45,9 @@ func Spin(r Receiver, d time.Duration) Receiver {
 }
 
 type spinner struct {
-	Receiver // TryReceive and TryReceiveInto as they are
-	d        time.Duration
-	vain     atomic.Uint32 // waits since a poll was not in vain
+	mq.Receiver // TryReceive and TryReceiveInto as they are
+	d           time.Duration
+	vain        atomic.Uint32 // waits since a poll was not in vain
 }
 
 const (
@@ -44,21 +59,21 @@ const (
 	leastTry = 20 * time.Nanosecond
 )
 
-func (s *spinner) Receive(ctx context.Context) (Message, error) {
-	var m Message
+func (s *spinner) Receive(ctx context.Context) (mq.Message, error) {
+	var m mq.Message
 	err := s.poll(ctx, func() (err error) {
 		m, err = s.Receiver.TryReceive()
 		return err
 	})
-	if errors.Is(err, ErrEmpty) {
+	if errors.Is(err, mq.ErrEmpty) {
 		return s.Receiver.Receive(ctx)
 	}
 	return m, err
 }
 
-func (s *spinner) ReceiveInto(ctx context.Context, m *Message) error {
+func (s *spinner) ReceiveInto(ctx context.Context, m *mq.Message) error {
 	err := s.poll(ctx, func() error { return s.Receiver.TryReceiveInto(m) })
-	if errors.Is(err, ErrEmpty) {
+	if errors.Is(err, mq.ErrEmpty) {
 		return s.Receiver.ReceiveInto(ctx, m)
 	}
 	return err
@@ -68,11 +83,11 @@ func (s *spinner) ReceiveInto(ctx context.Context, m *Message) error {
 // that has taken long enough or ctx has ended.
 func (s *spinner) poll(ctx context.Context, try func() error) error {
 	if n := s.vain.Add(1); ctx.Err() != nil || n > patience && n%rarely != 0 {
-		return ErrEmpty
+		return mq.ErrEmpty
 	}
 	start := time.Now()
 	for i := time.Duration(1); i < s.d/leastTry || i == 1; i++ {
-		if err := try(); !errors.Is(err, ErrEmpty) {
+		if err := try(); !errors.Is(err, mq.ErrEmpty) {
 			s.vain.Store(0)
 			return err
 		}
@@ -83,5 +98,5 @@ func (s *spinner) poll(ctx context.Context, try func() error) error {
 			runtime.Gosched()
 		}
 	}
-	return ErrEmpty
+	return mq.ErrEmpty
 }
