@@ -29,6 +29,7 @@ type Client struct {
 	queue    mq.Queue
 	exchange mq.Exchange // the same
 	spin     time.Duration
+	stats    clientCounters
 
 	calls   sync.WaitGroup // requests under way
 	opening sync.Mutex     // held while the inbox is made; before mu
@@ -36,7 +37,7 @@ type Client struct {
 	mu      sync.RWMutex
 	closing bool   // nothing new may begin
 	err     error  // of the queue, which ended the client
-	inbox   *inbox // made by the first request
+	inbox   *inbox // made by the first request, and by one that finds it removed
 }
 
 // NewClient makes a client whose requests travel in q. It makes no inbox before
@@ -93,19 +94,18 @@ func nameOf(q mq.Queue, t int64) string {
 // reply came, and whether the request was handled is not known, unless the error
 // matches [mq.ErrTooLarge], [mq.ErrInvalidType] or errors.ErrUnsupported, which
 // come before it is sent. It matches that of ctx and its cause, [mq.ErrRemoved]
-// if the queue is gone, and [mq.ErrClosed] if the client was closed. The first
-// request makes an inbox, and fails as that does, such as with
-// [mq.ErrUnavailable].
+// if the queue is gone, [ErrReplyLost] if somebody has removed the inbox of the
+// client meanwhile, and [mq.ErrClosed] if the client was closed. The first
+// request makes the inbox, and the next one after its removal makes another; it
+// fails as that does, such as with [mq.ErrUnavailable].
 func (c *Client) Request(ctx context.Context, t int64, data []byte) ([]byte, error) {
-	in, err := c.begin(ctx, t)
+	in, call, err := c.begin(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	defer c.calls.Done()
-	h := header{kind: kindRequest, token: in.token, address: in.queue.Address()}
+	h := header{kind: kindRequest, id: call.id, token: in.token, address: in.queue.Address()}
 	h.deadline, _ = ctx.Deadline()
-	call := in.register()
-	h.id = call.id
 	b := h.append(make([]byte, 0, headerSize+len(h.address)+len(data)), data)
 	if err := c.queue.Send(ctx, mq.Message{Type: t, Data: b}); err != nil {
 		in.forget(call)
@@ -121,8 +121,12 @@ func (c *Client) Request(ctx context.Context, t int64, data []byte) ([]byte, err
 
 // explain returns the error of a request that err has ended.
 func (c *Client) explain(ctx context.Context, t int64, err error) error {
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+	switch {
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return c.ended(ctx, t)
+	case err == errInboxGone:
+		return &mq.Error{Op: "request", Queue: nameOf(c.queue, t), Kind: ErrReplyLost,
+			Detail: err.Error() + ", and a reply with it; the request may have been handled"}
 	}
 	return err
 }
@@ -132,37 +136,50 @@ func (c *Client) ended(ctx context.Context, t int64) error {
 	return handle.Ended("request", nameOf(c.queue, t), ctx)
 }
 
-// begin returns the inbox of the client, which it makes if there is none, and
-// counts a request that is under way.
-func (c *Client) begin(ctx context.Context, t int64) (*inbox, error) {
-	c.mu.RLock()
-	in, closing := c.inbox, c.closing
-	if in != nil && !closing && ctx.Err() == nil {
-		c.calls.Add(1)
-		c.mu.RUnlock()
-		return in, nil
+// begin registers a call with the inbox of the client, which it makes if there is
+// none or somebody has removed it, and counts a request that is under way.
+func (c *Client) begin(ctx context.Context, t int64) (*inbox, *call, error) {
+	for {
+		in, call, err := c.register(ctx, t)
+		if call != nil || err != nil {
+			return in, call, err
+		}
+		if err := c.openInbox(in); err != nil {
+			return nil, nil, err
+		}
 	}
-	err := c.closed()
-	c.mu.RUnlock()
-	switch {
-	case closing:
-		return nil, err
-	case ctx.Err() != nil:
-		return nil, c.ended(ctx, t)
-	}
-	if err := c.openInbox(); err != nil {
-		return nil, err
-	}
-	return c.begin(ctx, t)
 }
 
-// openInbox makes the inbox if there is none. Other calls go on meanwhile: an
-// inbox on another host takes a while.
-func (c *Client) openInbox() error {
+// register registers a call, and counts it. If the inbox, which it returns, is of
+// no use, there is no call.
+func (c *Client) register(ctx context.Context, t int64) (*inbox, *call, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	switch {
+	case c.closing:
+		return nil, nil, c.closed()
+	case ctx.Err() != nil:
+		return nil, nil, c.ended(ctx, t)
+	case c.inbox == nil:
+		return nil, nil, nil
+	}
+	if c.inbox.idle() {
+		c.inbox.check()
+	}
+	call := c.inbox.register()
+	if call != nil {
+		c.calls.Add(1)
+	}
+	return c.inbox, call, nil
+}
+
+// openInbox makes an inbox in place of the one that is of no use, nil if there
+// was none. Other calls go on meanwhile: an inbox on another host takes a while.
+func (c *Client) openInbox(useless *inbox) error {
 	c.opening.Lock()
 	defer c.opening.Unlock()
 	c.mu.RLock()
-	there := c.inbox != nil || c.closing
+	there := c.inbox != useless || c.closing
 	c.mu.RUnlock()
 	if there {
 		return nil
@@ -171,7 +188,7 @@ func (c *Client) openInbox() error {
 	if err != nil {
 		return err
 	}
-	in := newInbox(queue, c.spin)
+	in := newInbox(queue, c.spin, &c.stats)
 	in.watch(c.queue, c.checkInterval(), c.end)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -253,13 +270,9 @@ func (c *Client) Close() error {
 
 // Stats returns a snapshot of the counters.
 func (c *Client) Stats() ClientStats {
-	c.mu.RLock()
-	in := c.inbox
-	c.mu.RUnlock()
-	if in == nil {
-		return ClientStats{}
+	st := &c.stats
+	return ClientStats{
+		Sent: st.sent.Load(), Answered: st.answered.Load(),
+		Late: st.late.Load(), Duplicate: st.duplicate.Load(), Foreign: st.foreign.Load(),
 	}
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.stats
 }

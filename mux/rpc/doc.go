@@ -18,7 +18,9 @@
 // requests, which would deadlock when requests fill it: each client has a
 // private queue, its inbox, made by its first request and removed by
 // [Client.Close]. That of a client that was killed is removed by
-// sysv.RemoveDeadInboxes or posix.RemoveDeadInboxes, in any process.
+// sysv.RemoveDeadInboxes or posix.RemoveDeadInboxes, in any process. If somebody
+// removes that of one that lives, the requests under way fail with
+// [ErrReplyLost], and the next one makes another.
 //
 // A server that is killed loses the requests that it was handling; their clients
 // see their contexts end. So give every request a deadline.

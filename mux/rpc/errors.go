@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Why a message was not handled or its reply was lost, for Config.OnError.
+// Why a message was not handled or its reply was lost.
 var (
 	// ErrNotRequest: the message has no header of a request of this version.
 	ErrNotRequest = errors.New("not a request")
@@ -14,7 +14,8 @@ var (
 	// or before there was a reply.
 	ErrExpired = errors.New("request has expired")
 
-	// ErrReplyLost: the inbox of the client is gone, stays full, or is none.
+	// ErrReplyLost: the inbox of the client is gone, stays full, or is none. A
+	// request fails with it if the inbox was removed while it was under way.
 	ErrReplyLost = errors.New("reply was lost")
 
 	// ErrNoAnswer: the handler ended its goroutine, as runtime.Goexit and

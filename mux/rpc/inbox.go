@@ -4,12 +4,16 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"sync"
 	"time"
 
 	"ipcmq/internal/reader"
 	"ipcmq/mq"
 )
+
+// errInboxGone: somebody has removed the inbox.
+var errInboxGone = errors.New("the inbox of this client was removed")
 
 // maxAbandoned is how many requests that were given up are remembered, to tell
 // late replies from duplicate ones.
@@ -24,6 +28,8 @@ type inbox struct {
 	queue   mq.Inbox
 	replies mq.Receiver // from queue, polling
 	token   uint64      // of this inbox, in each request and its reply
+	checker mq.Checker  // of queue; nil if its removal need not be looked for
+	stats   *clientCounters
 
 	lead   chan struct{} // holds a value while nobody leads
 	closed chan struct{}
@@ -33,7 +39,6 @@ type inbox struct {
 	lastID    uint64
 	pending   map[uint64]*call
 	abandoned map[uint64]struct{} // ids of requests that were given up without a reply
-	stats     ClientStats
 
 	every   time.Duration // the time between two looks of watcher
 	watcher *time.Timer   // runs while something is pending
@@ -57,17 +62,21 @@ func (r reply) payload() ([]byte, error) {
 	return r.data, nil
 }
 
-func newInbox(queue mq.Inbox, spin time.Duration) *inbox {
+func newInbox(queue mq.Inbox, spin time.Duration, stats *clientCounters) *inbox {
 	var token [8]byte
 	rand.Read(token[:])
 	in := &inbox{
 		queue:     queue,
 		replies:   reader.Polling(queue, spin),
 		token:     binary.LittleEndian.Uint64(token[:]),
+		stats:     stats,
 		lead:      make(chan struct{}, 1),
 		closed:    make(chan struct{}),
 		pending:   make(map[uint64]*call),
 		abandoned: make(map[uint64]struct{}),
+	}
+	if !queue.Capabilities().Remote { // there it is in the memory of this process
+		in.checker, _ = mq.As[mq.Checker](queue)
 	}
 	in.lead <- struct{}{}
 	return in
@@ -75,20 +84,20 @@ func newInbox(queue mq.Inbox, spin time.Duration) *inbox {
 
 // watch looks from time to time, while something is pending, whether the queue
 // of the requests still exists, if it can be asked, and calls gone when it does
-// not.
+// not; and whether the inbox does.
 func (in *inbox) watch(requests mq.Queue, every time.Duration, gone func(error)) {
 	checker, ok := mq.As[mq.Checker](requests)
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.every = every
 	in.watcher = time.AfterFunc(every, func() {
-		if !ok {
-			return
+		if ok {
+			if err := checker.Check(); err != nil {
+				gone(err)
+				return
+			}
 		}
-		if err := checker.Check(); err != nil {
-			gone(err)
-			return
-		}
+		in.check()
 		in.mu.Lock()
 		defer in.mu.Unlock()
 		if len(in.pending) > 0 && in.err == nil {
@@ -97,17 +106,35 @@ func (in *inbox) watch(requests mq.Queue, every time.Duration, gone func(error))
 	})
 }
 
-// register makes a call, to which a reply can come.
+// check closes the inbox if it exists no more.
+func (in *inbox) check() {
+	if in.checker != nil && errors.Is(in.checker.Check(), mq.ErrRemoved) {
+		in.close(errInboxGone)
+	}
+}
+
+// idle reports whether nobody waits for replies, who would see that the inbox was
+// removed.
+func (in *inbox) idle() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return len(in.pending) == 0
+}
+
+// register makes a call, to which a reply can come; nil if the inbox is closed.
 func (in *inbox) register() *call {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if in.err != nil {
+		return nil
+	}
 	in.lastID++
 	call := &call{id: in.lastID, reply: make(chan reply, 1)}
-	if len(in.pending) == 0 && in.err == nil {
+	if len(in.pending) == 0 {
 		in.watcher.Reset(in.every)
 	}
 	in.pending[call.id] = call
-	in.stats.Sent++
+	in.stats.sent.Add(1)
 	return call
 }
 
@@ -116,7 +143,7 @@ func (in *inbox) forget(call *call) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	delete(in.pending, call.id)
-	in.stats.Sent--
+	in.stats.sent.Add(^uint64(0))
 }
 
 // abandon drops a call whose reply may still come.
@@ -167,6 +194,9 @@ func (in *inbox) receive(ctx context.Context, call *call) (reply, error) {
 		}
 		m, err := in.replies.Receive(ctx)
 		if err != nil {
+			if errors.Is(err, mq.ErrRemoved) {
+				in.close(errInboxGone)
+			}
 			if reason := in.reason(); reason != nil {
 				err = reason
 			}
@@ -182,21 +212,21 @@ func (in *inbox) dispatch(m mq.Message) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if err != nil || h.kind == kindRequest || h.token != in.token || h.id == 0 || h.id > in.lastID {
-		in.stats.Foreign++
+		in.stats.foreign.Add(1)
 		return
 	}
 	call := in.pending[h.id]
 	if call == nil {
 		if _, ok := in.abandoned[h.id]; ok {
 			delete(in.abandoned, h.id)
-			in.stats.Late++
+			in.stats.late.Add(1)
 		} else {
-			in.stats.Duplicate++
+			in.stats.duplicate.Add(1)
 		}
 		return
 	}
 	delete(in.pending, h.id)
-	in.stats.Answered++
+	in.stats.answered.Add(1)
 	call.reply <- reply{h, data}
 }
 

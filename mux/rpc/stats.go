@@ -13,6 +13,9 @@ type ClientStats struct {
 	Foreign   uint64 // of no request that this client has sent
 }
 
+// clientCounters are those of all inboxes that a client has had.
+type clientCounters struct{ sent, answered, late, duplicate, foreign atomic.Uint64 }
+
 // ServerStats counts what becomes of requests, see Config.Stats. It may be read
 // at any time, and shared by several calls of Handle.
 type ServerStats struct {
