@@ -117,3 +117,48 @@ func All(ctx context.Context, r Receiver) iter.Seq2[Message, error] {
 		}
 	}
 }
+
+// AllInto is All with one payload memory for all messages: m.Data is valid until
+// the next turn of the loop, as the bytes of a bufio.Scanner are. Clone what is
+// to last longer.
+func AllInto(ctx context.Context, r Receiver) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		var m Message
+		for {
+			if err := r.ReceiveInto(ctx, &m); err != nil {
+				yield(Message{}, err)
+				return
+			}
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
+// A BatchSender is a [Sender] that sends many messages at less cost than one by
+// one. [SendBatch] uses it.
+type BatchSender interface {
+	Sender
+
+	// SendBatch sends messages in their order, waiting for room like Send. It
+	// returns how many of them were sent: the first n. If n is less than
+	// len(messages), err says why the next one was not; after an error that
+	// matches [ErrInDoubt], the next ones may have been sent.
+	SendBatch(ctx context.Context, messages []Message) (n int, err error)
+}
+
+// SendBatch sends messages in their order: with SendBatch if s is a
+// [BatchSender], and otherwise one by one. It returns how many were sent, the
+// first n, and if that is not all of them, why the next one was not.
+func SendBatch(ctx context.Context, s Sender, messages []Message) (n int, err error) {
+	if b, ok := s.(BatchSender); ok {
+		return b.SendBatch(ctx, messages)
+	}
+	for n, m := range messages {
+		if err := s.Send(ctx, m); err != nil {
+			return n, err
+		}
+	}
+	return len(messages), nil
+}
