@@ -10,7 +10,7 @@ import (
 type Sender interface {
 	// Send adds m to the queue, waiting for room until ctx ends or the queue is
 	// closed or removed. If it returns an error, m was not sent; a queue with
-	// Capabilities.InDoubt has one exception, [ErrInDoubt].
+	// Capabilities.Remote has one exception, [ErrInDoubt].
 	//
 	// The error matches [ErrTooLarge] if m can never fit, and [ErrInvalidType]
 	// or [ErrInvalidPriority] if m cannot be sent at all; these come at once.

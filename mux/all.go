@@ -1,0 +1,51 @@
+package mux
+
+import (
+	"context"
+	"iter"
+
+	"ipcmq/internal/handle"
+	"ipcmq/mq"
+)
+
+// All returns an iterator over the messages of [Subscription.Messages], waiting
+// for each until ctx ends. The iteration ends with the subscription; if an error
+// of the queue ended the mux, or the end of ctx came first, that comes last, with
+// a zero Message.
+//
+//	for m, err := range s.All(ctx) {
+//		if err != nil {
+//			return err
+//		}
+//		handle(m)
+//	}
+//
+// Leaving the loop early takes nothing more from the channel, and the
+// subscription goes on. Several loops may run at once; each message goes to one
+// of them.
+func (s *Subscription) All(ctx context.Context) iter.Seq2[mq.Message, error] {
+	return func(yield func(mq.Message, error) bool) {
+		for {
+			var m mq.Message
+			var ok bool
+			if ctx.Err() == nil {
+				select {
+				case m, ok = <-s.messages:
+				case <-ctx.Done():
+				}
+			}
+			switch {
+			case ok:
+				if !yield(m, nil) {
+					return
+				}
+				continue
+			case ctx.Err() != nil:
+				yield(mq.Message{}, handle.Ended("receive", s.selector.String(), ctx))
+			case s.mux.Err() != nil:
+				yield(mq.Message{}, s.mux.Err())
+			}
+			return
+		}
+	}
+}

@@ -1,0 +1,52 @@
+package stream
+
+import (
+	"context"
+	"iter"
+
+	"ipcmq/internal/handle"
+	"ipcmq/mq"
+)
+
+// All returns an iterator over the messages of [Stream.Messages], waiting for
+// each until ctx ends. The iteration ends with the stream; if an error of the
+// queue or the end of ctx ended it, that comes last, with a zero Message.
+//
+//	for m, err := range s.All(ctx) {
+//		if err != nil {
+//			return err
+//		}
+//		handle(m)
+//	}
+//
+// Leaving the loop early takes nothing more from the channel, and the stream goes
+// on. Several loops may run at once; each message goes to one of them.
+//
+// A program that needs neither a channel nor Shutdown gets by without the
+// goroutine of a stream, with [mq.All].
+func (s *Stream) All(ctx context.Context) iter.Seq2[mq.Message, error] {
+	return func(yield func(mq.Message, error) bool) {
+		for {
+			var m mq.Message
+			var ok bool
+			if ctx.Err() == nil {
+				select {
+				case m, ok = <-s.messages:
+				case <-ctx.Done():
+				}
+			}
+			switch {
+			case ok:
+				if !yield(m, nil) {
+					return
+				}
+				continue
+			case ctx.Err() != nil:
+				yield(mq.Message{}, handle.Ended("receive", "", ctx))
+			case s.Err() != nil:
+				yield(mq.Message{}, s.Err())
+			}
+			return
+		}
+	}
+}
