@@ -10,22 +10,23 @@ import (
 
 // A Limit is a sysctl with the highest value that the kernel accepts.
 type Limit struct {
-	Name    string
-	Ceiling int64
+	Name     string
+	Ceiling  int64
+	Extended int64 // the ceiling of a system that was booted so, or 0
 }
 
 // The limits of message queues. The ceilings are constants of the kernel
 // (ipc/ipc_sysctl.c, ipc/mq_sysctl.c): no privilege goes beyond them.
 var (
-	MsgMax = Limit{"kernel.msgmax", math.MaxInt32}
-	MsgMnb = Limit{"kernel.msgmnb", math.MaxInt32}
-	MsgMni = Limit{"kernel.msgmni", 32768} // 16777216 if the system was booted with ipcmni_extend
+	MsgMax = Limit{"kernel.msgmax", math.MaxInt32, 0}
+	MsgMnb = Limit{"kernel.msgmnb", math.MaxInt32, 0}
+	MsgMni = Limit{"kernel.msgmni", 32768, 1 << 24} // with ipcmni_extend
 
-	MqMsgDefault     = Limit{"fs.mqueue.msg_default", 65536}
-	MqMsgMax         = Limit{"fs.mqueue.msg_max", 65536}
-	MqMsgsizeDefault = Limit{"fs.mqueue.msgsize_default", 16 << 20}
-	MqMsgsizeMax     = Limit{"fs.mqueue.msgsize_max", 16 << 20}
-	MqQueuesMax      = Limit{"fs.mqueue.queues_max", math.MaxInt32}
+	MqMsgDefault     = Limit{"fs.mqueue.msg_default", 65536, 0}
+	MqMsgMax         = Limit{"fs.mqueue.msg_max", 65536, 0}
+	MqMsgsizeDefault = Limit{"fs.mqueue.msgsize_default", 16 << 20, 0}
+	MqMsgsizeMax     = Limit{"fs.mqueue.msgsize_max", 16 << 20, 0}
+	MqQueuesMax      = Limit{"fs.mqueue.queues_max", math.MaxInt32, 0}
 )
 
 // All lists the limits.
@@ -54,13 +55,41 @@ func (l Limit) SetAtLeast(n int64) string {
 	return l.Set(min(powerOf2(n), l.Ceiling))
 }
 
+// AtCeiling reports whether the limit, given its value now, cannot be raised.
+func (l Limit) AtCeiling(now int64) bool {
+	// A value above the ceiling is possible only with the extended one.
+	return now == l.Ceiling || now > l.Ceiling && now >= l.Extended
+}
+
 // Double returns the command that doubles the limit, as far as it can be
 // raised, given its value now.
 func (l Limit) Double(now int64) string {
-	if now >= l.Ceiling {
-		return fmt.Sprintf("%s is at the kernel's own limit, %d", l.Name, l.Ceiling)
+	switch {
+	case l.AtCeiling(now):
+		return fmt.Sprintf("%s is at the kernel's own limit, %d", l.Name, now)
+	case now > l.Ceiling:
+		return fmt.Sprintf("sysctl -w %s=%d", l.Name, min(2*now, l.Extended))
 	}
-	return l.Set(min(2*now, l.Ceiling))
+	return l.Set(min(max(2*now, 1), l.Ceiling))
+}
+
+// defaultMsgqueue is the RLIMIT_MSGQUEUE with which a system begins.
+const defaultMsgqueue = 819200
+
+// DoubleMsgqueue returns the command that doubles RLIMIT_MSGQUEUE for a shell and
+// what it starts, given the soft and the hard limit now; -1 is unlimited.
+func DoubleMsgqueue(soft, hard int64) string {
+	if soft < 0 {
+		return "RLIMIT_MSGQUEUE is unlimited"
+	}
+	more := "unlimited"
+	if soft <= math.MaxInt64/2 {
+		more = fmt.Sprint(max(2*soft, defaultMsgqueue))
+	}
+	if hard < 0 || more != "unlimited" && max(2*soft, defaultMsgqueue) <= hard {
+		return fmt.Sprintf("prlimit --pid $$ --msgqueue=%s:", more) // the hard limit stays
+	}
+	return fmt.Sprintf("sudo prlimit --pid $$ --msgqueue=%s", more)
 }
 
 // powerOf2 returns the least power of 2 that is at least n, for n up to 2^62.

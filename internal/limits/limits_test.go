@@ -44,8 +44,49 @@ func TestNoAdviceIsAboveTheCeiling(t *testing.T) {
 				}
 			}
 		}
+		for _, now := range []int64{math.MinInt64, -1, 0} {
+			if match := value.FindStringSubmatch(l.Double(now)); match == nil || match[1] != "1" {
+				t.Errorf("%s.Double(%d): %q", l.Name, now, l.Double(now))
+			}
+		}
 		if advice := l.Double(l.Ceiling); value.MatchString(advice) {
 			t.Errorf("%s.Double(%d): %q", l.Name, l.Ceiling, advice)
+		}
+	}
+}
+
+func TestAnExtendedLimitIsDoubledFurther(t *testing.T) {
+	for now, want := range map[int64]string{
+		32767:    "sysctl -w kernel.msgmni=32768",
+		32768:    "kernel.msgmni is at the kernel's own limit, 32768",
+		32769:    "sysctl -w kernel.msgmni=65538",
+		16777215: "sysctl -w kernel.msgmni=16777216",
+		16777216: "kernel.msgmni is at the kernel's own limit, 16777216",
+	} {
+		if got := limits.MsgMni.Double(now); got != want {
+			t.Errorf("%d: %q", now, got)
+		}
+	}
+}
+
+func TestTheLimitOfAUserIsDoubled(t *testing.T) {
+	for _, test := range []struct {
+		soft, hard int64
+		want       string
+	}{
+		{819200, 819200, "sudo prlimit --pid $$ --msgqueue=1638400"},
+		{819200, 1638399, "sudo prlimit --pid $$ --msgqueue=1638400"},
+		{819200, 1638400, "prlimit --pid $$ --msgqueue=1638400:"},
+		{819200, -1, "prlimit --pid $$ --msgqueue=1638400:"},
+		{0, 0, "sudo prlimit --pid $$ --msgqueue=819200"},
+		{0, -1, "prlimit --pid $$ --msgqueue=819200:"},
+		{math.MaxInt64 / 2, math.MaxInt64, "prlimit --pid $$ --msgqueue=9223372036854775806:"},
+		{math.MaxInt64/2 + 1, -1, "prlimit --pid $$ --msgqueue=unlimited:"},
+		{math.MaxInt64, math.MaxInt64, "sudo prlimit --pid $$ --msgqueue=unlimited"},
+		{-1, -1, "RLIMIT_MSGQUEUE is unlimited"},
+	} {
+		if got := limits.DoubleMsgqueue(test.soft, test.hard); got != test.want {
+			t.Errorf("%d, %d: %q", test.soft, test.hard, got)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/internal/limits"
 	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
 )
@@ -118,30 +119,38 @@ func checkSysvLimits(rows []row) (findings []finding) {
 		return []finding{note("", "System V limits: %s", explain(err))}
 	}
 	if float64(u.Queues) >= much*float64(l.MaxQueues) {
-		findings = append(findings, wrong(sysctl("kernel.msgmni", l.MaxQueues)+", or ipcmq rm --mine --empty",
+		findings = append(findings, wrong(raiseOr(limits.MsgMni, l.MaxQueues, "ipcmq rm --mine --empty"),
 			"%d of %d System V queues are used (kernel.msgmni)", u.Queues, l.MaxQueues))
 	}
 	if l.MaxMessage > l.DefaultCapacity {
-		findings = append(findings, wrong(fmt.Sprintf("sysctl -w kernel.msgmnb=%d", 4*l.MaxMessage),
+		findings = append(findings, wrong(limits.MsgMnb.Set(min(4*int64(l.MaxMessage), limits.MsgMnb.Ceiling)),
 			"a message may have %d bytes (kernel.msgmax), and a new queue holds only %d (kernel.msgmnb)", l.MaxMessage, l.DefaultCapacity))
 	}
 	for _, r := range rows {
-		if r.Kind != "sysv" || r.Capacity < 0 {
-			continue
-		}
-		switch {
-		case r.Capacity < int64(min(l.MaxMessage, l.DefaultCapacity)):
-			findings = append(findings, wrong(fmt.Sprintf("ipcmq set %s --capacity %d", r.address.Shell(), l.DefaultCapacity),
-				"%s has a capacity of %d bytes: a message of up to %d (kernel.msgmax) can never be sent to it", r.Address, r.Capacity, l.MaxMessage))
-		case r.Capacity > int64(l.DefaultCapacity):
-			findings = append(findings, note(fmt.Sprintf("sysctl -w kernel.msgmnb=%d, if its owner is to change it or make it again", r.Capacity),
-				"%s has a capacity of %d bytes, above kernel.msgmnb = %d", r.Address, r.Capacity, l.DefaultCapacity))
+		if r.Kind == "sysv" && r.Capacity >= 0 {
+			findings = append(findings, checkCapacity(r, l)...)
 		}
 	}
 	if len(findings) == 0 {
 		findings = append(findings, ok("the System V limits suffice: %d of %d queues, messages of up to %d bytes", u.Queues, l.MaxQueues, l.MaxMessage))
 	}
 	return findings
+}
+
+// checkCapacity compares a queue's capacity with the limits.
+func checkCapacity(r row, l sysv.Limits) []finding {
+	switch capacity := int64(l.DefaultCapacity); {
+	case r.Capacity < min(int64(l.MaxMessage), capacity):
+		return []finding{wrong(fmt.Sprintf("ipcmq set %s --capacity %d", r.address.Shell(), capacity),
+			"%s has a capacity of %d bytes: a message of up to %d (kernel.msgmax) can never be sent to it", r.Address, r.Capacity, l.MaxMessage)}
+	case r.Capacity > limits.MsgMnb.Ceiling:
+		return []finding{note(fmt.Sprintf("ipcmq set %s --capacity %d, if its owner is to change it: %s", r.address.Shell(), capacity, limits.MsgMnb.Set(r.Capacity)),
+			"%s has a capacity of %d bytes, above kernel.msgmnb = %d", r.Address, r.Capacity, capacity)}
+	case r.Capacity > capacity:
+		return []finding{note(limits.MsgMnb.Set(r.Capacity)+", if its owner is to change it or make it again",
+			"%s has a capacity of %d bytes, above kernel.msgmnb = %d", r.Address, r.Capacity, capacity)}
+	}
+	return nil
 }
 
 func checkPosixLimits() (findings []finding) {
@@ -153,18 +162,26 @@ func checkPosixLimits() (findings []finding) {
 	if err != nil {
 		return nil // it was told that they cannot be listed
 	}
-	if float64(u.queues) >= much*float64(l.MaxQueues) {
-		findings = append(findings, wrong(sysctl("fs.mqueue.queues_max", l.MaxQueues)+", or ipcmq rm --mine --empty",
+	if l.MaxQueues >= 0 && float64(u.queues) >= much*float64(l.MaxQueues) { // the kernel takes negative ones for none
+		findings = append(findings, wrong(raiseOr(limits.MqQueuesMax, l.MaxQueues, "ipcmq rm --mine --empty"),
 			"%d of %d POSIX queues are used (fs.mqueue.queues_max)", u.queues, l.MaxQueues))
 	}
 	if l.UserBytes >= 0 && float64(u.bytes) >= much*float64(l.UserBytes) {
-		findings = append(findings, wrong(fmt.Sprintf("prlimit --pid $$ --msgqueue=%d, LimitMSGQUEUE= of a systemd unit, or smaller queues", 2*l.UserBytes),
+		findings = append(findings, wrong(limits.DoubleMsgqueue(l.UserBytes, l.MaxUserBytes)+", LimitMSGQUEUE= of a systemd unit, or smaller queues",
 			"the POSIX queues of this user take %d of %d bytes (RLIMIT_MSGQUEUE)", u.bytes, l.UserBytes))
 	}
 	if len(findings) == 0 {
 		findings = append(findings, ok("the POSIX limits suffice: %d of %d queues", u.queues, l.MaxQueues))
 	}
 	return findings
+}
+
+// raiseOr says how to raise a limit, given its value now, or what else helps.
+func raiseOr(l limits.Limit, now int, otherwise string) string {
+	if l.AtCeiling(int64(now)) {
+		return otherwise + "; " + l.Double(int64(now))
+	}
+	return l.Double(int64(now)) + ", or " + otherwise
 }
 
 // unreadAfter is how long a full queue may go unread.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ipcmq/mq"
+	"ipcmq/mq/sysv"
 )
 
 // What tests outside of the package use.
@@ -38,6 +39,15 @@ func Namespaces(proc fs.FS) (texts []string) {
 		texts = append(texts, f.level+" "+f.text)
 	}
 	return texts
+}
+
+// CheckCapacity returns what doctor says of a queue with key 42.
+func CheckCapacity(capacity int64, l sysv.Limits) (text, remedy string) {
+	r := sysvRow(sysv.Stat{Key: 42, Capacity: capacity})
+	for _, f := range checkCapacity(r, l) {
+		text, remedy = f.level+" "+f.text, f.remedy
+	}
+	return text, remedy
 }
 
 func CheckRemoveIPC(root fs.FS, uid int) string {

@@ -2,12 +2,12 @@ package cli
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/internal/limits"
 	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
 )
@@ -42,25 +42,9 @@ fs.mqueue hold for queues that are created later.`,
 	}
 }
 
-// The most that the kernel takes for some limits.
-var mostOf = map[string]int{
-	"kernel.msgmni":             32768, // 16777216 if the system was booted with ipcmni_extend
-	"fs.mqueue.msg_default":     65536,
-	"fs.mqueue.msg_max":         65536,
-	"fs.mqueue.msgsize_default": 16 << 20,
-	"fs.mqueue.msgsize_max":     16 << 20,
-}
-
-// sysctl returns the command that doubles a limit, as far as that goes.
-func sysctl(name string, now int) string {
-	most, ok := mostOf[name]
-	if !ok {
-		most = math.MaxInt32
-	}
-	if now >= most {
-		return fmt.Sprintf("it is at the kernel's own limit, %d", most)
-	}
-	return fmt.Sprintf("sysctl -w %s=%d", name, min(2*now, most))
+// limitLine is the line of a limit, given its value now.
+func limitLine(l limits.Limit, now int, used, what string) []string {
+	return []string{l.Name, strconv.Itoa(now), used, what, l.Double(int64(now))}
 }
 
 func sysvLimits() ([][]string, error) {
@@ -72,22 +56,17 @@ func sysvLimits() ([][]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	line := func(name string, now int, used, what string) []string {
-		return []string{name, strconv.Itoa(now), used, what, sysctl(name, now)}
-	}
-	largest := "-"
+	largest := int64(-1)
 	for s, err := range sysv.Queues() {
 		if err != nil {
 			return nil, err
 		}
-		if n, _ := strconv.ParseInt(largest, 10, 64); s.Capacity > n {
-			largest = strconv.FormatInt(s.Capacity, 10)
-		}
+		largest = max(largest, s.Capacity)
 	}
 	return [][]string{
-		line("kernel.msgmax", l.MaxMessage, "-", "bytes of one message (System V)"),
-		line("kernel.msgmnb", l.DefaultCapacity, largest, "bytes of capacity of a queue; used: the largest"),
-		line("kernel.msgmni", l.MaxQueues, strconv.Itoa(u.Queues), fmt.Sprintf("queues; in them %s of %d bytes", plural(u.Messages, "message"), u.Bytes)),
+		limitLine(limits.MsgMax, l.MaxMessage, "-", "bytes of one message (System V)"),
+		limitLine(limits.MsgMnb, l.DefaultCapacity, known(largest), "bytes of capacity of a queue; used: the largest"),
+		limitLine(limits.MsgMni, l.MaxQueues, strconv.Itoa(u.Queues), fmt.Sprintf("queues; in them %s of %d bytes", plural(u.Messages, "message"), u.Bytes)),
 	}, nil
 }
 
@@ -100,20 +79,17 @@ func posixLimits() ([][]string, error) {
 	if u, err := posixUsage(); err == nil {
 		queues, messages, size, bytes = strconv.Itoa(u.queues), strconv.Itoa(u.messages), strconv.Itoa(u.size), strconv.FormatInt(u.bytes, 10)
 	}
-	line := func(name string, now int, used, what string) []string {
-		return []string{name, strconv.Itoa(now), used, what, sysctl(name, now)}
-	}
 	limit, raise := "unlimited", "-"
 	if l.UserBytes >= 0 {
 		limit = strconv.FormatInt(l.UserBytes, 10)
-		raise = fmt.Sprintf("prlimit --pid $$ --msgqueue=%d", 2*l.UserBytes)
+		raise = limits.DoubleMsgqueue(l.UserBytes, l.MaxUserBytes)
 	}
 	return [][]string{
-		line("fs.mqueue.msg_default", l.DefaultMessages, "-", "messages of a queue, unless it asks (POSIX)"),
-		line("fs.mqueue.msg_max", l.MaxMessages, messages, "messages of a queue; used: the largest"),
-		line("fs.mqueue.msgsize_default", l.DefaultMessageSize, "-", "bytes of one message, unless it asks"),
-		line("fs.mqueue.msgsize_max", l.MaxMessageSize, size, "bytes of one message; used: the largest"),
-		line("fs.mqueue.queues_max", l.MaxQueues, queues, "queues"),
+		limitLine(limits.MqMsgDefault, l.DefaultMessages, "-", "messages of a queue, unless it asks (POSIX)"),
+		limitLine(limits.MqMsgMax, l.MaxMessages, messages, "messages of a queue; used: the largest"),
+		limitLine(limits.MqMsgsizeDefault, l.DefaultMessageSize, "-", "bytes of one message, unless it asks"),
+		limitLine(limits.MqMsgsizeMax, l.MaxMessageSize, size, "bytes of one message; used: the largest"),
+		limitLine(limits.MqQueuesMax, l.MaxQueues, queues, "queues"),
 		{"RLIMIT_MSGQUEUE", limit, bytes, "bytes of all queues of a user", raise},
 	}, nil
 }
