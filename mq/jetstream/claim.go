@@ -74,7 +74,7 @@ func (r *claims) take(c *call) (mq.Message, error) {
 			}
 			pauses.pause(c.ctx, q.restart.await().Done())
 		case !c.waits:
-			return mq.Message{}, q.fail(c.op, mq.ErrEmpty, nil, "")
+			return mq.Message{}, q.handle.Fail(c.op, mq.ErrEmpty, nil, "")
 		case wake == nil:
 			// Look once more: a message that comes after that is heard of.
 			err := q.subscribe(q.subjects.wakes(), func(subject string) {
@@ -109,7 +109,7 @@ func (r *claims) take(c *call) (mq.Message, error) {
 // interrupted makes the error for a call that was to end.
 func (r *claims) interrupted(c *call, err error) error {
 	if !c.waits {
-		return r.q.fail(c.op, mq.ErrClosed, nil, "")
+		return r.q.handle.Fail(c.op, mq.ErrClosed, nil, "")
 	}
 	return c.ended(err)
 }

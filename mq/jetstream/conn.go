@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	js "github.com/nats-io/nats.go/jetstream"
 
+	"ipcmq/internal/handle"
 	"ipcmq/mq"
 )
 
@@ -76,7 +77,7 @@ func dial(ctx context.Context, servers, name string, options []nats.Option) (*na
 		if nc != nil {
 			nc.Close()
 		}
-		return nil, (&Queue{name: name}).ended("open", ctx, nil)
+		return nil, (&Queue{handle: handle.Handle{Name: name}}).ended("open", ctx, nil)
 	case err != nil:
 		cancel()
 		return nil, connectError(withoutSecrets(opts.Servers), name, err)

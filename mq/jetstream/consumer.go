@@ -138,7 +138,7 @@ func (c *consumer) others() string {
 }
 
 func (q *Queue) unsupported(op string, err error, detail string) error {
-	return q.fail(op, errors.ErrUnsupported, err, detail)
+	return q.handle.Fail(op, errors.ErrUnsupported, err, detail)
 }
 
 // ensureSoon is ensure for a call that cannot be canceled.
@@ -147,7 +147,7 @@ func (c *consumer) ensureSoon(call *call) error {
 	defer cancel()
 	err := insist(ctx, func() error { return c.ensure(ctx, call.op) })
 	if err != nil && c.q.life.Err() != nil {
-		return c.q.fail(call.op, mq.ErrClosed, nil, "")
+		return c.q.handle.Fail(call.op, mq.ErrClosed, nil, "")
 	}
 	if err != nil {
 		return c.q.failed(call.op, err)
@@ -208,7 +208,7 @@ func (c *consumer) lend(call *call, n int) (msgs []*nats.Msg, asked time.Time, e
 		case call.ctx.Err() != nil && call.waits:
 			return nil, asked, call.ended(err)
 		case call.ctx.Err() != nil:
-			return nil, asked, c.q.fail(call.op, mq.ErrClosed, nil, "")
+			return nil, asked, c.q.handle.Fail(call.op, mq.ErrClosed, nil, "")
 		case !call.waits && err != nil:
 			return nil, asked, c.q.failed(call.op, err)
 		case !call.waits:
@@ -217,7 +217,7 @@ func (c *consumer) lend(call *call, n int) (msgs []*nats.Msg, asked time.Time, e
 				return nil, asked, call.failed(err)
 			}
 			if !more || tries == maxTries {
-				return nil, asked, c.q.fail(call.op, mq.ErrEmpty, nil, "")
+				return nil, asked, c.q.handle.Fail(call.op, mq.ErrEmpty, nil, "")
 			}
 			p.wait = shortWait
 		case err == nil && time.Since(asked) > p.wait/2:

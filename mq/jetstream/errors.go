@@ -105,11 +105,6 @@ func isDoubtful(err error) bool {
 	return isUnavailable(err) && !isUnsent(err) && code(err) != codeStreamCreate
 }
 
-// fail makes an error about q; err may be nil and detail empty.
-func (q *Queue) fail(op string, kind, err error, detail string) *mq.Error {
-	return &mq.Error{Op: op, Queue: q.name, Kind: kind, Err: err, Detail: detail}
-}
-
 // failed makes an error of what a server answered, or did not.
 func (q *Queue) failed(op string, err error) error {
 	var e *mq.Error
@@ -117,13 +112,13 @@ func (q *Queue) failed(op string, err error) error {
 	case errors.As(err, &e):
 		return err
 	case code(err) == codeStreamNotFound:
-		return q.fail(op, mq.ErrRemoved, err, "")
+		return q.handle.Fail(op, mq.ErrRemoved, err, "")
 	case errors.Is(err, nats.ErrConnectionClosed):
-		return q.fail(op, mq.ErrClosed, err, "the connection was closed")
+		return q.handle.Fail(op, mq.ErrClosed, err, "the connection was closed")
 	case isUnavailable(err):
-		return q.fail(op, mq.ErrUnavailable, err, unavailable(err))
+		return q.handle.Fail(op, mq.ErrUnavailable, err, unavailable(err))
 	}
-	return q.fail(op, nil, err, "")
+	return q.handle.Fail(op, nil, err, "")
 }
 
 // unavailable says why a server cannot be reached.
@@ -142,14 +137,14 @@ func unavailable(err error) string {
 // lost makes the error for an operation whose answer was lost; why says more,
 // or is nil.
 func (q *Queue) lost(op string, why error) error {
-	e := q.fail(op, mq.ErrInDoubt, why, "the answer was lost: in doubt whether it happened")
+	e := q.handle.Fail(op, mq.ErrInDoubt, why, "the answer was lost: in doubt whether it happened")
 	return e
 }
 
 // ended makes the error for a call that ctx has ended, while the server was as
 // last says; nil means that it was well.
 func (q *Queue) ended(op string, ctx context.Context, last error) error {
-	e := handle.Ended(op, q.name, ctx)
+	e := handle.Ended(op, q.handle.Name, ctx)
 	if last != nil && isUnavailable(last) && !isOfContext(last) {
 		e.Err = errors.Join(e.Err, mq.ErrUnavailable, last)
 		e.Detail = fmt.Sprintf("%v while the queue was unavailable: %v", context.Cause(ctx), unavailable(last))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"ipcmq/internal/handle"
 	"ipcmq/mq"
 )
 
@@ -70,7 +71,7 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 	}
 	defer c.end()
 	in := &inbox{q: q, id: rand.Text()}
-	in.address = inboxScheme + q.name + ":" + in.id
+	in.address = inboxScheme + q.handle.Name + ":" + in.id
 	in.life, in.end = context.WithCancel(context.Background())
 	in.sub, err = q.nc.Subscribe(q.subjects.inbox(in.id)+"*", in.deliver)
 	if err != nil {
@@ -253,7 +254,7 @@ func (in *inbox) wait(ctx context.Context, waits bool, op string, b *bell, do fu
 		}
 		if ctx.Err() != nil {
 			in.mu.Unlock()
-			return (&Queue{name: in.address}).ended(op, ctx, nil)
+			return (&Queue{handle: handle.Handle{Name: in.address}}).ended(op, ctx, nil)
 		}
 		if do() {
 			in.mu.Unlock()
@@ -283,10 +284,10 @@ func (in *inbox) wait(ctx context.Context, waits bool, op string, b *bell, do fu
 // second is opened without asking again; if it is gone, sending tells.
 func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	const op = "open inbox"
-	id, ok := strings.CutPrefix(address, inboxScheme+q.name+":")
+	id, ok := strings.CutPrefix(address, inboxScheme+q.handle.Name+":")
 	if !ok || len(id) != inboxID || strings.IndexFunc(id, notInNames) >= 0 {
 		return nil, &mq.Error{Op: op, Queue: strconv.Quote(address), Kind: mq.ErrNotInbox,
-			Detail: fmt.Sprintf("the address is not %s%s: and the id of an inbox", inboxScheme, q.name)}
+			Detail: fmt.Sprintf("the address is not %s%s: and the id of an inbox", inboxScheme, q.handle.Name)}
 	}
 	c, err := q.begin(op, context.Background(), false, true)
 	if err != nil {

@@ -29,7 +29,7 @@ func (q *Queue) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
 	if q.mode == ClaimMode {
 		return nil, q.unsupported(op, nil, "a queue in claim mode has no leases: what is received is removed; create the queue in lease mode")
 	}
-	c, err := q.begin(op, context.Background(), false, q.access.CanReceive())
+	c, err := q.begin(op, context.Background(), false, q.handle.Access.CanReceive())
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +59,9 @@ func (r *leases) Lease(ctx context.Context) (mq.Lease, error) {
 func (r *leases) LeaseBatch(ctx context.Context, n int) ([]mq.Lease, error) {
 	q := r.from.q
 	if n < 1 {
-		return nil, q.fail("lease", mq.ErrInvalidConfig, nil, fmt.Sprintf("a batch of %d messages; 1 is the least", n))
+		return nil, q.handle.Fail("lease", mq.ErrInvalidConfig, nil, fmt.Sprintf("a batch of %d messages; 1 is the least", n))
 	}
-	c, err := q.begin("lease", ctx, true, q.access.CanReceive())
+	c, err := q.begin("lease", ctx, true, q.handle.Access.CanReceive())
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (l *lease) Nak(ctx context.Context, delay time.Duration) error {
 	body := nakBody
 	switch {
 	case delay < 0:
-		return l.q.fail("nak", mq.ErrInvalidConfig, nil, fmt.Sprintf("delay %v is negative; 0 gives back at once", delay))
+		return l.q.handle.Fail("nak", mq.ErrInvalidConfig, nil, fmt.Sprintf("delay %v is negative; 0 gives back at once", delay))
 	case delay > 0:
 		body = fmt.Appendf(nil, `-NAK {"delay": %d}`, delay.Nanoseconds())
 	}
@@ -182,7 +182,7 @@ func (l *lease) tell(ctx context.Context, op string, body []byte, late bool) err
 		case doubt && (over || !late):
 			return l.q.lost(op, err) // it is lent again, or soon will be
 		case over:
-			return l.q.fail(op, mq.ErrUnavailable, err, "the lease has run out, and the server was not told: "+unavailable(err))
+			return l.q.handle.Fail(op, mq.ErrUnavailable, err, "the lease has run out, and the server was not told: "+unavailable(err))
 		}
 		return err
 	})

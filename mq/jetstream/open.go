@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	js "github.com/nats-io/nats.go/jetstream"
 
+	"ipcmq/internal/handle"
 	"ipcmq/mq"
 )
 
@@ -43,8 +44,8 @@ func open(ctx context.Context, nc *nats.Conn, name string, c Config) (*Queue, er
 		timely, cancel = context.WithTimeout(ctx, openWait)
 		defer cancel()
 	}
-	q := &Queue{nc: nc, name: name, subjects: subjectsOf(name)} // what asking needs
-	for range 100 {                                             // while others create and remove the queue between the two requests
+	q := &Queue{nc: nc, handle: handle.Handle{Name: name}, subjects: subjectsOf(name)} // what asking needs
+	for range 100 {                                                                    // while others create and remove the queue between the two requests
 		var info *js.StreamInfo
 		created := false
 		err := insist(timely, func() (err error) {
@@ -53,9 +54,9 @@ func open(ctx context.Context, nc *nats.Conn, name string, c Config) (*Queue, er
 		})
 		switch {
 		case err == nil && c.Exclusive:
-			return nil, q.fail("open", fs.ErrExist, nil, "the queue exists and Exclusive is set")
+			return nil, q.handle.Fail("open", fs.ErrExist, nil, "the queue exists and Exclusive is set")
 		case code(err) == codeStreamNotFound && c.OpenOnly:
-			return nil, q.fail("open", fs.ErrNotExist, err, "there is no such queue and OpenOnly is set")
+			return nil, q.handle.Fail("open", fs.ErrNotExist, err, "there is no such queue and OpenOnly is set")
 		case code(err) == codeStreamNotFound:
 			info, err = q.create(timely, c)
 			created = err == nil
@@ -63,7 +64,7 @@ func open(ctx context.Context, nc *nats.Conn, name string, c Config) (*Queue, er
 				continue
 			}
 			if code(err) == codeStreamNameInUse {
-				return nil, q.fail("open", fs.ErrExist, err, "the queue exists and Exclusive is set")
+				return nil, q.handle.Fail("open", fs.ErrExist, err, "the queue exists and Exclusive is set")
 			}
 		}
 		if err == nil && !created {
@@ -82,7 +83,7 @@ func open(ctx context.Context, nc *nats.Conn, name string, c Config) (*Queue, er
 		q.created = created
 		return q, nil
 	}
-	return nil, q.fail("open", mq.ErrUnavailable, nil, "others create and remove the queue all the time")
+	return nil, q.handle.Fail("open", mq.ErrUnavailable, nil, "others create and remove the queue all the time")
 }
 
 // create creates the queue.
@@ -100,13 +101,13 @@ func (q *Queue) create(ctx context.Context, c Config) (*js.StreamInfo, error) {
 		c.AckWait = DefaultAckWait
 	}
 	if least := int64(overhead(q.subjects, c.Storage)); c.MaxBytes < least {
-		return nil, q.fail("open", mq.ErrInvalidConfig, nil,
+		return nil, q.handle.Fail("open", mq.ErrInvalidConfig, nil,
 			fmt.Sprintf("MaxBytes = %d has no room for a message, whose overhead alone is %d bytes", c.MaxBytes, least))
 	}
 	id := rand.Text()
 	cfg := js.StreamConfig{
 		Name:              q.subjects.stream,
-		Description:       "ipcmq queue " + q.name,
+		Description:       "ipcmq queue " + q.handle.Name,
 		Subjects:          []string{q.subjects.types()},
 		Retention:         js.WorkQueuePolicy,
 		MaxConsumers:      -1,
@@ -158,13 +159,13 @@ func (q *Queue) create(ctx context.Context, c Config) (*js.StreamInfo, error) {
 // asks for.
 func (q *Queue) compare(s *js.StreamConfig, c Config) error {
 	differs := func(what string, asked, is any) error {
-		return q.fail("open", mq.ErrInvalidConfig, nil,
+		return q.handle.Fail("open", mq.ErrInvalidConfig, nil,
 			fmt.Sprintf("%s = %v, but the queue exists with %v; leave %s out, or remove the queue", what, asked, is, what))
 	}
 	mode := modeOf(s)
 	switch {
 	case mode == 0:
-		return q.fail("open", mq.ErrInvalidConfig, nil, fmt.Sprintf("the stream %s exists, and is not a queue that this package has made", s.Name))
+		return q.handle.Fail("open", mq.ErrInvalidConfig, nil, fmt.Sprintf("the stream %s exists, and is not a queue that this package has made", s.Name))
 	case c.Mode != 0 && c.Mode != mode:
 		return differs("Mode", c.Mode, mode)
 	case c.Storage != 0 && c.Storage != storageOf(s):

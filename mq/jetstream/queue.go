@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"io/fs"
 	"maps"
 	"math"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	js "github.com/nats-io/nats.go/jetstream"
 
+	"ipcmq/internal/handle"
 	"ipcmq/mq"
 )
 
@@ -25,10 +25,9 @@ type Queue struct {
 
 	nc       *nats.Conn
 	ownsConn bool
-	name     string
+	handle   handle.Handle
 	id       string // tells the queue from another one of its name
 	subjects subjects
-	access   mq.Access
 	created  bool
 
 	mode       Mode
@@ -88,7 +87,7 @@ func Open(ctx context.Context, servers, name string, cfg *Config) (*Queue, error
 		return nil, err
 	}
 	if ctx.Err() != nil {
-		return nil, (&Queue{name: name}).ended("open", ctx, nil)
+		return nil, (&Queue{handle: handle.Handle{Name: name}}).ended("open", ctx, nil)
 	}
 	nc, err := dial(ctx, servers, name, c.NATS)
 	if err != nil {
@@ -129,7 +128,7 @@ func OpenConn(ctx context.Context, nc *nats.Conn, name string, cfg *Config) (*Qu
 // newQueue makes a handle on a queue that exists.
 func newQueue(nc *nats.Conn, name string, info *js.StreamInfo, c Config) *Queue {
 	q := &Queue{
-		nc: nc, name: name, subjects: subjectsOf(name), access: c.Access,
+		nc: nc, handle: handle.Handle{Name: name, Access: c.Access}, subjects: subjectsOf(name),
 		id: info.Config.Metadata[metaID], mode: modeOf(&info.Config), storage: storageOf(&info.Config), ackWait: ackWaitOf(&info.Config),
 		maxBytes: info.Config.MaxBytes, maxSize: int64(info.Config.MaxMsgSize), duplicates: info.Config.Duplicates,
 		sender:     rand.Text()[:idRandom],
@@ -145,10 +144,10 @@ func newQueue(nc *nats.Conn, name string, info *js.StreamInfo, c Config) *Queue 
 }
 
 // Name returns the name that the queue was opened with.
-func (q *Queue) Name() string { return q.name }
+func (q *Queue) Name() string { return q.handle.Name }
 
 // String returns the name and the mode, such as "orders (lease mode)".
-func (q *Queue) String() string { return fmt.Sprintf("%s (%v)", q.name, q.mode) }
+func (q *Queue) String() string { return fmt.Sprintf("%s (%v)", q.handle.Name, q.mode) }
 
 // Mode returns LeaseMode or ClaimMode.
 func (q *Queue) Mode() Mode { return q.mode }
@@ -275,13 +274,13 @@ type call struct {
 
 // begin begins a call, or returns why it cannot be made.
 func (q *Queue) begin(op string, user context.Context, waits, allowed bool) (*call, error) {
-	if !allowed {
-		return nil, q.fail(op, fs.ErrPermission, nil, "the handle was opened "+q.access.String())
+	if err := q.handle.Usable(op, allowed, false); err != nil {
+		return nil, err
 	}
 	q.mu.Lock()
 	if q.closed {
 		q.mu.Unlock()
-		return nil, q.fail(op, mq.ErrClosed, nil, "")
+		return nil, q.handle.Fail(op, mq.ErrClosed, nil, "")
 	}
 	q.calls.Add(1)
 	q.mu.Unlock()
@@ -307,7 +306,7 @@ func (q *Queue) begin(op string, user context.Context, waits, allowed bool) (*ca
 // was as last says.
 func (c *call) ended(last error) error {
 	if c.q.life.Err() != nil {
-		return c.q.fail(c.op, mq.ErrClosed, nil, "")
+		return c.q.handle.Fail(c.op, mq.ErrClosed, nil, "")
 	}
 	return c.q.ended(c.op, c.user, last)
 }

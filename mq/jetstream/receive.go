@@ -50,7 +50,7 @@ func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
 	}
 	defer c.end()
 	from := q.source(s)
-	if consumer, ok := from.(*consumer); ok && q.access.CanReceive() {
+	if consumer, ok := from.(*consumer); ok && q.handle.Access.CanReceive() {
 		if err := consumer.ensureSoon(c); err != nil {
 			return nil, err
 		}
@@ -61,7 +61,7 @@ func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
 // selectable returns an error if the queue cannot select s.
 func (q *Queue) selectable(op string, s mq.Selector) error {
 	if err := s.Validate(); err != nil {
-		return q.fail(op, mq.ErrInvalidType, nil, "selector "+s.String()+": message types begin at 1; use Any for all types")
+		return q.handle.Fail(op, mq.ErrInvalidType, nil, "selector "+s.String()+": message types begin at 1; use Any for all types")
 	}
 	if q.mode == LeaseMode && s.Kind() != mq.SelectAny && s.Kind() != mq.SelectType {
 		return q.unsupported(op, nil, "a queue in lease mode cannot select "+s.String()+", only any and single types; claim mode can")
@@ -100,7 +100,7 @@ func (r *receiver) TryReceiveInto(m *mq.Message) error {
 }
 
 func (r *receiver) receive(ctx context.Context, waits bool) (mq.Message, error) {
-	c, err := r.q.begin("receive", ctx, waits, r.q.access.CanReceive())
+	c, err := r.q.begin("receive", ctx, waits, r.q.handle.Access.CanReceive())
 	if err != nil {
 		return mq.Message{}, err
 	}

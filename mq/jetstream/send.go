@@ -36,7 +36,7 @@ func (q *Queue) Send(ctx context.Context, m mq.Message) error { return q.send(ct
 func (q *Queue) TrySend(m mq.Message) error { return q.send(context.Background(), false, m) }
 
 func (q *Queue) send(ctx context.Context, waits bool, m mq.Message) error {
-	c, err := q.begin("send", ctx, waits, q.access.CanSend())
+	c, err := q.begin("send", ctx, waits, q.handle.Access.CanSend())
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (q *Queue) send(ctx context.Context, waits bool, m mq.Message) error {
 // sendable returns an error if m can never be sent.
 func (q *Queue) sendable(m mq.Message) error {
 	if m.Type < 1 {
-		return q.fail("send", mq.ErrInvalidType, nil, fmt.Sprintf("message type %d: types begin at 1", m.Type))
+		return q.handle.Fail("send", mq.ErrInvalidType, nil, fmt.Sprintf("message type %d: types begin at 1", m.Type))
 	}
 	if len(m.Data) > q.maxPayload() {
 		return q.tooLarge(len(m.Data), nil)
@@ -69,15 +69,15 @@ func (q *Queue) sendable(m mq.Message) error {
 func (q *Queue) tooLarge(n int, err error) error {
 	server := q.nc.MaxPayload() - int64(headerSize)
 	if n := int64(n); n > server {
-		return q.fail("send", mq.ErrTooLarge, err, fmt.Sprintf(
+		return q.handle.Fail("send", mq.ErrTooLarge, err, fmt.Sprintf(
 			"message of %d bytes and a header of %d exceeds the server's max_payload = %d (raise it in the configuration of the server)",
 			n, headerSize, q.nc.MaxPayload()))
 	}
 	if n := int64(n); q.maxBytes > 0 && n > q.maxBytes-int64(q.Overhead()) {
-		return q.fail("send", mq.ErrTooLarge, err, fmt.Sprintf(
+		return q.handle.Fail("send", mq.ErrTooLarge, err, fmt.Sprintf(
 			"message of %d bytes and an overhead of %d exceeds MaxBytes = %d of the queue (create it with more)", n, q.Overhead(), q.maxBytes))
 	}
-	return q.fail("send", mq.ErrTooLarge, err, fmt.Sprintf(
+	return q.handle.Fail("send", mq.ErrTooLarge, err, fmt.Sprintf(
 		"message of %d bytes and a header of %d exceeds max_msg_size = %d of the stream %s", n, headerSize, q.maxSize, q.subjects.stream))
 }
 
@@ -100,7 +100,7 @@ func (p *publication) send() error {
 			return nil
 		case isFull(err):
 			if !p.waits {
-				return p.q.fail(p.op, mq.ErrFull, err, "")
+				return p.q.handle.Fail(p.op, mq.ErrFull, err, "")
 			}
 			if room == nil {
 				// Before the next try: room that is made after it is heard of.

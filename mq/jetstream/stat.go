@@ -44,7 +44,7 @@ func (q *Queue) Stat(ctx context.Context) (Stat, error) {
 		return Stat{}, c.failed(err)
 	}
 	s := Stat{
-		Name: q.name, Mode: q.mode, Storage: storageOf(&info.Config), Replicas: info.Config.Replicas, AckWait: ackWaitOf(&info.Config),
+		Name: q.handle.Name, Mode: q.mode, Storage: storageOf(&info.Config), Replicas: info.Config.Replicas, AckWait: ackWaitOf(&info.Config),
 		Messages: int64(info.State.Msgs), Bytes: int64(info.State.Bytes),
 		MaxBytes: max(info.Config.MaxBytes, 0), MaxMessages: max(info.Config.MaxMsgs, 0),
 		Created: info.Created,

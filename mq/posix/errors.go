@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 
-	"ipcmq/internal/handle"
 	"ipcmq/internal/limits"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
@@ -14,38 +13,26 @@ import (
 
 const noQueues = "this system has no POSIX message queues (CONFIG_POSIX_MQUEUE), or a sandbox such as gVisor lacks them"
 
-// fail makes an error about q; errno may be 0 and detail empty.
-func (q *Queue) fail(op string, kind error, errno sys.Errno, detail string) *mq.Error {
-	e := &mq.Error{Op: op, Queue: q.name, Kind: kind, Detail: detail}
-	if errno != 0 {
-		e.Err = errno
-	}
-	return e
-}
-
 // errno makes an error of what a call on q answered.
 func (q *Queue) errno(op string, errno sys.Errno) error {
 	switch errno {
 	case sys.EBADF, sys.EINTR:
-		return q.fail(op, mq.ErrClosed, 0, "")
+		return q.handle.Fail(op, mq.ErrClosed, nil, "")
 	case sys.EMFILE:
-		return q.fail(op, nil, errno, "to wait takes another descriptor, and the process has none left (raise RLIMIT_NOFILE with ulimit -n, or set Config.Blocking)")
+		return q.handle.Fail(op, nil, errno, "to wait takes another descriptor, and the process has none left (raise RLIMIT_NOFILE with ulimit -n, or set Config.Blocking)")
 	case sys.ENOSPC:
-		return q.fail(op, nil, errno, "the poller of the Go runtime takes no more descriptors (raise fs.epoll.max_user_watches, or set Config.Blocking)")
+		return q.handle.Fail(op, nil, errno, "the poller of the Go runtime takes no more descriptors (raise fs.epoll.max_user_watches, or set Config.Blocking)")
 	case sys.ENOMEM:
-		return q.fail(op, nil, errno, "the kernel has no memory for the message")
+		return q.handle.Fail(op, nil, errno, "the kernel has no memory for the message")
 	case sys.ENOSYS:
-		return q.fail(op, nil, errno, noQueues)
+		return q.handle.Fail(op, nil, errno, noQueues)
 	}
-	return q.fail(op, nil, errno, "")
+	return q.handle.Fail(op, nil, errno, "")
 }
 
 // ended makes the error for a call that ctx or Close ended.
 func (q *Queue) ended(op string, ctx context.Context) error {
-	if q.closed.Load() {
-		return q.fail(op, mq.ErrClosed, 0, "")
-	}
-	return handle.Ended(op, q.name, ctx)
+	return q.handle.Ended(op, ctx, q.closed.Load())
 }
 
 // openError explains why a queue could not be opened or created. For all its

@@ -55,7 +55,7 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 }
 
 // Address returns "posix:" and the name of the inbox.
-func (in *inbox) Address() string { return inboxScheme + in.name }
+func (in *inbox) Address() string { return inboxScheme + in.handle.Name }
 
 // Remove unlinks the inbox.
 func (in *inbox) Remove() error { return in.Unlink() }
@@ -85,11 +85,11 @@ func (q *Queue) Check() error {
 	info, err := q.file.Stat()
 	switch {
 	case errors.Is(err, os.ErrClosed):
-		return q.fail("check", mq.ErrClosed, 0, "")
+		return q.handle.Fail("check", mq.ErrClosed, nil, "")
 	case err != nil:
-		return &mq.Error{Op: "check", Queue: q.name, Err: err}
+		return &mq.Error{Op: "check", Queue: q.handle.Name, Err: err}
 	case sys.FileStatus(info).Links == 0:
-		return q.fail("check", mq.ErrRemoved, 0, "the name of the queue was unlinked")
+		return q.handle.Fail("check", mq.ErrRemoved, nil, "the name of the queue was unlinked")
 	}
 	return nil
 }

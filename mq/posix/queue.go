@@ -2,13 +2,13 @@ package posix
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
 
+	"ipcmq/internal/handle"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
 )
@@ -18,9 +18,8 @@ import (
 type Queue struct {
 	receiver
 
-	name           string
+	handle         handle.Handle
 	created        bool
-	access         mq.Access
 	inboxMode      fs.FileMode
 	maxMessages    int
 	maxMessageSize int
@@ -119,7 +118,7 @@ func retry(call func() (int, sys.Errno)) (int, sys.Errno) {
 // newQueue makes a handle of a descriptor, which it closes if it fails.
 func newQueue(name string, fd int, c Config) (*Queue, error) {
 	file := os.NewFile(uintptr(fd), name)
-	q := &Queue{name: name, access: c.Access, inboxMode: c.InboxMode, file: file, fd: fd}
+	q := &Queue{handle: handle.Handle{Name: name, Access: c.Access}, inboxMode: c.InboxMode, file: file, fd: fd}
 	attr, errno := sys.MqGetAttr(fd)
 	if errno != 0 {
 		file.Close()
@@ -146,34 +145,27 @@ func newQueue(name string, fd int, c Config) (*Queue, error) {
 		b := make([]byte, q.maxMessageSize)
 		return &b
 	}
-	q.errFull = q.fail("send", mq.ErrFull, sys.EAGAIN, "")
-	q.errEmpty = q.fail("receive", mq.ErrEmpty, sys.EAGAIN, "")
+	q.errFull = q.handle.Fail("send", mq.ErrFull, sys.EAGAIN, "")
+	q.errEmpty = q.handle.Fail("receive", mq.ErrEmpty, sys.EAGAIN, "")
 	return q, nil
 }
 
-func (q *Queue) checkOwners(owners []int) error {
-	if len(owners) == 0 {
+func (q *Queue) checkOwners(trusted []int) error {
+	if len(trusted) == 0 {
 		return nil
 	}
 	info, err := q.file.Stat()
 	if err != nil {
-		return &mq.Error{Op: "open", Queue: q.name, Err: err}
+		return &mq.Error{Op: "open", Queue: q.handle.Name, Err: err}
 	}
-	owner := int(sys.FileStatus(info).UID)
-	for _, trusted := range owners {
-		if owner == trusted {
-			return nil
-		}
-	}
-	return &mq.Error{Op: "open", Queue: q.name, Kind: fs.ErrPermission,
-		Detail: fmt.Sprintf("owner %d is not among the trusted users %v: someone else put this queue there", owner, owners)}
+	return q.handle.CheckOwners(trusted, handle.Owner{Role: "owner", UID: sys.FileStatus(info).UID})
 }
 
 // Name returns the name that the queue was opened with.
-func (q *Queue) Name() string { return q.name }
+func (q *Queue) Name() string { return q.handle.Name }
 
 // String returns the name that the queue was opened with.
-func (q *Queue) String() string { return q.name }
+func (q *Queue) String() string { return q.handle.Name }
 
 // Created reports whether opening this handle created the queue.
 func (q *Queue) Created() bool { return q.created }
@@ -192,7 +184,7 @@ func (q *Queue) Close() error {
 	q.using.Lock() // those that use the descriptor now are quick
 	defer q.using.Unlock()
 	if err := q.file.Close(); err != nil {
-		return &mq.Error{Op: "close", Queue: q.name, Err: err}
+		return &mq.Error{Op: "close", Queue: q.handle.Name, Err: err}
 	}
 	return nil
 }
@@ -208,7 +200,7 @@ func (q *Queue) Unlink() error {
 	if err := q.usable("unlink", true); err != nil {
 		return err
 	}
-	return Unlink(q.name)
+	return Unlink(q.handle.Name)
 }
 
 // Unlink removes the name of a queue as [Queue.Unlink] does, without opening it.
@@ -254,11 +246,5 @@ func (q *Queue) SyscallConn() (syscall.RawConn, error) {
 
 // usable returns an error if q was closed or lacks the access.
 func (q *Queue) usable(op string, allowed bool) error {
-	if !allowed {
-		return q.fail(op, fs.ErrPermission, 0, "the handle was opened "+q.access.String())
-	}
-	if q.closed.Load() {
-		return q.fail(op, mq.ErrClosed, 0, "")
-	}
-	return nil
+	return q.handle.Usable(op, allowed, q.closed.Load())
 }

@@ -107,15 +107,15 @@ func (q *Queue) TrySend(m mq.Message) error {
 }
 
 func (q *Queue) sendable(m mq.Message) error {
-	if err := q.usable("send", q.access.CanSend()); err != nil {
+	if err := q.usable("send", q.handle.Access.CanSend()); err != nil {
 		return err
 	}
 	if m.Priority > sys.MaxPriority {
-		return q.fail("send", mq.ErrInvalidPriority, 0,
+		return q.handle.Fail("send", mq.ErrInvalidPriority, nil,
 			fmt.Sprintf("priority %d is not in 0 to %d", m.Priority, sys.MaxPriority))
 	}
 	if len(m.Data) > q.maxMessageSize {
-		return q.fail("send", mq.ErrTooLarge, 0, fmt.Sprintf(
+		return q.handle.Fail("send", mq.ErrTooLarge, nil, fmt.Sprintf(
 			"message of %d bytes exceeds the message size of the queue, %d (fixed when it was created, see Config.MaxMessageSize)",
 			len(m.Data), q.maxMessageSize))
 	}
@@ -131,11 +131,11 @@ type receiver struct{ q *Queue }
 func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
 	if err := s.Validate(); err != nil {
 		e := *err.(*mq.Error)
-		e.Queue = q.name
+		e.Queue = q.handle.Name
 		return nil, &e
 	}
 	if s.Kind() != mq.SelectAny {
-		return nil, q.fail("select", errors.ErrUnsupported, 0,
+		return nil, q.handle.Fail("select", errors.ErrUnsupported, nil,
 			"selector "+s.String()+": POSIX queues have priorities and no types, and give the highest priority first")
 	}
 	return &receiver{q}, nil
@@ -160,7 +160,7 @@ func (r *receiver) Receive(ctx context.Context) (mq.Message, error) {
 // an error, *m is unchanged.
 func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
 	q := r.q
-	if err := q.usable("receive", q.access.CanReceive()); err != nil {
+	if err := q.usable("receive", q.handle.Access.CanReceive()); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
@@ -196,7 +196,7 @@ func (r *receiver) TryReceive() (mq.Message, error) {
 // TryReceiveInto is TryReceive into *m, as [Queue.ReceiveInto] does it.
 func (r *receiver) TryReceiveInto(m *mq.Message) error {
 	q := r.q
-	if err := q.usable("receive", q.access.CanReceive()); err != nil {
+	if err := q.usable("receive", q.handle.Access.CanReceive()); err != nil {
 		return err
 	}
 	buf, pooled := q.room(m)

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"slices"
 
-	"ipcmq/internal/sys"
 	"ipcmq/mq"
 )
 
@@ -97,15 +96,4 @@ func accessBits(a mq.Access) int {
 		return 0o200
 	}
 	return 0o600
-}
-
-// checkOwners returns an error unless the queue is owned and was created by
-// one of the owners.
-func checkOwners(owners []int, ds sys.Msqid, name string) error {
-	if len(owners) == 0 || slices.Contains(owners, int(ds.UID)) && slices.Contains(owners, int(ds.CUID)) {
-		return nil
-	}
-	return &mq.Error{Op: "open", Queue: name, Kind: fs.ErrPermission,
-		Detail: fmt.Sprintf("owner %d or creator %d is not among the trusted users %v: someone else put this queue there",
-			ds.UID, ds.CUID, owners)}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 
-	"ipcmq/internal/handle"
 	"ipcmq/internal/limits"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
@@ -13,35 +12,23 @@ import (
 
 const noQueues = "this system has no System V message queues, or a sandbox forbids them"
 
-// fail makes an error about q; errno may be 0 and detail empty.
-func (q *Queue) fail(op string, kind error, errno sys.Errno, detail string) *mq.Error {
-	e := &mq.Error{Op: op, Queue: q.name, Kind: kind, Detail: detail}
-	if errno != 0 {
-		e.Err = errno
-	}
-	return e
-}
-
 // errno makes an error of what a call on q answered. EINVAL means that the id is
 // gone: every other cause of it is ruled out before the calls.
 func (q *Queue) errno(op string, errno sys.Errno) error {
 	switch errno {
 	case sys.EIDRM, sys.EINVAL:
-		return q.fail(op, mq.ErrRemoved, errno, "")
+		return q.handle.Fail(op, mq.ErrRemoved, errno, "")
 	case sys.EPERM: // of Set and Remove
-		return q.fail(op, fs.ErrPermission, errno, "only the owner and the creator of the queue, and root, may do this")
+		return q.handle.Fail(op, fs.ErrPermission, errno, "only the owner and the creator of the queue, and root, may do this")
 	case sys.ENOSYS:
-		return q.fail(op, nil, errno, noQueues)
+		return q.handle.Fail(op, nil, errno, noQueues)
 	}
-	return q.fail(op, nil, errno, "")
+	return q.handle.Fail(op, nil, errno, "")
 }
 
 // ended makes the error for a call that ctx or Close ended.
 func (q *Queue) ended(op string, ctx context.Context) error {
-	if q.calls.Closed() {
-		return q.fail(op, mq.ErrClosed, 0, "")
-	}
-	return handle.Ended(op, q.name, ctx)
+	return q.handle.Ended(op, ctx, q.calls.Closed())
 }
 
 func openError(name string, errno sys.Errno, c Config) error {
@@ -83,16 +70,16 @@ func tooManyQueues() string {
 
 // tooLarge returns the error for n bytes of payload, by which limit they exceed
 // now, or nil if they can fit.
-func (q *Queue) tooLarge(n int, errno sys.Errno) error {
+func (q *Queue) tooLarge(n int, err error) error {
 	if info, e := sys.MsgLimits(); e == 0 && n > int(info.Max) {
-		return q.fail("send", mq.ErrTooLarge, errno, fmt.Sprintf(
+		return q.handle.Fail("send", mq.ErrTooLarge, err, fmt.Sprintf(
 			"message of %d bytes exceeds kernel.msgmax = %d (%s)", n, info.Max, limits.MsgMax.SetAtLeast(int64(n))))
 	}
 	ds, e := q.statAnyhow()
 	if e != 0 || uint64(n+q.reserved) <= ds.Qbytes && ds.Qbytes > 0 {
 		return nil
 	}
-	return q.fail("send", mq.ErrTooLarge, errno, fmt.Sprintf(
+	return q.handle.Fail("send", mq.ErrTooLarge, err, fmt.Sprintf(
 		"message of %d bytes exceeds the capacity of the queue, msg_qbytes = %d (raise it with Set; above kernel.msgmnb that needs CAP_SYS_RESOURCE)",
 		n+q.reserved, ds.Qbytes))
 }

@@ -53,7 +53,7 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 		in, errno = makeInbox(mode, mode)
 	}
 	if errno == sys.EAGAIN {
-		return nil, q.fail("new inbox", mq.ErrTooLarge, errno, fmt.Sprintf(
+		return nil, q.handle.Fail("new inbox", mq.ErrTooLarge, errno, fmt.Sprintf(
 			"kernel.msgmnb or kernel.msgmax is less than the %d bytes of the record in an inbox; raise them with sysctl -w", recordSize))
 	}
 	if errno != 0 {

@@ -19,11 +19,11 @@ import (
 //
 // See msgrcv(2), MSG_COPY.
 func (q *Queue) Peek(index int) (mq.Message, error) {
-	if err := q.usable("peek", q.access.CanReceive()); err != nil {
+	if err := q.usable("peek", q.handle.Access.CanReceive()); err != nil {
 		return mq.Message{}, err
 	}
 	if index < 0 {
-		return mq.Message{}, q.fail("peek", mq.ErrInvalidConfig, 0, fmt.Sprintf("index %d is negative", index))
+		return mq.Message{}, q.handle.Fail("peek", mq.ErrInvalidConfig, nil, fmt.Sprintf("index %d is negative", index))
 	}
 	r := receiver{q: q, typ: int64(index), flags: sys.MSG_COPY}
 	for {
@@ -36,13 +36,13 @@ func (q *Queue) Peek(index int) (mq.Message, error) {
 			}
 			return m, nil
 		case sys.ENOMSG:
-			return m, q.fail("peek", mq.ErrEmpty, errno, fmt.Sprintf("no message at position %d", index))
+			return m, q.handle.Fail("peek", mq.ErrEmpty, errno, fmt.Sprintf("no message at position %d", index))
 		case sys.ENOSYS:
-			return m, q.fail("peek", errors.ErrUnsupported, errno, "the kernel lacks MSG_COPY (CONFIG_CHECKPOINT_RESTORE)")
+			return m, q.handle.Fail("peek", errors.ErrUnsupported, errno, "the kernel lacks MSG_COPY (CONFIG_CHECKPOINT_RESTORE)")
 		case sys.E2BIG, sys.EINTR:
 		case sys.EINVAL:
 			if _, e := q.statAnyhow(); e == 0 {
-				return m, q.fail("peek", mq.ErrTooLarge, errno, "the message exceeds kernel.msgmax of now (raise it with sysctl -w kernel.msgmax=N)")
+				return m, q.handle.Fail("peek", mq.ErrTooLarge, errno, "the message exceeds kernel.msgmax of now (raise it with sysctl -w kernel.msgmax=N)")
 			}
 			return m, q.errno("peek", errno)
 		default:

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"sync/atomic"
 
+	"ipcmq/internal/handle"
 	"ipcmq/internal/sleep"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
@@ -17,9 +18,8 @@ type Queue struct {
 	receiver // of any type
 
 	id        int
-	name      string
+	handle    handle.Handle
 	created   bool
-	access    mq.Access
 	truncate  int
 	inboxMode fs.FileMode
 	reserved  int // bytes of the capacity that payloads cannot have
@@ -65,7 +65,11 @@ func Open(key Key, cfg *Config) (*Queue, error) {
 	if created {
 		err = q.setCapacity(c.Capacity)
 	} else if len(c.Owners) > 0 {
-		err = q.checkOwners(c.Owners)
+		ds, errno := q.statAnyhow()
+		if errno != 0 {
+			return nil, q.errno("open", errno)
+		}
+		err = q.checkOwners(c.Owners, ds)
 	}
 	if err != nil {
 		return nil, err
@@ -156,21 +160,22 @@ func OpenID(id int, cfg *Config) (*Queue, error) {
 	if errno != 0 {
 		return nil, openError(name, errno, c)
 	}
-	if err := checkOwners(c.Owners, ds, name); err != nil {
-		return nil, err
-	}
 	if ds.Key != 0 {
 		name = fmt.Sprintf("key %v (id %d)", Key(ds.Key), id)
 	}
-	return newQueue(id, name, false, c), nil
+	q := newQueue(id, name, false, c)
+	if err := q.checkOwners(c.Owners, ds); err != nil {
+		return nil, err
+	}
+	return q, nil
 }
 
 func newQueue(id int, name string, created bool, c Config) *Queue {
-	q := &Queue{id: id, name: name, created: created, access: c.Access, truncate: c.Truncate, inboxMode: c.InboxMode}
+	q := &Queue{id: id, handle: handle.Handle{Name: name, Access: c.Access}, created: created, truncate: c.Truncate, inboxMode: c.InboxMode}
 	q.receiver = receiver{q: q}
 	q.size.Store(initialSize())
-	q.errFull = q.fail("send", mq.ErrFull, sys.EAGAIN, "")
-	q.errEmpty = q.fail("receive", mq.ErrEmpty, sys.ENOMSG, "")
+	q.errFull = q.handle.Fail("send", mq.ErrFull, sys.EAGAIN, "")
+	q.errEmpty = q.handle.Fail("receive", mq.ErrEmpty, sys.ENOMSG, "")
 	return q
 }
 
@@ -183,7 +188,7 @@ func (q *Queue) Created() bool { return q.created }
 
 // String returns the key and the id, such as "key 0x0000002a (id 7)" or
 // "private queue (id 7)".
-func (q *Queue) String() string { return q.name }
+func (q *Queue) String() string { return q.handle.Name }
 
 // Close unblocks every call that is blocked on this handle, waits until it has
 // returned, and makes it and all later ones fail with [mq.ErrClosed]. The queue
@@ -228,21 +233,12 @@ func (q *Queue) Capabilities() mq.Capabilities {
 	}
 }
 
-func (q *Queue) checkOwners(owners []int) error {
-	ds, errno := q.statAnyhow()
-	if errno != 0 {
-		return q.errno("open", errno)
-	}
-	return checkOwners(owners, ds, q.name)
+// checkOwners returns an error unless the owner and the creator are trusted.
+func (q *Queue) checkOwners(trusted []int, ds sys.Msqid) error {
+	return q.handle.CheckOwners(trusted, handle.Owner{Role: "owner", UID: ds.UID}, handle.Owner{Role: "creator", UID: ds.CUID})
 }
 
 // usable returns an error if q was closed or lacks the access.
 func (q *Queue) usable(op string, allowed bool) error {
-	if !allowed {
-		return q.fail(op, fs.ErrPermission, 0, "the handle was opened "+q.access.String())
-	}
-	if q.calls.Closed() {
-		return q.fail(op, mq.ErrClosed, 0, "")
-	}
-	return nil
+	return q.handle.Usable(op, allowed, q.calls.Closed())
 }

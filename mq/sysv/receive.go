@@ -23,11 +23,11 @@ type receiver struct {
 func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
 	if err := s.Validate(); err != nil {
 		e := *err.(*mq.Error)
-		e.Queue = q.name
+		e.Queue = q.handle.Name
 		return nil, &e
 	}
 	if s.Type() > sys.MaxType {
-		return nil, q.fail("select", mq.ErrInvalidType, 0, s.String()+": types are 1 to 2147483647 on 32-bit systems")
+		return nil, q.handle.Fail("select", mq.ErrInvalidType, nil, s.String()+": types are 1 to 2147483647 on 32-bit systems")
 	}
 	switch s.Kind() {
 	case mq.SelectType:
@@ -60,7 +60,7 @@ func (r *receiver) Receive(ctx context.Context) (mq.Message, error) {
 // ReceiveInto is Receive into *m, reusing the memory of m.Data if its capacity
 // suffices. If it returns an error, *m is unchanged.
 func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
-	if err := r.q.usable("receive", r.q.access.CanReceive()); err != nil {
+	if err := r.q.usable("receive", r.q.handle.Access.CanReceive()); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
@@ -96,7 +96,7 @@ func (r *receiver) TryReceive() (mq.Message, error) {
 
 // TryReceiveInto is TryReceive into *m, as [Queue.ReceiveInto] does it.
 func (r *receiver) TryReceiveInto(m *mq.Message) error {
-	if err := r.q.usable("receive", r.q.access.CanReceive()); err != nil {
+	if err := r.q.usable("receive", r.q.handle.Access.CanReceive()); err != nil {
 		return err
 	}
 	for {

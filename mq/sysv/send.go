@@ -78,14 +78,14 @@ func (q *Queue) TrySend(m mq.Message) error {
 
 // sendable returns an error if m can never be sent.
 func (q *Queue) sendable(m mq.Message) error {
-	if err := q.usable("send", q.access.CanSend()); err != nil {
+	if err := q.usable("send", q.handle.Access.CanSend()); err != nil {
 		return err
 	}
 	if m.Type < 1 || m.Type > sys.MaxType {
-		return q.fail("send", mq.ErrInvalidType, 0, fmt.Sprintf("message type %d is not in 1 to %d", m.Type, sys.MaxType))
+		return q.handle.Fail("send", mq.ErrInvalidType, nil, fmt.Sprintf("message type %d is not in 1 to %d", m.Type, sys.MaxType))
 	}
 	if len(m.Data) > maxRaw { // before copying much in vain
-		return q.tooLarge(len(m.Data), 0)
+		return q.tooLarge(len(m.Data), nil)
 	}
 	return nil
 }

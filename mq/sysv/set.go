@@ -43,13 +43,13 @@ func (q *Queue) Set(change func(*Settings)) error {
 	change(&s)
 	switch {
 	case s.Mode&^permissions != 0:
-		return q.fail("set", mq.ErrInvalidConfig, 0,
+		return q.handle.Fail("set", mq.ErrInvalidConfig, nil,
 			fmt.Sprintf("Mode = %v has bits other than read and write for owner, group and others (0666)", s.Mode))
 	case s.Capacity < 1:
-		return q.fail("set", mq.ErrInvalidConfig, 0,
+		return q.handle.Fail("set", mq.ErrInvalidConfig, nil,
 			fmt.Sprintf("Capacity = %d: nothing could ever be sent; it is 1 byte or more", s.Capacity))
 	case s.Capacity > math.MaxInt32: // the kernel would drop the upper bits
-		return q.fail("set", mq.ErrInvalidConfig, 0,
+		return q.handle.Fail("set", mq.ErrInvalidConfig, nil,
 			fmt.Sprintf("Capacity = %d: the kernel takes up to 2147483647 bytes", s.Capacity))
 	}
 	old := int64(ds.Qbytes)
@@ -69,7 +69,7 @@ func (q *Queue) setError(errno sys.Errno, s Settings, old int64) error {
 	if errno == sys.EINVAL {
 		// The ids are the only values that can be at fault; or the queue is gone.
 		if _, e := q.statAnyhow(); e == 0 {
-			return q.fail("set", mq.ErrInvalidConfig, errno,
+			return q.handle.Fail("set", mq.ErrInvalidConfig, errno,
 				fmt.Sprintf("owner %d:%d does not exist in this user namespace; it must be set to ids that do", s.UID, s.GID))
 		}
 	}
@@ -78,11 +78,11 @@ func (q *Queue) setError(errno sys.Errno, s Settings, old int64) error {
 		return q.errno("set", errno)
 	}
 	if s.Capacity == old {
-		return q.fail("set", fs.ErrPermission, errno, fmt.Sprintf(
+		return q.handle.Fail("set", fs.ErrPermission, errno, fmt.Sprintf(
 			"the capacity of the queue, %d bytes, is above kernel.msgmnb = %d, which was lowered: set Capacity to %d as well, or %s (or not the owner)",
 			old, now.DefaultCapacity, now.DefaultCapacity, limits.MsgMnb.SetAtLeast(old)))
 	}
-	return q.fail("set", fs.ErrPermission, errno, fmt.Sprintf(
+	return q.handle.Fail("set", fs.ErrPermission, errno, fmt.Sprintf(
 		"capacity of %d bytes exceeds kernel.msgmnb = %d (%s, or CAP_SYS_RESOURCE; or not the owner)",
 		s.Capacity, now.DefaultCapacity, limits.MsgMnb.SetAtLeast(s.Capacity)))
 }
