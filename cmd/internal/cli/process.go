@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ipcmq/internal/procfs"
 )
 
 // A process is one that has used a queue.
@@ -26,54 +28,21 @@ func (p process) String() string {
 	return strconv.Itoa(p.PID) + " " + p.Command
 }
 
-// userAt returns the process pid that used a queue at that time. One that was
-// started later has only got its number.
+// userAt returns the process pid that used a queue at that time. A zombie has
+// ended, and one that was started later has only got the number.
 func userAt(pid int, at time.Time) process {
 	p := process{PID: pid}
 	if pid == 0 {
 		return p
 	}
-	started, err := processStart(pid)
-	if err == nil && started.After(at.Add(2*time.Second)) {
+	started, err := procfs.StartTime(os.DirFS("/proc"), pid)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && started.After(at.Add(2*time.Second)) {
 		return p
 	}
 	if comm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm"); err == nil {
 		p.Command = string(bytes.TrimSpace(comm))
 	}
 	return p
-}
-
-// processStart returns when a process was started, to a second or so.
-func processStart(pid int) (time.Time, error) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return time.Time{}, err
-	}
-	// The second field is the command in parentheses, which may hold anything.
-	fields := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
-	if len(fields) < 20 {
-		return time.Time{}, errors.New("/proc/PID/stat is too short")
-	}
-	ticks, err := strconv.ParseInt(string(fields[19]), 10, 64)
-	if err != nil {
-		return time.Time{}, err
-	}
-	boot, err := bootTime()
-	return boot.Add(time.Duration(ticks) * (time.Second / 100)), err // USER_HZ is 100 wherever Go runs
-}
-
-func bootTime() (time.Time, error) {
-	b, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		return time.Time{}, err
-	}
-	for line := range strings.Lines(string(b)) {
-		if s, ok := strings.CutPrefix(line, "btime "); ok {
-			n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
-			return time.Unix(n, 0), err
-		}
-	}
-	return time.Time{}, errors.New("/proc/stat has no boot time")
 }
 
 // A waiter is a process that waits in the kernel for a message or for room.
