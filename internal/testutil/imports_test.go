@@ -1,6 +1,7 @@
 package testutil_test
 
 import (
+	"bytes"
 	"go/build/constraint"
 	"go/parser"
 	"go/token"
@@ -161,5 +162,29 @@ func TestTestsDoNotSleepToSynchronize(t *testing.T) {
 		if strings.Contains(string(text), "time."+"Sleep(") {
 			t.Errorf("%s sleeps", s.path)
 		}
+	}
+}
+
+// A file that is longer than this holds more than one thing.
+func TestNoFileIsLong(t *testing.T) {
+	const most = 400
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && d.Name() == ".git":
+			return filepath.SkipDir
+		case filepath.Ext(path) != ".go":
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		if n := bytes.Count(b, []byte("\n")); n > most {
+			t.Errorf("%s has %d lines, more than %d", path, n, most)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

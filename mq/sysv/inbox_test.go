@@ -2,7 +2,6 @@ package sysv_test
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,12 +9,10 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"ipcmq/internal/sys"
 	"ipcmq/internal/testutil"
 	"ipcmq/mq"
 	"ipcmq/mq/sysv"
@@ -278,149 +275,4 @@ func startWith(t *testing.T, role string, q *sysv.Queue) (cmd *exec.Cmd, id int)
 		t.Fatal(err)
 	}
 	return cmd, id
-}
-
-func TestInboxesOfDeadProcessesAreRemoved(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator shows the process ids of queues wrongly")
-	testutil.NeedNamespace(t)
-	q := newQueue(t, nil)
-	mine := newInbox(t, q)
-	private := newQueue(t, nil) // of a dead process, but no inbox
-	send(t, private, 1)
-	taker, _ := startWith(t, "take one", private)
-	alive, aliveID := startWith(t, "inbox", q)
-	var dead []int
-	for range 3 {
-		cmd, id := startWith(t, "inbox", q)
-		dead = append(dead, id)
-		cmd.Process.Kill()
-		cmd.Wait()
-	}
-	slices.Sort(dead)
-	taker.Process.Kill()
-	taker.Wait()
-
-	removed, err := sysv.RemoveDeadInboxes()
-	slices.Sort(removed)
-	if err != nil || !slices.Equal(removed, dead) {
-		t.Errorf("removed %v, %v; want %v", removed, err, dead)
-	}
-	for _, kept := range []int{mine.ID(), aliveID, private.ID()} {
-		if other, err := sysv.OpenID(kept, nil); err != nil {
-			t.Errorf("queue %d is gone: %v", kept, err)
-		} else {
-			other.Close()
-		}
-	}
-	if removed, err := sysv.RemoveDeadInboxes(); err != nil || len(removed) > 0 {
-		t.Errorf("again, removed %v, %v", removed, err)
-	}
-
-	// Killed and not waited for, a process is a zombie.
-	alive.Process.Kill()
-	testutil.Await(t, func() error {
-		removed, err := sysv.RemoveDeadInboxes()
-		if err != nil || !slices.Equal(removed, []int{aliveID}) {
-			return fmt.Errorf("removed %v, %v; want %d", removed, err, aliveID)
-		}
-		return nil
-	})
-	alive.Wait()
-}
-
-// privateQueue makes a queue as other programs do, with a mode of their choice.
-func privateQueue(t *testing.T, mode int) *sysv.Queue {
-	t.Helper()
-	testutil.NotEmulated(t, "the emulator makes the mode 16 bits", "s390x")
-	id, errno := sys.Msgget(uint32(sysv.Private), sys.IPC_CREAT|sys.IPC_EXCL|mode)
-	if errno != 0 {
-		t.Fatal(errno)
-	}
-	q, err := sysv.OpenID(id, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		q.Remove()
-		q.Close()
-	})
-	return q
-}
-
-// C programs give their private queues the mode 0777, or the decimal 777.
-func TestPrivateQueuesOfOtherProgramsAreNoInboxes(t *testing.T) {
-	q := newQueue(t, nil)
-	for _, mode := range []int{0o777, 0o1777, 777, 0o711, 0o755, 0o700, 0o600, 0o610, 0o601, 0o651, 0o615, 0o666, 0o011, 0o211} {
-		if mode&0o400 == 0 && os.Geteuid() != 0 {
-			continue
-		}
-		other := privateQueue(t, mode)
-		if _, err := q.OpenInbox(fmt.Sprintf("sysv:%d", other.ID())); !errors.Is(err, mq.ErrNotInbox) {
-			t.Errorf("mode %#o: %v", mode, err)
-		}
-	}
-	if removed, err := sysv.RemoveDeadInboxes(); err != nil || len(removed) > 0 {
-		t.Errorf("removed %v, %v", removed, err)
-	}
-}
-
-// Only an inbox whose record names a process that has certainly ended is
-// removed.
-func TestInboxesThatCannotBeJudgedStay(t *testing.T) {
-	testutil.NeedNamespace(t)
-	in := newInbox(t, newQueue(t, nil))
-	mine, err := in.Peek(0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	record := func(changes map[int]uint64) mq.Message {
-		b := bytes.Clone(mine.Data)
-		for field, value := range changes {
-			binary.LittleEndian.PutUint64(b[8+8*field:], value)
-		}
-		return mq.Message{Type: 2, Data: b}
-	}
-	const pid, start, pidSpace, timeSpace = 0, 1, 2, 3
-	ended := map[int]uint64{start: 1} // whoever has this pid now began later
-	for _, c := range []struct {
-		name     string
-		messages []mq.Message
-		removed  bool
-	}{
-		{"of this process", []mq.Message{record(nil)}, false},
-		{"of one whose pid is used again", []mq.Message{record(ended)}, true},
-		{"of one that has ended, with replies", []mq.Message{record(ended), {Type: 1}}, true},
-		{"of one that is gone", []mq.Message{record(map[int]uint64{pid: 1 << 22})}, true},
-		{"of another pid namespace", []mq.Message{record(map[int]uint64{start: 1, pidSpace: 1})}, false},
-		{"of another time namespace", []mq.Message{record(map[int]uint64{start: 1, timeSpace: 1})}, false},
-		{"of nobody", []mq.Message{record(map[int]uint64{pid: 0, start: 0, pidSpace: 0, timeSpace: 0})}, false},
-		{"pid too large", []mq.Message{record(map[int]uint64{pid: 1 << 32, start: 1})}, false},
-		{"a record behind another message", []mq.Message{{Type: 1}, record(ended)}, false},
-		{"a record of another type", []mq.Message{{Type: 3, Data: record(ended).Data}}, false},
-		{"a record that is cut", []mq.Message{{Type: 2, Data: record(ended).Data[:39]}}, false},
-		{"no record", []mq.Message{{Type: 2, Data: []byte("something else of 40 bytes, with the type")}}, false},
-		{"empty", nil, false},
-	} {
-		q := privateQueue(t, 0o611)
-		for _, m := range c.messages {
-			if err := q.TrySend(m); err != nil {
-				t.Fatal(err)
-			}
-		}
-		removed, err := sysv.RemoveDeadInboxes()
-		if err != nil || slices.Equal(removed, []int{q.ID()}) != c.removed || len(removed) > 1 {
-			t.Errorf("%s: removed %v, %v", c.name, removed, err)
-		}
-	}
-}
-
-func FuzzParseRecord(f *testing.F) {
-	f.Add([]byte("ipcq\x01\x06\x00\x00" + strings.Repeat("\x01\x00\x00\x00\x00\x00\x00\x00", 4)))
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		p, err := sysv.ParseRecord(b)
-		if err == nil && (len(b) != 40 || p.PID <= 0) {
-			t.Errorf("%q is %+v", b, p)
-		}
-	})
 }

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ipcmq/internal/sys"
+	"ipcmq/internal/testutil"
+	"ipcmq/mq"
+	"ipcmq/mq/sysv"
+	"ipcmq/mux/rpc"
+)
+
+// A cServer is the C server, running on a queue.
+type cServer struct {
+	*exec.Cmd
+	queue *sysv.Queue
+	out   bytes.Buffer
+}
+
+func startServer(t *testing.T, q *sysv.Queue) *cServer {
+	t.Helper()
+	s := &cServer{Cmd: compile(t, "server", q), queue: q}
+	s.Stdout = &s.out
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if s.ProcessState == nil {
+			s.Process.Kill()
+			s.Wait()
+		}
+	})
+	return s
+}
+
+// end removes the queue, which ends the server, and compares what it prints.
+func (s *cServer) end(t *testing.T, want string) {
+	t.Helper()
+	if err := s.queue.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Wait(); err != nil || s.out.String() != want {
+		t.Errorf("printed\n%s, %v; not\n%s", s.out.String(), err, want)
+	}
+}
+
+func TestGoClientIsAnsweredByACServer(t *testing.T) {
+	q := newQueue(t)
+	s := startServer(t, q)
+	m := newClient(t, q)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var group sync.WaitGroup
+	for c := range 8 {
+		group.Go(func() {
+			for i := range 50 {
+				text := strings.Repeat(fmt.Sprintf("caller %d, %d. ", c, i), 1+i)
+				got, err := m.Request(ctx, requests, []byte(text))
+				if err != nil || string(got) != strings.ToUpper(text) {
+					t.Errorf("%q: got %q, %v", text, got, err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	_, err := m.Request(ctx, requests, nil)
+	var remote *rpc.RemoteError
+	if !errors.As(err, &remote) || remote.Code != 1024 || remote.Text != "nothing to put in upper case" {
+		t.Errorf("an empty request: %v", err)
+	}
+	if st := m.Stats(); st.Sent != 401 || st.Answered != 401 || st.Foreign+st.Late+st.Duplicate != 0 {
+		t.Errorf("%+v", st)
+	}
+	s.end(t, "handled 401, malformed 0, expired 0, refused 0, replies lost 0\n")
+}
+
+// request returns a request as the documentation of package rpc specifies it.
+func request(deadline int64, address, payload string) []byte {
+	b := append([]byte("ipcq"), 1, 1, 0, 0)
+	b = binary.LittleEndian.AppendUint64(b, 5) // id
+	b = binary.LittleEndian.AppendUint64(b, 6) // token
+	b = binary.LittleEndian.AppendUint64(b, uint64(deadline))
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(address)))
+	b = append(b, 0, 0, 0, 0, 0, 0)
+	return append(append(b, address...), payload...)
+}
+
+// reply is a reply or an error to it.
+func reply(kind, code byte, payload string) string {
+	b := append([]byte("ipcq"), 1, kind, code, 0)
+	if code != 0 && code != 3 {
+		b[6], b[7] = 0, 4 // 1024
+	}
+	b = binary.LittleEndian.AppendUint64(b, 5)
+	b = binary.LittleEndian.AppendUint64(b, 6)
+	return string(append(b, make([]byte, 16)...)) + payload
+}
+
+func send(t *testing.T, q *sysv.Queue, data []byte) {
+	t.Helper()
+	if err := q.Send(t.Context(), mq.Message{Type: requests, Data: data}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// expect receives a reply and compares it byte by byte.
+func expect(t *testing.T, inbox mq.Inbox, want string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	m, err := inbox.Receive(ctx)
+	if err != nil || m.Type != 1 || string(m.Data) != want {
+		t.Fatalf("got type %d, %q, %v; not %q", m.Type, m.Data, err, want)
+	}
+}
+
+func TestCServerTrustsNothing(t *testing.T) {
+	q := newQueue(t)
+	inbox := newInbox(t, q)
+	gone := newInbox(t, q)
+	full := newInbox(t, q)
+	if err := gone.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	for full.TrySend(mq.Message{Type: 1, Data: make([]byte, 100)}) == nil {
+	}
+	for full.TrySend(mq.Message{Type: 1}) == nil { // and by the number of messages
+	}
+	// Queues of another program: private, and with a key.
+	private := newQueue(t)
+	key, err := sysv.Ftok(t.TempDir(), 'v')
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyed, err := sysv.Open(key, &sysv.Config{Exclusive: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { keyed.Remove(); keyed.Close() }()
+	// One with a key and the mode of an inbox, which this library does not make.
+	marked, errno := sys.Msgget(uint32(key)+1, sys.IPC_CREAT|sys.IPC_EXCL|0o611)
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+	other, err := sysv.OpenID(marked, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { other.Remove(); other.Close() }()
+	id, err := strconv.Atoi(strings.TrimPrefix(inbox.Address(), "sysv:"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startServer(t, q)
+
+	edit := func(at int, values ...byte) []byte {
+		b := request(0, inbox.Address(), "hello")
+		copy(b[at:], values)
+		return b
+	}
+	malformed := [][]byte{
+		{},
+		[]byte("hello"),
+		edit(0)[:39],
+		edit(3, 'Q'),
+		edit(4, 0),
+		edit(4, 2),
+		edit(5, 0),
+		edit(5, 2),
+		edit(5, 3),
+		edit(5, 4),
+		edit(5, 255),
+		edit(8, 0),
+		edit(32, 255),
+		edit(32, 0, 1),
+		edit(32, 255, 255),
+		request(0, "sysv:1", "")[:45],
+		request(0, "sysv:"+strings.Repeat("0", 251), ""),
+	}
+	expired := [][]byte{
+		request(1, inbox.Address(), "hello"),
+		request(time.Now().UnixNano(), inbox.Address(), "hello"),
+		request(math.MinInt64, inbox.Address(), "hello"),
+	}
+	var refused [][]byte
+	for _, address := range []string{
+		"", "sysv", "sysv:", "sysv:-1", "sysv: 1", "sysv:1 ", "sysv:0x1", "sysv:1\x00",
+		"SYSV" + inbox.Address()[4:], "posix:/hello", "sysv:2147483647", "sysv:2147483648",
+		"sysv:18446744073709551616", "sysv:" + strings.Repeat("9", 250),
+		fmt.Sprint("sysv:", int64(id)+1<<32), gone.Address(), fmt.Sprint("sysv:", private.ID()),
+		fmt.Sprint("sysv:", keyed.ID()), fmt.Sprint("sysv:", other.ID()), fmt.Sprint("sysv:", q.ID()),
+	} {
+		refused = append(refused, request(0, address, "hello"))
+	}
+	for _, list := range [][][]byte{malformed, expired, refused} {
+		for _, b := range list {
+			send(t, q, b)
+		}
+	}
+	send(t, q, request(0, full.Address(), "hello"))
+	send(t, q, request(math.MaxInt64, inbox.Address(), "hello"))
+	send(t, q, request(0, "sysv:00000000"+inbox.Address()[5:], ""))
+	expect(t, inbox, reply(2, 0, "HELLO"))
+	expect(t, inbox, reply(3, 1, "nothing to put in upper case"))
+
+	for _, victim := range []*sysv.Queue{private, keyed, other} {
+		if m, err := victim.TryReceive(); !errors.Is(err, mq.ErrEmpty) {
+			t.Errorf("%v has %q, %v", victim, m.Data, err)
+		}
+	}
+	s.end(t, fmt.Sprintf("handled 3, malformed %d, expired %d, refused %d, replies lost 1\n",
+		len(malformed), len(expired), len(refused)))
+}
+
+func TestCServerKeepsToTheLimitsOfTheSystem(t *testing.T) {
+	testutil.NeedNamespace(t)
+	set := func(limit, value string) {
+		t.Helper()
+		path := "/proc/sys/kernel/" + limit
+		old, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(value), 0); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.WriteFile(path, old, 0) })
+	}
+	set("msgmax", "60000")
+	set("msgmnb", "200000")
+	q := newQueue(t)
+	s := startServer(t, q)
+	large := newInbox(t, q)
+	set("msgmnb", "200")
+	small := newInbox(t, q)
+
+	text := strings.Repeat("x", 50_000) // more than the server expects at first
+	send(t, q, request(0, large.Address(), text))
+	expect(t, large, reply(2, 0, strings.ToUpper(text)))
+	send(t, q, request(0, small.Address(), text))
+	expect(t, small, reply(3, 3, "the reply does not fit into the inbox"))
+	s.end(t, "handled 2, malformed 0, expired 0, refused 0, replies lost 0\n")
+}

@@ -1,0 +1,199 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// tellRoom tells senders that wait that there may be room.
+func (q *Queue) tellRoom() {
+	q.nc.Publish(q.subjects.free(), nil) // if it fails they look again by themselves
+}
+
+// An intake is where messages arrive that one request asks for at a time.
+type intake struct {
+	sub   *nats.Subscription
+	inbox string
+}
+
+// maxBatch is how many messages one request asks for at most.
+const maxBatch = 256
+
+// maxIdle is how many intakes a queue keeps for later requests.
+const maxIdle = 64
+
+// intake returns one that is not in use.
+func (q *Queue) intake() (*intake, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if n := len(q.idle); n > 0 {
+		in := q.idle[n-1]
+		q.idle = q.idle[:n-1]
+		return in, nil
+	}
+	in := &intake{inbox: q.nc.NewInbox()}
+	var err error
+	in.sub, err = q.nc.SubscribeSync(in.inbox)
+	return in, err
+}
+
+// reuse takes back an intake whose request is over.
+func (q *Queue) reuse(in *intake) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.idle) == maxIdle {
+		in.end()
+		return
+	}
+	q.idle = append(q.idle, in)
+}
+
+func (in *intake) end() {
+	in.sub.Unsubscribe() // fails if the connection is closed, and then it is over as well
+}
+
+// pull makes one request for messages. It may return none without an error.
+// Messages that it returns are lent, also beside an error.
+func (c *consumer) pull(ctx context.Context, p pull) (msgs []*nats.Msg, err error) {
+	if !c.q.nc.IsConnected() {
+		if c.q.nc.IsClosed() {
+			return nil, nats.ErrConnectionClosed
+		}
+		return nil, errNotConnected
+	}
+	request := struct {
+		Batch   int           `json:"batch"`
+		Expires time.Duration `json:"expires,omitempty"`
+		NoWait  bool          `json:"no_wait,omitempty"`
+	}{p.batch, p.wait, p.wait == 0 || p.gather}
+	if deadline, ok := ctx.Deadline(); ok && p.wait > time.Until(deadline) {
+		request.Expires = max(time.Until(deadline), time.Millisecond) // then nothing is left to give up
+	}
+	body, err := json.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	in, err := c.q.intake()
+	if err != nil {
+		return nil, err
+	}
+	link := c.q.restart.await()
+	if err := c.q.nc.PublishRequest(apiPrefix+"CONSUMER.MSG.NEXT."+c.q.subjects.stream+"."+c.name, in.inbox, body); err != nil {
+		c.q.reuse(in)
+		return nil, err
+	}
+	wait, cancel := withGrace(ctx, request.Expires+answerWait, graceWait)
+	defer cancel()
+	defer context.AfterFunc(link, cancel)()
+	if p.wait > 0 {
+		defer context.AfterFunc(ctx, func() {
+			if ctx.Err() == context.Canceled {
+				cancel()
+			}
+		})()
+	}
+	for {
+		m, err := in.sub.NextMsgWithContext(wait)
+		switch {
+		case err == nil && m.Reply != "":
+			if msgs = append(msgs, m); len(msgs) == p.batch {
+				c.q.reuse(in)
+				return msgs, nil
+			}
+		case err == nil:
+			if over, err := statusOf(m); over {
+				c.q.reuse(in)
+				return msgs, err
+			}
+		case errors.Is(err, nats.ErrNoResponders):
+			c.q.reuse(in)
+			return msgs, err
+		case wait.Err() == nil: // not even a subscription any more
+			in.end()
+			return msgs, err
+		default:
+			msgs = append(msgs, c.giveUp(in, p)...)
+			switch {
+			case ctx.Err() != nil:
+				return msgs, nil
+			case link.Err() != nil:
+				return msgs, nats.ErrDisconnected
+			}
+			return msgs, nats.ErrTimeout
+		}
+	}
+}
+
+// statusOf reports whether a status message ends a request, and what it says.
+func statusOf(m *nats.Msg) (over bool, err error) {
+	switch status := m.Header.Get("Status"); status {
+	case "100": // a sign of life
+		return false, nil
+	case "404", "408": // nothing there, or not in time
+		return true, nil
+	case "503":
+		return true, nats.ErrNoResponders
+	default:
+		return true, fmt.Errorf("%w: %s %s", errPullEnded, status, strings.TrimSpace(m.Header.Get("Description")))
+	}
+}
+
+// giveUp gives up a request, and returns what has come of it until then.
+func (c *consumer) giveUp(in *intake, p pull) (msgs []*nats.Msg) {
+	nc := c.q.nc
+	if !nc.IsConnected() {
+		in.end()
+		return nil
+	}
+	if p.wait == 0 || nc.ConnectedClusterName() != "" {
+		c.q.background.Go(func() { c.linger(in) })
+		return nil
+	}
+	// The server may have a message for this request in hand. So the client keeps
+	// the subscription as long as a message waits in it, this one; and the answer
+	// to another request, which has come after the end of the subscription, is
+	// sent after what was in hand.
+	if nc.Publish(in.inbox, nil) != nil || in.sub.Drain() != nil {
+		in.end()
+		return nil
+	}
+	last, cancel := context.WithTimeout(context.Background(), graceWait)
+	defer cancel()
+	after, _ := c.pull(last, pull{batch: 1})
+	for {
+		if n, _, err := in.sub.Pending(); n == 0 || err != nil {
+			return append(msgs, after...)
+		}
+		if m, err := in.sub.NextMsg(graceWait); err == nil && m.Reply != "" {
+			msgs = append(msgs, m)
+		}
+	}
+}
+
+// linger gives back what comes of a request that was given up, until the server
+// has forgotten it. In a cluster, a message may be on its way from one server to
+// another for a subscription that is over: so this one lives on.
+func (c *consumer) linger(in *intake) {
+	defer in.end()
+	ctx, cancel := context.WithTimeout(c.q.life, pullWait+answerWait)
+	defer cancel()
+	for {
+		m, err := in.sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return
+		}
+		if m.Reply != "" {
+			c.q.nc.Publish(m.Reply, nakBody) // if it fails, the lease runs out
+			continue
+		}
+		if over, _ := statusOf(m); over {
+			return
+		}
+	}
+}
