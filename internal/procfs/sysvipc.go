@@ -18,7 +18,8 @@ type MessageQueue struct {
 }
 
 // MessageQueues returns an iterator over the lines of sysvipc/msg in proc. An
-// error is the last pair.
+// error is the last pair. Lines that make no sense are passed over, and the
+// error tells of the first.
 func MessageQueues(proc fs.FS) iter.Seq2[MessageQueue, error] {
 	return func(yield func(MessageQueue, error) bool) {
 		f, err := proc.Open("sysvipc/msg")
@@ -29,14 +30,24 @@ func MessageQueues(proc fs.FS) iter.Seq2[MessageQueue, error] {
 		defer f.Close()
 		lines := bufio.NewScanner(f)
 		lines.Scan() // the names of the columns
+		var bad error
 		for lines.Scan() {
 			q, err := parseMessageQueue(lines.Text())
-			if !yield(q, err) || err != nil {
+			if err != nil {
+				if bad == nil {
+					bad = err
+				}
+				continue
+			}
+			if !yield(q, nil) {
 				return
 			}
 		}
 		if err := lines.Err(); err != nil {
-			yield(MessageQueue{}, err)
+			bad = err
+		}
+		if bad != nil {
+			yield(MessageQueue{}, bad)
 		}
 	}
 }

@@ -17,17 +17,14 @@ func OpenTerminal(rows, columns int) (keyboard, terminal *os.File, err error) {
 		return nil, nil, err
 	}
 	number := uint32(0)
-	conn, err := keyboard.SyscallConn()
+	err = control(keyboard, func(fd int) (err error) {
+		if err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err == nil {
+			number, err = unix.IoctlGetUint32(fd, unix.TIOCGPTN)
+		}
+		return err
+	})
 	if err == nil {
-		err = conn.Control(func(fd uintptr) {
-			if err = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0); err != nil {
-				return
-			}
-			if number, err = unix.IoctlGetUint32(int(fd), unix.TIOCGPTN); err != nil {
-				return
-			}
-			err = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Row: uint16(rows), Col: uint16(columns)})
-		})
+		err = ResizeTerminal(keyboard, rows, columns)
 	}
 	if err == nil {
 		terminal, err = os.OpenFile("/dev/pts/"+strconv.FormatUint(uint64(number), 10), os.O_RDWR|syscall.O_NOCTTY, 0)
@@ -37,6 +34,26 @@ func OpenTerminal(rows, columns int) (keyboard, terminal *os.File, err error) {
 		return nil, nil, err
 	}
 	return keyboard, terminal, nil
+}
+
+// ResizeTerminal sets the size of a terminal.
+func ResizeTerminal(terminal *os.File, rows, columns int) error {
+	return control(terminal, func(fd int) error {
+		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: uint16(rows), Col: uint16(columns)})
+	})
+}
+
+// control calls f with the descriptor of file.
+func control(file *os.File, f func(fd int) error) error {
+	conn, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var result error
+	if err := conn.Control(func(fd uintptr) { result = f(int(fd)) }); err != nil {
+		return err
+	}
+	return result
 }
 
 // TerminalSession returns attributes that start a process in a session of its

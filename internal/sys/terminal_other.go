@@ -13,5 +13,8 @@ func OpenTerminal(int, int) (keyboard, terminal *os.File, err error) {
 	return nil, nil, errors.ErrUnsupported
 }
 
+// ResizeTerminal fails.
+func ResizeTerminal(*os.File, int, int) error { return errors.ErrUnsupported }
+
 // TerminalSession returns nil.
 func TerminalSession() *syscall.SysProcAttr { return nil }

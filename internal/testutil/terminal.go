@@ -68,6 +68,14 @@ func (t *Terminal) Type(tb testing.TB, text string) {
 	}
 }
 
+// Resize gives the terminal another size.
+func (t *Terminal) Resize(tb testing.TB, rows, columns int) {
+	tb.Helper()
+	if err := sys.ResizeTerminal(t.keyboard, rows, columns); err != nil {
+		tb.Fatal(err)
+	}
+}
+
 // Shown returns all that was written to the terminal, which shows a newline as
 // a carriage return and a line feed.
 func (t *Terminal) Shown() string {

@@ -68,12 +68,16 @@ func (s *screen) run(ctx context.Context, d *display) error {
 	resize := time.NewTicker(resizeEvery)
 	defer resize.Stop()
 	var escape <-chan time.Time
-	for d.resized(); ; {
-		s.width, s.height = d.width, d.height
-		s.scroll()
-		if err := d.draw(s.View()); err != nil {
-			return err
+	d.resized()
+	for changed := true; ; {
+		if changed {
+			s.width, s.height = d.width, d.height
+			s.scroll()
+			if err := d.draw(s.View()); err != nil {
+				return err
+			}
 		}
+		changed = true
 		select {
 		case <-ctx.Done():
 			return nil
@@ -88,7 +92,7 @@ func (s *screen) run(ctx context.Context, d *display) error {
 			}
 			s.press(key)
 		case <-resize.C:
-			d.resized()
+			changed = d.resized()
 		case m := <-results:
 			s.gauges, s.problems, s.at = m.gauges, m.problems, time.Now()
 			go measure()

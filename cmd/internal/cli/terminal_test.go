@@ -228,6 +228,36 @@ func TestTopSuitsTheTerminal(t *testing.T) {
 	}
 }
 
+func TestTopFollowsTheSizeOfTheTerminal(t *testing.T) {
+	testutil.NeedNamespace(t)
+	for range 30 {
+		openQueue(t)
+	}
+	terminal := testutil.NewTerminal(t, 24, 100)
+	cmd := command(t, "top", "--interval", "100ms")
+	cmd.Env = append(cmd.Env, "TERM=xterm")
+	terminal.Attach(cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		rows int
+		want string
+	}{{24, "11 queues more"}, {10, "25 queues more"}, {34, "1 queue more"}} {
+		terminal.Resize(t, test.rows, 100)
+		testutil.Await(t, func() error {
+			if !strings.Contains(terminal.Shown(), test.want) {
+				return fmt.Errorf("%d rows: %q lacks %q", test.rows, terminal.Shown(), test.want)
+			}
+			return nil
+		})
+	}
+	terminal.Type(t, "q")
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 // keysOf returns the keys that are read of typed, and what is left.
 func keysOf(typed string) (keys []string, left string) {
 	in := strings.NewReader(typed)
