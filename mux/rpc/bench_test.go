@@ -33,3 +33,25 @@ func BenchmarkRequest(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkFullInboxes has 64 callers whose replies of 3000 bytes fill their
+// inbox, which holds five, all the time.
+func BenchmarkFullInboxes(b *testing.B) {
+	q := newQueue(b, nil)
+	client := newClient(b, q)
+	serve(b, q, 7, func(context.Context, []byte) ([]byte, error) { return make([]byte, 3000), nil }, nil)
+	b.ReportAllocs()
+	b.ResetTimer()
+	var group sync.WaitGroup
+	for c := range 64 {
+		group.Go(func() {
+			for i := c; i < b.N; i += 64 {
+				if _, err := client.Request(context.Background(), 7, nil); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}

@@ -80,8 +80,8 @@
 //
 // A request has the type that its server handles; a reply has type 1. A server
 // does not handle a request whose deadline has passed, sends one reply or error
-// for each other one, copying id and token, and does not wait for long if the
-// inbox is full. A client ignores messages in its inbox whose token or id it
+// for each other one, copying id and token, and gives up a reply only if the inbox
+// stays full until the deadline of the request. A client ignores messages in its inbox whose token or id it
 // does not know. The directory examples/rpc/c has a client and a server in C.
 //
 // # Caveats

@@ -4,24 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"runtime/debug"
 	"time"
 
 	"ipcmq/mq"
-)
-
-const (
-	// replyWait is how long a reply waits for room in an inbox. The client
-	// empties its inbox while it waits for replies, so one that stays full
-	// belongs to a client that was killed or stopped.
-	replyWait = 100 * time.Millisecond
-
-	// stuckWait is the same for an inbox that stayed full the last time.
-	stuckWait = 2 * time.Millisecond
-
-	// maxStuck is how many such inboxes are remembered.
-	maxStuck = 1024
 )
 
 // serve answers one request.
@@ -103,13 +89,18 @@ func (s *server) settle(m mq.Message, h header, a answer) {
 		s.report(m, fmt.Errorf("%w: handled after its deadline %v", ErrExpired, h.deadline))
 		return
 	}
-	if err := s.reply(h.address, a); err != nil {
-		if errors.Is(err, mq.ErrNotInbox) {
-			count.Refused.Add(1)
-		}
-		count.Lost.Add(1)
-		s.report(m, fmt.Errorf("%w: %w", ErrReplyLost, err))
+	if err := s.reply(m, h, a); err != nil {
+		s.lost(m, err)
 	}
+}
+
+// lost counts and reports a reply that could not be sent.
+func (s *server) lost(request mq.Message, err error) {
+	if errors.Is(err, mq.ErrNotInbox) {
+		s.cfg.Stats.Refused.Add(1)
+	}
+	s.cfg.Stats.Lost.Add(1)
+	s.report(request, fmt.Errorf("%w: %w", ErrReplyLost, err))
 }
 
 func (s *server) report(m mq.Message, why error) {
@@ -118,65 +109,17 @@ func (s *server) report(m mq.Message, why error) {
 	}
 }
 
-// reply sends the answer to the inbox, without waiting for ever.
-func (s *server) reply(address string, a answer) error {
-	inbox, err := s.exchange.OpenInbox(address)
-	if err != nil {
-		return err
-	}
-	defer inbox.Close()
-	err = s.send(inbox, address, a.append(make([]byte, 0, headerSize+len(a.data)), a.data))
+// reply sends the answer to the inbox, or sees to it that it is sent when there is
+// room.
+func (s *server) reply(m mq.Message, h header, a answer) error {
+	waits, err := s.outbox.send(m, h.address, a.append(make([]byte, 0, headerSize+len(a.data)), a.data), h.deadline)
 	if errors.Is(err, mq.ErrTooLarge) {
 		text := err.Error()
 		a.kind, a.code = kindError, CodeTooLarge
-		return s.send(inbox, address, a.append(nil, []byte(text)))
+		waits, err = s.outbox.send(m, h.address, a.append(nil, []byte(text)), h.deadline)
+	}
+	if waits && err == nil {
+		s.cfg.Stats.Kept.Add(1)
 	}
 	return err
-}
-
-// send puts b into the inbox. One that stays full is given less time from then
-// on, until there is room in it again: killed clients must not hold up others.
-func (s *server) send(inbox mq.Sender, address string, b []byte) error {
-	m := mq.Message{Type: replyType, Data: b}
-	err := inbox.TrySend(m)
-	wasStuck := s.isStuck(address)
-	if errors.Is(err, mq.ErrFull) {
-		patience := replyWait
-		if wasStuck {
-			patience = stuckWait
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		err = inbox.Send(ctx, m)
-	}
-	if stuck := errors.Is(err, context.DeadlineExceeded); stuck != wasStuck {
-		s.setStuck(address, stuck)
-	}
-	if errors.Is(err, mq.ErrRemoved) {
-		return &mq.Error{Op: "reply", Queue: address, Kind: fs.ErrNotExist, Err: err, Detail: "the client has removed its inbox"}
-	}
-	return err
-}
-
-// replyType is the System V type of replies in an inbox.
-const replyType = 1
-
-func (s *server) isStuck(address string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, stuck := s.stuck[address]
-	return stuck
-}
-
-func (s *server) setStuck(address string, stuck bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !stuck {
-		delete(s.stuck, address)
-		return
-	}
-	if s.stuck == nil || len(s.stuck) >= maxStuck {
-		s.stuck = make(map[string]struct{})
-	}
-	s.stuck[address] = struct{}{}
 }

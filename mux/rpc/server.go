@@ -45,9 +45,10 @@ type Config struct {
 	// in the queue for other servers.
 	Concurrency int
 
-	// Drain is how long the requests that are being handled may take after
-	// Handle was told to end; 0 means DefaultDrain, and less than 0 as long as
-	// they like. Then the contexts of their handlers end.
+	// Drain is how long the requests that are being handled, and replies that wait
+	// for room in an inbox, may take after Handle was told to end; 0 means
+	// DefaultDrain, and less than 0 as long as they like. Then the contexts of the
+	// handlers end, and those replies are given up.
 	Drain time.Duration
 
 	// Spin is how long Handle polls an empty queue before it sleeps; 0 means 50
@@ -72,6 +73,11 @@ type Config struct {
 // Handle answers requests of type t in q with h, and competes for them with
 // every other server that does. Queues without types, such as POSIX queues, have
 // requests of type 0. A server of several types calls Handle for each.
+//
+// A reply that finds its inbox full, since the client is stopped or has little
+// processor time, is kept and sent when there is room, until the deadline of the
+// request, or for 30 s if it has none: up to 1 MiB for each client and 16 MiB in
+// all. No handler waits for that.
 //
 // Handle returns when ctx ends or the queue is closed or removed. It takes no
 // more requests, and waits until those that it has are answered. Their contexts
@@ -111,6 +117,7 @@ func Handle(ctx context.Context, q mq.Queue, t int64, h Handler, cfg *Config) er
 		free:     make(chan struct{}, c.Concurrency),
 		jobs:     make(chan mq.Message),
 	}
+	s.outbox = newOutbox(exchange, s.workers.Go, s.lost)
 	return s.run(ctx)
 }
 
@@ -159,9 +166,10 @@ type server struct {
 	workers sync.WaitGroup
 	busy    atomic.Int64 // requests that are being handled
 
+	outbox *outbox
+
 	mu      sync.Mutex
-	failure error               // of the queue
-	stuck   map[string]struct{} // addresses of inboxes that stayed full
+	failure error // of the queue
 }
 
 // run handles requests until ctx or the queue ends, and those that it has taken.
@@ -170,6 +178,7 @@ func (s *server) run(ctx context.Context) error {
 	defer s.stop(nil)
 	s.work, s.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer s.end(nil)
+	defer s.outbox.close()
 	s.workers.Go(s.take)
 	for range s.cfg.Concurrency {
 		s.free <- struct{}{}
@@ -198,13 +207,17 @@ func (s *server) drain(idle <-chan struct{}) error {
 	case <-over:
 	}
 	late := s.busy.Load()
-	err := &mq.Error{Op: "handle requests", Queue: s.name, Kind: context.DeadlineExceeded}
-	err.Detail = fmt.Sprintf("%d were not handled within Drain = %v, so their contexts were ended", late, s.cfg.Drain)
+	s.outbox.close()
 	s.end(fmt.Errorf("rpc.Handle has ended, and %v later this request was not handled", s.cfg.Drain))
 	timer := time.NewTimer(lastWait)
 	defer timer.Stop()
+	err := &mq.Error{Op: "handle requests", Queue: s.name, Kind: context.DeadlineExceeded,
+		Detail: fmt.Sprintf("%d were not handled within Drain = %v, so their contexts were ended", late, s.cfg.Drain)}
 	select {
 	case <-idle:
+		if late == 0 { // only replies were left, which are reported as lost
+			return nil
+		}
 	case <-timer.C:
 		err.Detail += fmt.Sprintf("; the handlers of %d have not returned", s.busy.Load())
 	}

@@ -25,6 +25,7 @@ type ServerStats struct {
 	Exited    atomic.Uint64 // of these, with the end of its goroutine
 	Malformed atomic.Uint64 // messages that are no requests: discarded
 	Expired   atomic.Uint64 // past their deadline, before or after they were handled: no reply
+	Kept      atomic.Uint64 // replies that had to wait for room in the inbox
 	Lost      atomic.Uint64 // replies that could not be sent
 	Refused   atomic.Uint64 // of these, to an address that is not an inbox
 }

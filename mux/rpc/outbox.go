@@ -1,0 +1,342 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"time"
+
+	"ipcmq/mq"
+)
+
+// replyType is the System V type of replies in an inbox.
+const replyType = 1
+
+// Bounds of what an outbox keeps. The bytes are those of replies and requests,
+// and some for each.
+const (
+	maxKept      = 16 << 20
+	maxKeptEach  = 1 << 20 // for one inbox
+	maxBacklogs  = 1024
+	keptOverhead = 256
+
+	keptNoLonger = 30 * time.Second // replies to requests without a deadline
+)
+
+const (
+	// maxWaiters is how many inboxes have a goroutine that waits for room, and
+	// waiterPatience is how long that waits.
+	maxWaiters     = 16
+	waiterPatience = 100 * time.Millisecond
+
+	// The pauses between two looks at an inbox that nobody waits for.
+	firstPause   = time.Millisecond
+	longestPause = 50 * time.Millisecond
+)
+
+// An outbox keeps the replies whose inboxes are full, since their client is slow,
+// stopped or dead. So no worker waits.
+//
+// Some inboxes have a goroutine each that waits for room, which the kernel tells
+// at once. Those that stay full, and those beyond that number, are looked at from
+// time to time by one goroutine for all of them, as long as somebody may wait for
+// the replies.
+type outbox struct {
+	exchange mq.Exchange
+	lost     func(request mq.Message, err error)
+	start    func(func()) // starts a goroutine
+
+	over  context.Context // ends when nothing is to be kept any more
+	close context.CancelFunc
+	more  chan struct{} // has a value after something was kept for an inbox that nobody waits for
+
+	mu       sync.Mutex
+	backlogs map[string]*backlog // by address
+	bytes    int
+	waiters  int
+	looks    bool // a goroutine looks at the inboxes that nobody waits for
+}
+
+// A backlog is what is kept for one inbox, the oldest first.
+type backlog struct {
+	address string
+	inbox   mq.SendCloser
+	replies []kept
+	bytes   int
+	waited  bool // a goroutine waits for room
+	pause   time.Duration
+	next    time.Time // of the next look
+}
+
+type kept struct {
+	request mq.Message
+	data    []byte
+	until   time.Time
+}
+
+func (k kept) size() int { return len(k.request.Data) + len(k.data) + keptOverhead }
+
+func newOutbox(exchange mq.Exchange, start func(func()), lost func(mq.Message, error)) *outbox {
+	o := &outbox{
+		exchange: exchange, start: start, lost: lost,
+		backlogs: make(map[string]*backlog),
+		more:     make(chan struct{}, 1),
+	}
+	o.over, o.close = context.WithCancel(context.Background())
+	return o
+}
+
+// send sends a reply, or keeps it until that time; zero is none. An error means
+// that it does neither.
+func (o *outbox) send(request mq.Message, address string, data []byte, until time.Time) (waits bool, err error) {
+	k := kept{request, data, until}
+	if o.keepBehind(k, address) {
+		return true, nil
+	}
+	inbox, err := o.exchange.OpenInbox(address)
+	if err != nil {
+		return false, err
+	}
+	if err := explain(address, inbox.TrySend(k.message())); !errors.Is(err, mq.ErrFull) {
+		inbox.Close()
+		return false, err
+	}
+	return true, o.keep(k, address, inbox)
+}
+
+func (k kept) message() mq.Message { return mq.Message{Type: replyType, Data: k.data} }
+
+// explain says in err that an inbox was removed.
+func explain(address string, err error) error {
+	if errors.Is(err, mq.ErrRemoved) {
+		return &mq.Error{Op: "reply", Queue: address, Kind: fs.ErrNotExist, Err: err, Detail: "the client has removed its inbox"}
+	}
+	return err
+}
+
+// keepBehind keeps a reply if others are kept for the inbox.
+func (o *outbox) keepBehind(k kept, address string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	b := o.backlogs[address]
+	return b != nil && o.add(b, k) == nil
+}
+
+// keep keeps a reply for an inbox that was found full.
+func (o *outbox) keep(k kept, address string, inbox mq.SendCloser) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	b := o.backlogs[address]
+	if b != nil { // another worker was first
+		inbox.Close()
+		return o.add(b, k)
+	}
+	b = &backlog{address: address, inbox: inbox, pause: firstPause}
+	err := error(nil)
+	if len(o.backlogs) >= maxBacklogs {
+		err = full(address, "replies are kept for %d others, the most", maxBacklogs)
+	} else {
+		err = o.add(b, k)
+	}
+	if err != nil {
+		inbox.Close()
+		return err
+	}
+	o.backlogs[address] = b
+	o.attend(b)
+	return nil
+}
+
+func full(address, format string, args ...any) error {
+	return &mq.Error{Op: "reply", Queue: address, Kind: mq.ErrFull, Detail: "the inbox is full, and " + fmt.Sprintf(format, args...)}
+}
+
+// add adds a reply to a backlog, if there is room for it.
+func (o *outbox) add(b *backlog, k kept) error {
+	n := k.size()
+	switch {
+	case o.over.Err() != nil:
+		return full(b.address, "Handle has ended")
+	case b.bytes+n > maxKeptEach:
+		return full(b.address, "%d bytes are kept for it, of %d at most", b.bytes, maxKeptEach)
+	case o.bytes+n > maxKept:
+		return full(b.address, "%d bytes are kept for all clients, of %d at most", o.bytes, maxKept)
+	}
+	if k.until.IsZero() {
+		k.until = time.Now().Add(keptNoLonger)
+	}
+	b.replies = append(b.replies, k)
+	b.bytes += n
+	o.bytes += n
+	return nil
+}
+
+// attend has a goroutine wait for room in an inbox, or look at it.
+func (o *outbox) attend(b *backlog) {
+	if o.waiters < maxWaiters && o.over.Err() == nil {
+		o.waiters++
+		b.waited = true
+		o.start(func() { o.wait(b) })
+		return
+	}
+	o.watch(b)
+}
+
+// watch has the goroutine for all look at an inbox.
+func (o *outbox) watch(b *backlog) {
+	b.next = time.Now().Add(b.pause)
+	if !o.looks {
+		o.looks = true
+		o.start(o.look)
+	}
+	select {
+	case o.more <- struct{}{}:
+	default:
+	}
+}
+
+// oldest returns the first reply of a backlog, and forgets the backlog if there
+// is none.
+func (o *outbox) oldest(b *backlog) (k kept, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(b.replies) > 0 {
+		return b.replies[0], true
+	}
+	delete(o.backlogs, b.address)
+	b.inbox.Close()
+	return kept{}, false
+}
+
+// drop removes the first reply of a backlog.
+func (o *outbox) drop(b *backlog) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := b.replies[0].size()
+	b.replies[0] = kept{}
+	b.replies = b.replies[1:]
+	b.bytes -= n
+	o.bytes -= n
+}
+
+// wait sends the replies of a backlog, waiting for room for each, until that
+// takes long.
+func (o *outbox) wait(b *backlog) {
+	defer func() { // also if the user's function ends this goroutine
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.waiters--
+		b.waited = false
+		if o.backlogs[b.address] == b {
+			o.watch(b)
+		}
+	}()
+	for {
+		k, ok := o.oldest(b)
+		if !ok {
+			return
+		}
+		ctx, cancel := context.WithTimeout(o.over, min(waiterPatience, time.Until(k.until)))
+		err := b.inbox.Send(ctx, k.message())
+		ended := ctx.Err() != nil && errors.Is(err, ctx.Err())
+		cancel()
+		if ended {
+			return
+		}
+		o.drop(b)
+		if err != nil {
+			o.lost(k.request, explain(b.address, err))
+		}
+	}
+}
+
+// look looks at the inboxes that nobody waits for, until there are none.
+func (o *outbox) look() {
+	over := false
+	defer func() {
+		if !over { // the user's function has ended this goroutine
+			o.start(o.look)
+		}
+	}()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-o.more:
+		case <-o.over.Done():
+		}
+		for _, b := range o.due() {
+			o.flush(b)
+		}
+		o.mu.Lock()
+		pause := longestPause
+		over = true
+		for _, b := range o.backlogs {
+			if !b.waited {
+				over = false
+				pause = min(pause, time.Until(b.next))
+			}
+		}
+		if over {
+			o.looks = false
+			o.mu.Unlock()
+			return
+		}
+		o.mu.Unlock()
+		timer.Reset(pause)
+	}
+}
+
+// due returns the backlogs to look at now.
+func (o *outbox) due() (list []*backlog) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := time.Now()
+	for _, b := range o.backlogs {
+		if !b.waited && (!now.Before(b.next) || o.over.Err() != nil) {
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
+// flush sends the first reply of a backlog if there is room, and has the others
+// attended to then. It gives up those that nobody waits for any more.
+func (o *outbox) flush(b *backlog) {
+	for {
+		k, ok := o.oldest(b)
+		if !ok {
+			return
+		}
+		err := b.inbox.TrySend(k.message())
+		late := !time.Now().Before(k.until)
+		if errors.Is(err, mq.ErrFull) && !late && o.over.Err() == nil {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			b.pause = min(2*b.pause, longestPause)
+			b.next = time.Now().Add(b.pause)
+			return
+		}
+		o.drop(b)
+		switch {
+		case errors.Is(err, mq.ErrFull) && late:
+			o.lost(k.request, fmt.Errorf("the inbox stayed full until the request's deadline: %w: %w", context.DeadlineExceeded, err))
+		case errors.Is(err, mq.ErrFull):
+			o.lost(k.request, full(b.address, "Handle has ended"))
+		case err != nil:
+			o.lost(k.request, explain(b.address, err))
+		default:
+			o.mu.Lock()
+			b.pause = firstPause
+			if len(b.replies) > 0 && o.waiters < maxWaiters && o.over.Err() == nil {
+				o.attend(b)
+				o.mu.Unlock()
+				return
+			}
+			o.mu.Unlock()
+		}
+	}
+}

@@ -1,0 +1,285 @@
+package rpc_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ipcmq/internal/testutil"
+	"ipcmq/mq"
+	"ipcmq/mq/mqtest"
+	"ipcmq/mux/rpc"
+)
+
+// outboxQueue makes a queue whose inboxes hold 10 messages of 1000 bytes.
+func outboxQueue() *mqtest.Queue { return mqtest.New(&mqtest.Config{Capacity: 10_000}) }
+
+// fullInbox makes an inbox without any room.
+func fullInbox(t *testing.T, q mq.Exchange) mq.Inbox {
+	t.Helper()
+	in, err := q.NewInbox()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		if err := in.TrySend(mq.Message{Type: 1, Data: make([]byte, 1000)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return in
+}
+
+// empty takes what is in an inbox now.
+func empty(in mq.Inbox) (n int) {
+	for {
+		if _, err := in.TryReceive(); err != nil {
+			return n
+		}
+		n++
+	}
+}
+
+// request sends a request whose reply goes to an inbox. A deadline in no time is
+// none.
+func request(t *testing.T, q mq.Sender, in mq.Inbox, patience time.Duration, payload string) {
+	t.Helper()
+	var deadline time.Time
+	if patience > 0 {
+		deadline = time.Now().Add(patience)
+	}
+	h := rpc.MakeHeader(rpc.KindRequest, 0, 1, 1, deadline, in.Address())
+	send(t, q, 7, string(h.Append(nil, []byte(payload))))
+}
+
+func TestRepliesWaitForRoomAndHoldUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := outboxQueue()
+		in := fullInbox(t, q)
+		server := serve(t, q, 7, upper, &rpc.Config{Concurrency: 1})
+		const n = 20
+		for i := range n {
+			request(t, q, in, time.Minute, "reply "+strconv.Itoa(i))
+		}
+		client := newClient(t, q)
+		began := time.Now()
+		for range 10 {
+			if got, err := client.Request(t.Context(), 7, []byte("x")); err != nil || string(got) != "X" {
+				t.Fatalf("got %q, %v", got, err)
+			}
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("others took %v", took)
+		}
+		<-time.After(30 * time.Second)
+		if got := empty(in); got != 10 {
+			t.Fatalf("%d messages were in the inbox", got)
+		}
+		began = time.Now()
+		for i := range n { // in their order
+			m, err := in.Receive(t.Context())
+			if err != nil || !strings.HasSuffix(string(m.Data), "REPLY "+strconv.Itoa(i)) {
+				t.Fatalf("reply %d: got %q, %v", i, m.Data, err)
+			}
+		}
+		if took := time.Since(began); took > 50*time.Millisecond {
+			t.Errorf("the replies came after %v", took)
+		}
+		synctest.Wait()
+		if st := server.counts(); st != (counts{handled: n + 10, kept: n}) {
+			t.Errorf("%+v", st)
+		}
+		if err := server.stop(); err != nil {
+			t.Error(err)
+		}
+		client.Close()
+		in.Remove()
+		in.Close()
+		q.Close()
+	})
+}
+
+// What is kept is given up with the deadline of its request, or after 30 s.
+func TestRepliesAreKeptAsLongAsSomebodyWaits(t *testing.T) {
+	for patience, want := range map[time.Duration]time.Duration{0: 30 * time.Second, time.Second: time.Second, time.Hour: time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			q := outboxQueue()
+			in := fullInbox(t, q)
+			lost := make(chan error, 1)
+			server := serve(t, q, 7, upper, &rpc.Config{OnError: func(m mq.Message, err error) {
+				lost <- err
+				runtime.Goexit() // which costs nobody the replies to come
+			}})
+			for range 3 {
+				began := time.Now()
+				request(t, q, in, patience, "x")
+				err := <-lost
+				if took := time.Since(began); took < want || took > want+50*time.Millisecond {
+					t.Errorf("with %v it is kept for %v", patience, took)
+				}
+				if !errors.Is(err, rpc.ErrReplyLost) || !errors.Is(err, mq.ErrFull) || !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("got %v", err)
+				}
+			}
+			if err := server.stop(); err != nil {
+				t.Error(err)
+			}
+			in.Remove()
+			in.Close()
+			q.Close()
+		})
+	}
+}
+
+func TestWhatIsKeptIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := mqtest.New(&mqtest.Config{Capacity: 10_000})
+		var mu sync.Mutex
+		lost := map[string]int{}
+		server := serve(t, q, 7, func(context.Context, []byte) ([]byte, error) { return make([]byte, 4000), nil },
+			&rpc.Config{OnError: func(_ mq.Message, err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				for _, why := range []string{"are kept for it, of 1048576 at most", "are kept for all clients, of 16777216 at most", "Handle has ended"} {
+					if strings.Contains(err.Error(), why) {
+						lost[why]++
+					}
+				}
+			}, Drain: time.Minute})
+		const each = 300 // of some 4,400 bytes
+		var inboxes []mq.Inbox
+		for range 20 {
+			in := fullInbox(t, q)
+			inboxes = append(inboxes, in)
+			for range each {
+				request(t, q, in, time.Hour, "")
+			}
+		}
+		synctest.Wait()
+		st := server.counts()
+		if st.handled != 20*each || st.kept+st.lost != 20*each || st.kept < 15<<20/4400 || st.kept > 16<<20/4000 {
+			t.Errorf("%+v", st)
+		}
+		mu.Lock()
+		if lost["are kept for it, of 1048576 at most"] == 0 || lost["are kept for all clients, of 16777216 at most"] == 0 {
+			t.Errorf("lost: %v", lost)
+		}
+		mu.Unlock()
+		began := time.Now()
+		if err := server.stop(); err != nil { // it gives up in the end
+			t.Error(err)
+		}
+		if took := time.Since(began); took < time.Minute || took > 61*time.Second {
+			t.Errorf("the end took %v", took)
+		}
+		if lost["Handle has ended"] != st.kept || server.counts().lost != 20*each {
+			t.Errorf("%d of %d given up at the end; %+v", lost["Handle has ended"], st.kept, server.counts())
+		}
+		for _, in := range inboxes {
+			in.Remove()
+			in.Close()
+		}
+		q.Close()
+	})
+}
+
+// What is kept for a client that goes is given up at once.
+func TestRepliesToClientsThatGoAreGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := outboxQueue()
+		in := fullInbox(t, q)
+		lost := make(chan error, 3)
+		server := serve(t, q, 7, upper, &rpc.Config{OnError: func(_ mq.Message, err error) { lost <- err }})
+		for range 3 {
+			request(t, q, in, time.Hour, "x")
+		}
+		<-time.After(time.Minute)
+		began := time.Now()
+		in.Remove()
+		for range 3 {
+			if err := <-lost; !errors.Is(err, rpc.ErrReplyLost) || !strings.Contains(err.Error(), "removed its inbox") {
+				t.Errorf("got %v", err)
+			}
+		}
+		if took := time.Since(began); took > 50*time.Millisecond {
+			t.Errorf("took %v", took)
+		}
+		if err := server.stop(); err != nil {
+			t.Error(err)
+		}
+		in.Close()
+		q.Close()
+	})
+}
+
+func init() { roles["frozen client"] = frozenClient }
+
+// frozenClient has 64 callers, of whom each makes as many requests as the second
+// argument says, and fails if one gets no answer.
+func frozenClient() {
+	c, err := rpc.NewClient(ownQueue(), nil)
+	must(err)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	fmt.Println("ready")
+	var callers sync.WaitGroup
+	for range 64 {
+		callers.Go(func() {
+			for range argument(2) {
+				limited, cancel := context.WithTimeout(ctx, 20*time.Second)
+				reply, err := c.Request(limited, requestType, []byte("x"))
+				cancel()
+				must(err)
+				if len(reply) != 3000 {
+					must(fmt.Errorf("a reply of %d bytes", len(reply)))
+				}
+			}
+		})
+	}
+	callers.Wait()
+	must(c.Shutdown(ctx))
+}
+
+// A client that is stopped again and again, with more replies on their way than
+// its inbox holds, loses none.
+func TestAClientThatIsFrozenLosesNoReply(t *testing.T) {
+	q := newQueue(t, nil)
+	server := serve(t, q, requestType, func(context.Context, []byte) ([]byte, error) { return make([]byte, 3000), nil }, nil)
+	each := fromEnv(t, "IPCMQ_FROZEN", 200)
+	cmd, _ := startReady(t, "frozen client", strconv.Itoa(q.ID()), strconv.Itoa(each))
+	stops := 0
+	for part := range 8 {
+		testutil.Await(t, func() error {
+			if n := server.counts().handled; n < 64*each*(part+1)/10 {
+				return fmt.Errorf("%d handled", n)
+			}
+			return nil
+		})
+		cmd.Process.Signal(syscall.SIGSTOP)
+		stopped := time.Now()
+		testutil.Await(t, func() error {
+			if d := time.Since(stopped); d < 200*time.Millisecond {
+				return fmt.Errorf("stopped only for %v", d)
+			}
+			return nil
+		})
+		cmd.Process.Signal(syscall.SIGCONT)
+		stops++
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	st := server.counts()
+	t.Logf("stopped %d times: %+v", stops, st)
+	if st.handled != 64*each || st.kept == 0 || st.lost != 0 {
+		t.Errorf("%+v", st)
+	}
+}
