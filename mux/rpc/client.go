@@ -15,6 +15,10 @@ import (
 // ClientConfig says how a client works. The zero value, like a nil
 // *ClientConfig, is the recommended one.
 type ClientConfig struct {
+	// Timeout is how long a request may take whose context has no deadline; 0
+	// means DefaultTimeout, and less than 0 for ever.
+	Timeout time.Duration
+
 	// Spin is how long a caller that waits for replies polls the inbox before it
 	// sleeps; 0 means 50 µs, and less than 0 not at all. A message that comes
 	// meanwhile is taken without the 10 to 50 µs that waking a thread takes; the
@@ -23,12 +27,17 @@ type ClientConfig struct {
 	Spin time.Duration
 }
 
+// DefaultTimeout is how long a request may take if neither its context nor the
+// config of its client says otherwise.
+const DefaultTimeout = 30 * time.Second
+
 // A Client makes requests and receives the replies in an inbox of its own. Its
 // methods may be called by several goroutines at once.
 type Client struct {
 	queue    mq.Queue
 	exchange mq.Exchange // the same
 	spin     time.Duration
+	timeout  time.Duration // 0 for none
 	stats    clientCounters
 
 	calls   sync.WaitGroup // requests under way
@@ -52,7 +61,11 @@ func NewClient(q mq.Queue, cfg *ClientConfig) (*Client, error) {
 	if cfg != nil {
 		c = *cfg
 	}
-	return &Client{queue: q, exchange: exchange, spin: reader.Spin(q, c.Spin)}, nil
+	client := &Client{queue: q, exchange: exchange, spin: reader.Spin(q, c.Spin), timeout: max(c.Timeout, 0)}
+	if c.Timeout == 0 {
+		client.timeout = DefaultTimeout
+	}
+	return client, nil
 }
 
 // exchangeOf returns q as a queue with inboxes.
@@ -86,9 +99,8 @@ func nameOf(q mq.Queue, t int64) string {
 // reply belongs to the caller. Queues without types, such as POSIX queues, ignore
 // t.
 //
-// The deadline of ctx travels with the request: no server begins to handle it
-// later. Without a deadline, Request waits for ever for a server that was killed
-// after it took the request.
+// The deadline of ctx, or else that of ClientConfig.Timeout, travels with the
+// request: no server begins to handle it later.
 //
 // The error is a [*RemoteError] if the server answered with one. Otherwise no
 // reply came, and whether the request was handled is not known, unless the error
@@ -99,6 +111,11 @@ func nameOf(q mq.Queue, t int64) string {
 // request makes the inbox, and the next one after its removal makes another; it
 // fails as that does, such as with [mq.ErrUnavailable].
 func (c *Client) Request(ctx context.Context, t int64, data []byte) ([]byte, error) {
+	if _, ok := ctx.Deadline(); !ok && c.timeout > 0 {
+		limited, cancel := context.WithTimeoutCause(ctx, c.timeout, timeoutError(c.timeout))
+		defer cancel()
+		ctx = limited
+	}
 	in, call, err := c.begin(ctx, t)
 	if err != nil {
 		return nil, err
@@ -117,6 +134,13 @@ func (c *Client) Request(ctx context.Context, t int64, data []byte) ([]byte, err
 		return nil, c.explain(ctx, t, err)
 	}
 	return reply.payload()
+}
+
+// A timeoutError is the cause of a deadline that the caller has not set.
+type timeoutError time.Duration
+
+func (e timeoutError) Error() string {
+	return fmt.Sprintf("no reply within ClientConfig.Timeout = %v", time.Duration(e))
 }
 
 // explain returns the error of a request that err has ended.

@@ -23,7 +23,8 @@
 // [ErrReplyLost], and the next one makes another.
 //
 // A server that is killed loses the requests that it was handling; their clients
-// see their contexts end. So give every request a deadline.
+// learn that from the deadline. A request whose context has none gets one, see
+// [ClientConfig].
 //
 // Messages of other types in the same queue are not touched, so a mux, a stream
 // or another [Handle] may take those, also through the same handle.
@@ -79,10 +80,12 @@
 // # What clients and servers do
 //
 // A request has the type that its server handles; a reply has type 1. A server
-// does not handle a request whose deadline has passed, sends one reply or error
-// for each other one, copying id and token, and gives up a reply only if the inbox
-// stays full until the deadline of the request. A client ignores messages in its inbox whose token or id it
-// does not know. The directory examples/rpc/c has a client and a server in C.
+// does not handle a request whose deadline has passed, and may answer it with the
+// error 5. It sends one reply or error for each other one, copying id and token,
+// and gives up a reply only if the inbox stays full until the deadline of the
+// request. A client ignores messages in its inbox whose token or id it does not
+// know. The directory examples/rpc/c has a client and a server in C; that server
+// waits for room for a tenth of a second only.
 //
 // # Caveats
 //

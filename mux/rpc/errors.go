@@ -32,6 +32,7 @@ const (
 	CodePanicked Code = 2 // the handler panicked
 	CodeTooLarge Code = 3 // the reply does not fit into the inbox
 	CodeNoAnswer Code = 4 // the handler ended its goroutine, as runtime.Goexit does
+	CodeExpired  Code = 5 // the deadline had passed before the request was handled, by the clock of the server
 )
 
 // String returns the code in words.
@@ -45,6 +46,8 @@ func (c Code) String() string {
 		return "reply too large"
 	case CodeNoAnswer:
 		return "no answer"
+	case CodeExpired:
+		return "expired"
 	}
 	return fmt.Sprintf("code %d", uint16(c))
 }

@@ -60,7 +60,12 @@ var posixQueues atomic.Int64
 // newClient makes a client that is closed after the test.
 func newClient(tb testing.TB, q mq.Queue) *rpc.Client {
 	tb.Helper()
-	c, err := rpc.NewClient(q, nil)
+	return newClientWith(tb, q, nil)
+}
+
+func newClientWith(tb testing.TB, q mq.Queue, cfg *rpc.ClientConfig) *rpc.Client {
+	tb.Helper()
+	c, err := rpc.NewClient(q, cfg)
 	if err != nil {
 		tb.Fatal(err)
 	}

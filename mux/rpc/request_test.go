@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"ipcmq/internal/testutil"
 	"ipcmq/mq"
@@ -169,37 +167,6 @@ func TestCloseFailsRequestsUnderWay(t *testing.T) {
 	callers.Wait()
 }
 
-func TestAbandonedRequestsAndLateReplies(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q := mqtest.New(nil)
-		client := newClient(t, q)
-		server := serve(t, q, 7, func(ctx context.Context, request []byte) ([]byte, error) {
-			if string(request) == "slow" {
-				<-time.After(time.Minute)
-			}
-			return request, nil
-		}, nil)
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() {
-			<-time.After(time.Second)
-			cancel()
-		}()
-		if _, err := client.Request(ctx, 7, []byte("slow")); !errors.Is(err, context.Canceled) {
-			t.Fatalf("got %v", err)
-		}
-		<-time.After(time.Hour)
-		if got, err := client.Request(t.Context(), 7, []byte("next")); err != nil || string(got) != "next" {
-			t.Fatalf("got %q, %v", got, err)
-		}
-		if st := client.Stats(); st.Late != 1 || st.Answered != 1 || st.Duplicate+st.Foreign != 0 {
-			t.Errorf("%+v", st)
-		}
-		server.stop()
-		client.Close()
-		q.Close()
-	})
-}
-
 func TestForeignAndDuplicateRepliesAreDiscarded(t *testing.T) {
 	q := newQueue(t, nil)
 	m := newClient(t, q)
@@ -313,55 +280,5 @@ func TestBadConfigIsRefused(t *testing.T) {
 	}
 	if err := rpc.Handle(t.Context(), q, -1, upper, nil); !errors.Is(err, mq.ErrInvalidType) {
 		t.Errorf("type -1: %v", err)
-	}
-}
-
-// Every wait of a request ends with the context, and the error says which
-// request it was and why.
-func TestARequestThatItsContextEndsNamesItselfAndTheCause(t *testing.T) {
-	why := errors.New("the shop has closed")
-	for _, c := range []struct {
-		name    string
-		waiting int // requests that wait for replies beside it
-		full    bool
-		early   bool
-	}{
-		{name: "before it begins", early: true},
-		{name: "while the queue is full", full: true},
-		{name: "as the one that receives"},
-		{name: "as one that waits for that one", waiting: 1},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				q := mqtest.New(&mqtest.Config{Capacity: 4096})
-				client := newClient(t, q)
-				others, stop := context.WithCancel(t.Context())
-				for range c.waiting {
-					go client.Request(others, 7, nil)
-					synctest.Wait()
-				}
-				for c.full && q.TrySend(mq.Message{Type: 1, Data: make([]byte, 10)}) == nil {
-				}
-				ctx, cancel := context.WithCancelCause(t.Context())
-				if c.early {
-					cancel(why)
-				}
-				result := make(chan error)
-				go func() {
-					_, err := client.Request(ctx, 7, nil)
-					result <- err
-				}()
-				synctest.Wait()
-				cancel(why)
-				err := <-result
-				if !errors.Is(err, context.Canceled) || !errors.Is(err, why) ||
-					!strings.HasPrefix(err.Error(), "mq: request of type 7 in ") || !strings.HasSuffix(err.Error(), ": context canceled: the shop has closed") {
-					t.Errorf("got %v", err)
-				}
-				stop()
-				client.Close()
-				q.Close()
-			})
-		})
 	}
 }

@@ -35,14 +35,29 @@ func (s *server) serve(m mq.Message) {
 	}
 	defer cancel()
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		s.cfg.Stats.Expired.Add(1)
-		s.report(m, fmt.Errorf("%w: its deadline was %v", ErrExpired, h.deadline))
+		s.expired(m, h)
 		return
 	}
 	// A handler that ends its goroutine comes back here only.
 	a := answer{header{kind: kindError, code: CodeNoAnswer}, []byte(ErrNoAnswer.Error()), ErrNoAnswer}
 	defer func() { s.settle(m, h, a) }()
 	a = s.call(ctx, payload)
+}
+
+// expired counts and reports a request that came too late, and tells its client,
+// which may still wait if its clock is another one. That is not worth waiting for
+// room in the inbox.
+func (s *server) expired(m mq.Message, h header) {
+	s.cfg.Stats.Expired.Add(1)
+	defer s.report(m, fmt.Errorf("%w: its deadline was %v", ErrExpired, h.deadline))
+	inbox, err := s.exchange.OpenInbox(h.address)
+	if err != nil {
+		return
+	}
+	defer inbox.Close()
+	text := fmt.Sprintf("the request came %v after its deadline", time.Since(h.deadline).Round(time.Millisecond))
+	a := header{kind: kindError, code: CodeExpired, id: h.id, token: h.token}
+	_ = inbox.TrySend(mq.Message{Type: replyType, Data: a.append(nil, []byte(text))})
 }
 
 // An answer is what goes to the client.

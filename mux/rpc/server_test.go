@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,42 +63,6 @@ func TestHandlerErrorsReachTheClient(t *testing.T) {
 	if st := s.counts(); st.handled != 4 || st.failed != 2 || st.panicked != 1 {
 		t.Errorf("%+v", st)
 	}
-}
-
-func TestExpiredRequestsAreNotHandled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q := mqtest.New(nil)
-		client := newClient(t, q)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if _, err := client.Request(ctx, 7, []byte("nobody is there")); !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatalf("got %v", err)
-		}
-		<-time.After(time.Second)
-		var handled atomic.Int64
-		discarded := make(chan error, 10)
-		server := serve(t, q, 7, func(ctx context.Context, request []byte) ([]byte, error) {
-			handled.Add(1)
-			if string(request) == "slow" {
-				<-ctx.Done() // the deadline of the request
-			}
-			return nil, nil
-		}, &rpc.Config{OnError: func(_ mq.Message, err error) { discarded <- err }})
-		if err := <-discarded; !errors.Is(err, rpc.ErrExpired) || handled.Load() != 0 {
-			t.Errorf("discarded with %v, %d handled", err, handled.Load())
-		}
-		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if _, err := client.Request(ctx, 7, []byte("slow")); !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatalf("got %v", err)
-		}
-		if err := <-discarded; !errors.Is(err, rpc.ErrExpired) || handled.Load() != 1 {
-			t.Errorf("discarded with %v, %d handled", err, handled.Load())
-		}
-		server.stop()
-		client.Close()
-		q.Close()
-	})
 }
 
 func TestServerAnswersIntoInboxesOnly(t *testing.T) {
@@ -208,7 +171,7 @@ func TestTheEndReachesHandlersAndTheirRepliesTheClients(t *testing.T) {
 func TestHandleLetsHandlersFinish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mqtest.New(nil)
-		client := newClient(t, q)
+		client := newClientWith(t, q, &rpc.ClientConfig{Timeout: -1})
 		server := serve(t, q, 7, func(ctx context.Context, request []byte) ([]byte, error) {
 			select {
 			case <-time.After(time.Minute):
@@ -284,37 +247,6 @@ func TestHandleGivesUpOnAHandlerThatBlocks(t *testing.T) {
 			t.Errorf("the client got %s", got)
 		}
 		client.Close()
-		q.Close()
-	})
-}
-
-func TestTheDeadlineOfARequestReachesTheHandler(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q := mqtest.New(nil)
-		m := newClient(t, q)
-		deadlines := make(chan time.Time, 1)
-		server := serve(t, q, 7, func(ctx context.Context, _ []byte) ([]byte, error) {
-			d, _ := ctx.Deadline()
-			deadlines <- d
-			return nil, nil
-		}, nil)
-		want := time.Now().Add(time.Hour)
-		ctx, cancel := context.WithDeadline(t.Context(), want)
-		defer cancel()
-		if _, err := m.Request(ctx, 7, nil); err != nil {
-			t.Fatal(err)
-		}
-		if d := <-deadlines; !d.Equal(want) {
-			t.Errorf("got %v, want %v", d, want)
-		}
-		if _, err := m.Request(t.Context(), 7, nil); err != nil {
-			t.Fatal(err)
-		}
-		if d := <-deadlines; !d.IsZero() {
-			t.Errorf("got %v, want none", d)
-		}
-		m.Close()
-		server.stop()
 		q.Close()
 	})
 }
