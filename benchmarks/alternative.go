@@ -7,6 +7,8 @@ var alternatives = []contender{
 	{name: "Unix seqpacket", kind: alternative, meet: meetSockets(seqpacketSocket), open: openConn(newPackets)},
 	{name: "Unix datagram", kind: alternative, meet: meetSockets(datagramSocket), open: openConn(newPackets)},
 	{name: "pipe", kind: alternative, meet: meetPipes, open: openPipes},
+	{name: "Unix stream, buffered", kind: alternative, oneWay: true, meet: meetSockets(streamSocket), open: buffered(openConn(newStream))},
+	{name: "pipe, buffered", kind: alternative, oneWay: true, meet: meetPipes, open: buffered(openPipes)},
 	{name: "mangos", kind: alternative, meet: meetMangos, open: openMangos},
 	{name: "NATS", kind: alternative, meet: meetNATS, open: openNATS},
 	{name: "Redis list", kind: alternative, meet: meetRedis, open: openRedis},

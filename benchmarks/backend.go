@@ -68,6 +68,11 @@ func (b backend) contender(l layer) contender {
 			return end{}, err
 		}
 		e := end{sender: out, close: ends(out.Close, in.Close)}
+		if l.frames != nil {
+			if in, err = l.batch(&e, out, in); err != nil {
+				return end{}, err
+			}
+		}
 		if l.receive != nil {
 			e.receive = func(ctx context.Context, handle func([]byte) bool) error { return l.receive(ctx, in, handle) }
 		}

@@ -163,6 +163,9 @@ func (j job) send(ctx context.Context, e end) (report, error) {
 		}
 		meter.count()
 	}
+	if e.flush != nil {
+		return meter.report, errors.Join(meter.err, e.flush(ctx))
+	}
 	return meter.report, meter.err
 }
 

@@ -22,7 +22,7 @@ type conn interface {
 // wait for their replies at one conn.
 func connEnd(c conn) end {
 	caller := &caller{conn: c, waiting: map[uint64]chan []byte{}}
-	return end{
+	e := end{
 		sender: sendFunc(func(_ context.Context, data []byte) error { return c.send(data) }),
 		receive: func(_ context.Context, handle func([]byte) bool) error {
 			for {
@@ -50,6 +50,10 @@ func connEnd(c conn) end {
 		},
 		close: c.Close,
 	}
+	if f, ok := c.(*frames); ok {
+		e.frames = f
+	}
+	return e
 }
 
 // idSize is the bytes of an id, which stands before the payload.

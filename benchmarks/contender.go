@@ -15,6 +15,8 @@ type contender struct {
 	// tag is the build tag of the program that has it; empty for this one.
 	tag string
 
+	oneWay bool // it can do only what goes one way
+
 	// header is the bytes that a message has besides the payload, at most.
 	header int
 
@@ -40,6 +42,9 @@ const (
 type end struct {
 	sender mqSender
 
+	// flush, if not nil, sends what sender still has.
+	flush func(context.Context) error
+
 	// receive gives the payloads to handle, in order, until handle returns false.
 	// They are handle's only during the call.
 	receive func(ctx context.Context, handle func(data []byte) bool) error
@@ -50,6 +55,8 @@ type end struct {
 	serve func(ctx context.Context, n int) error
 
 	close func() error // nil if there is nothing to close
+
+	frames *frames // of a conn that can buffer; or nil
 }
 
 // mqSender is the part of mq.Sender that is needed here.
@@ -84,5 +91,8 @@ func ends(closers ...func() error) func() error {
 
 // can reports whether the contender does work of a shape.
 func (c contender) can(s shape) bool {
+	if c.oneWay && s.ours[0].role != take {
+		return false
+	}
 	return c.kind != peer || s.ours[0].role != ask // peers have no requests
 }

@@ -67,7 +67,7 @@ var shapes = []shape{
 		name: "one-way", title: "one way between two processes", count: 50_000, sizes: sizes,
 		c:      side{{role: take, inC: true}, {role: send, inC: true}},
 		ours:   side{{role: take}, {role: send}},
-		layers: []string{raw, receiveInto, receive, all, intoSpin, channel, subscription}, against: plain,
+		layers: []string{raw, receiveInto, receive, all, intoSpin, channel, subscription, batchAll, batchInto, batchChannel, batchOf8}, against: plain,
 	},
 	{
 		name: "from-c", title: "one way, the sender being the C program on both sides", count: 50_000, sizes: sizes,
@@ -108,7 +108,7 @@ var alternativeShapes = []shape{
 		name: "one-way", title: "one way between two processes", count: 50_000, sizes: sizes,
 		c:      side{{role: take, inC: true}, {role: send, inC: true}},
 		ours:   side{{role: take}, {role: send}},
-		layers: []string{receiveInto, channel, subscription}, against: []string{receiveInto, channel, subscription},
+		layers: []string{receiveInto, channel, subscription, batchInto, batchChannel}, against: []string{receiveInto, channel, subscription, batchInto, batchChannel},
 	},
 	{
 		name: "round-trip", title: "round trip between two processes", count: 4_000, sizes: sizes,

@@ -23,6 +23,10 @@ type layer struct {
 
 	// header is the bytes that a message has besides the payload, at most.
 	header int
+
+	// frames has both sides use package batch: a frame is flushed when it is full,
+	// or has so many messages, if that is more than 0. nil: they do not.
+	frames *int
 }
 
 // The names of the layers.
@@ -40,6 +44,11 @@ const (
 	request      = "Request"      // of an rpc client, and rpc.Handle
 	requestSleep = "Request-spin"
 	sendOnly     = "Send" // for processes that receive nothing
+
+	batchAll     = "batch All" // of package batch, in full frames
+	batchInto    = "batch AllInto"
+	batchChannel = "batch channel"
+	batchOf8     = "batch of 8 channel" // flushed after every 8
 )
 
 // spinTime is how long the layers that spin do so before they sleep: longer
@@ -59,6 +68,10 @@ var layers = []layer{
 	{name: request, requests: requestReply(0), header: 512},
 	{name: requestSleep, requests: requestReply(-1), header: 512},
 	{name: sendOnly},
+	{name: batchAll, receive: rangeAll, frames: new(0)},
+	{name: batchInto, receive: rangeAllInto, frames: new(0)},
+	{name: batchChannel, receive: rangeChannel, frames: new(0)},
+	{name: batchOf8, receive: rangeChannel, frames: new(8)},
 }
 
 func loopReceiveInto(ctx context.Context, q mq.Queue, handle func(data []byte) bool) error {
@@ -95,6 +108,18 @@ func loopReceive(ctx context.Context, q mq.Queue, handle func(data []byte) bool)
 
 func rangeAll(ctx context.Context, q mq.Queue, handle func(data []byte) bool) error {
 	for m, err := range mq.All(ctx, q) {
+		if err != nil {
+			return err
+		}
+		if !handle(m.Data) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func rangeAllInto(ctx context.Context, q mq.Queue, handle func(data []byte) bool) error {
+	for m, err := range mq.AllInto(ctx, q) {
 		if err != nil {
 			return err
 		}

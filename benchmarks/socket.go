@@ -53,8 +53,22 @@ func openConn(wrap func(net.Conn) conn) func(context.Context, job) (end, error) 
 type frames struct {
 	io.WriteCloser
 	in    *bufio.Reader
+	out   *bufio.Writer // nil: one write for each message
 	frame []byte
 	data  []byte
+}
+
+// buffered has the end that open opens buffer what it sends.
+func buffered(open func(context.Context, job) (end, error)) func(context.Context, job) (end, error) {
+	return func(ctx context.Context, j job) (end, error) {
+		e, err := open(ctx, j)
+		if err != nil {
+			return e, err
+		}
+		e.frames.out = bufio.NewWriterSize(e.frames.WriteCloser, maxSize)
+		e.flush = func(context.Context) error { return e.frames.out.Flush() }
+		return e, nil
+	}
 }
 
 // lengthSize is the bytes of the length before a message in a stream.
@@ -67,6 +81,14 @@ func newFrames(r io.Reader, w io.WriteCloser) conn {
 }
 
 func (s *frames) send(data []byte) error {
+	if s.out != nil {
+		s.frame = binary.NativeEndian.AppendUint32(s.frame[:0], uint32(len(data)))
+		if _, err := s.out.Write(s.frame); err != nil {
+			return err
+		}
+		_, err := s.out.Write(data)
+		return err
+	}
 	s.frame = append(binary.NativeEndian.AppendUint32(s.frame[:0], uint32(len(data))), data...)
 	_, err := s.Write(s.frame)
 	return err

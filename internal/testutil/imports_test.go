@@ -109,7 +109,7 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 				ok = standard
 			case s.under("mux", "stream"):
 				ok = standard || slices.Contains([]string{"mq", "internal/reader", "internal/handle"}, strings.TrimPrefix(name, "ipcmq/"))
-			case s.under("internal/reader", "mq/mqtest"):
+			case s.under("internal/reader", "mq/mqtest", "mq/batch"):
 				ok = standard || name == "ipcmq/mq" || name == "ipcmq/internal/handle"
 			case s.under("internal/handle"):
 				ok = standard || name == "ipcmq/mq"
