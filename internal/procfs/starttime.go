@@ -8,6 +8,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"ipcmq/internal/sys"
 )
 
 // ticks is the unit of times in /proc, USER_HZ, a second: the same wherever Go
@@ -16,10 +18,18 @@ const ticks = 100
 
 // StartTime returns when a process was started, to a second or so, as the clock
 // of the system tells it now: for people, and to compare with times that the
-// kernel noted. Where the clock may have been set since, see [Process]. The error
-// matches fs.ErrNotExist if there is no such process, or if it is a zombie.
-func StartTime(proc fs.FS, pid int) (time.Time, error) {
+// kernel noted. Where the clock may have been set since, see [Process].
+//
+// The error matches fs.ErrNotExist if there is no such process, or if it is a
+// zombie, and fs.ErrPermission if there is one that proc hides (hidepid in
+// proc(5)).
+func StartTime(proc fs.FS, pid int) (time.Time, error) { return startTime(proc, pid, sys.Exists) }
+
+func startTime(proc fs.FS, pid int, exists func(pid int) bool) (time.Time, error) {
 	state, start, err := status(proc, pid)
+	if errors.Is(err, fs.ErrNotExist) && exists(pid) {
+		err = &fs.PathError{Op: "read", Path: strconv.Itoa(pid) + "/stat", Err: fs.ErrPermission}
+	}
 	if err != nil {
 		return time.Time{}, err
 	}

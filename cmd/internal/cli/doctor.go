@@ -226,7 +226,7 @@ func checkPrivate(rows []row) (findings []finding) {
 		}
 		gone := 0
 		for _, p := range []*process{r.LastSender, r.LastReceiver} {
-			if p != nil && (p.PID == 0 || p.Command != "") {
+			if p != nil && !p.Gone {
 				gone = -2 // one may live, here or in another pid namespace
 			} else if p != nil {
 				gone++

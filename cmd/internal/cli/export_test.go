@@ -70,7 +70,7 @@ func View(width, height int, bySize bool, gauges ...Gauge) string {
 	for _, g := range gauges {
 		r := row{Address: g.Address, Kind: "sysv", Messages: g.Messages, Bytes: g.Messages, Capacity: g.Capacity}
 		for i := range g.Receivers + g.BlockedSends {
-			r.Waiting = append(r.Waiting, waiter{process{100 + i, "perl"}, i < g.Receivers})
+			r.Waiting = append(r.Waiting, waiter{process{PID: 100 + i, Command: "perl"}, i < g.Receivers})
 		}
 		s.gauges = append(s.gauges, gauge{row: r, in: g.In, out: g.Out, net: g.Net, history: g.History})
 	}

@@ -20,7 +20,8 @@ func lsCommand() *cobra.Command {
 		Short: "List all queues, System V and POSIX",
 		Long: `Ls lists every queue of the IPC namespace: how to address it, id, owner, mode,
 messages, bytes used of its capacity (POSIX: messages of the most it can hold),
-the processes that sent and received last, and how long ago they did.
+the processes that sent and received last, and how long ago they did. One that has
+ended is gone; of one that this user may not see there is the number alone.
 
 A private queue, one without a key, is addressed by its id. POSIX queues do not
 tell who used them, and need a mounted mqueue file system to be listed. A name

@@ -15,15 +15,18 @@ import (
 // A process is one that has used a queue.
 type process struct {
 	PID     int    `json:"pid"`
-	Command string `json:"command,omitempty"` // empty if it has ended
+	Command string `json:"command,omitempty"` // empty if it has ended, or cannot be seen
+	Gone    bool   `json:"gone,omitempty"`    // it has ended
 }
 
 func (p process) String() string {
 	switch {
 	case p.PID == 0:
 		return "-"
-	case p.Command == "":
+	case p.Gone:
 		return strconv.Itoa(p.PID) + " (gone)"
+	case p.Command == "":
+		return strconv.Itoa(p.PID)
 	}
 	return strconv.Itoa(p.PID) + " " + p.Command
 }
@@ -37,6 +40,7 @@ func userAt(pid int, at time.Time) process {
 	}
 	started, err := procfs.StartTime(os.DirFS("/proc"), pid)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && started.After(at.Add(2*time.Second)) {
+		p.Gone = true
 		return p
 	}
 	if comm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm"); err == nil {
