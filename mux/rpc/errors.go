@@ -18,6 +18,10 @@ var (
 	// request fails with it if the inbox was removed while it was under way.
 	ErrReplyLost = errors.New("reply was lost")
 
+	// ErrOverrun: the handler has not returned a second after the deadline of its
+	// request.
+	ErrOverrun = errors.New("handler has not returned")
+
 	// ErrNoAnswer: the handler ended its goroutine, as runtime.Goexit and
 	// testing.T.FailNow do.
 	ErrNoAnswer = errors.New("handler ended without an answer")

@@ -219,3 +219,62 @@ func TestAHandlerThatEndsItsGoroutineIsReplaced(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// Handlers that never return, although their requests have long expired, cost
+// nobody a worker.
+func TestHandlersThatNeverReturnAreReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := mqtest.New(nil)
+		client := newClient(t, q)
+		forever := make(chan struct{})
+		var mu sync.Mutex
+		reported := map[error]int{}
+		server := serve(t, q, 7, func(_ context.Context, request []byte) ([]byte, error) {
+			if string(request) == "block" {
+				<-forever
+				runtime.Goexit()
+			}
+			return request, nil
+		}, &rpc.Config{Concurrency: 2, Drain: time.Minute, OnError: func(_ mq.Message, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, sentinel := range []error{rpc.ErrOverrun, rpc.ErrExpired, rpc.ErrNoAnswer} {
+				if errors.Is(err, sentinel) {
+					reported[sentinel]++
+				}
+			}
+		}})
+		const n = 10
+		for range n {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if _, err := client.Request(ctx, 7, []byte("block")); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
+			}
+			cancel()
+			<-time.After(time.Second)
+		}
+		synctest.Wait()
+		for range 5 {
+			if got, err := client.Request(t.Context(), 7, []byte("x")); err != nil || string(got) != "x" {
+				t.Fatalf("got %q, %v", got, err)
+			}
+		}
+		if st := server.counts(); st != (counts{handled: 5, overrun: n}) || reported[rpc.ErrOverrun] != n {
+			t.Errorf("%+v, reported %v", st, reported)
+		}
+		began := time.Now()
+		if err := server.stop(); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "the handlers of 10 have not returned") {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(began); took != 0 { // nobody waits for them
+			t.Errorf("the end took %v", took)
+		}
+		close(forever)
+		synctest.Wait()
+		if st := server.counts(); st != (counts{handled: 5 + n, exited: n, overrun: n, expired: n}) {
+			t.Errorf("%+v", st)
+		}
+		client.Close()
+		q.Close()
+	})
+}

@@ -109,13 +109,13 @@ func (s *service) stop() error {
 
 // counts is a snapshot of rpc.ServerStats.
 type counts struct {
-	handled, failed, panicked, exited, malformed, expired, kept, lost, refused int
+	handled, failed, panicked, exited, overrun, malformed, expired, kept, lost, refused int
 }
 
 func (s *service) counts() counts {
 	st := &s.stats
 	return counts{
-		int(st.Handled.Load()), int(st.Failed.Load()), int(st.Panicked.Load()), int(st.Exited.Load()),
+		int(st.Handled.Load()), int(st.Failed.Load()), int(st.Panicked.Load()), int(st.Exited.Load()), int(st.Overrun.Load()),
 		int(st.Malformed.Load()), int(st.Expired.Load()), int(st.Kept.Load()), int(st.Lost.Load()), int(st.Refused.Load()),
 	}
 }

@@ -153,6 +153,17 @@ func TestRequestsBesideOneWhoRemovesInboxes(t *testing.T) {
 				in.Close()
 			}
 		}
+		mu.Lock()
+		before := answered
+		mu.Unlock()
+		testutil.Await(t, func() error {
+			mu.Lock()
+			defer mu.Unlock()
+			if answered == before {
+				return fmt.Errorf("%d answered, as before; %d lost", answered, lost)
+			}
+			return nil
+		})
 	}
 	cancel()
 	callers.Wait()

@@ -5,16 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"ipcmq/mq"
 )
 
-// serve answers one request.
-func (s *server) serve(m mq.Message) {
+// serve answers one request, and then calls done with whether another worker has
+// taken this one's place.
+func (s *server) serve(m mq.Message, done func(replaced bool)) {
 	s.busy.Add(1)
+	replaced := func() bool { return false }
 	defer func() {
 		s.busy.Add(-1)
+		if replaced() {
+			done(true)
+			return
+		}
+		done(false)
 		s.free <- struct{}{}
 	}()
 	h, payload, err := parseHeader(m.Data)
@@ -31,6 +39,8 @@ func (s *server) serve(m mq.Message) {
 	}
 	ctx, cancel := s.work, context.CancelFunc(func() {})
 	if !h.deadline.IsZero() {
+		now := time.Now()
+		h.deadline = now.Add(h.deadline.Sub(now)) // from here on, no clock that is set changes it
 		ctx, cancel = context.WithDeadline(ctx, h.deadline)
 	}
 	defer cancel()
@@ -38,10 +48,38 @@ func (s *server) serve(m mq.Message) {
 		s.expired(m, h)
 		return
 	}
+	if !h.deadline.IsZero() {
+		replaced = s.replaceAt(h.deadline.Add(lastWait), m)
+	}
 	// A handler that ends its goroutine comes back here only.
 	a := answer{header{kind: kindError, code: CodeNoAnswer}, []byte(ErrNoAnswer.Error()), ErrNoAnswer}
 	defer func() { s.settle(m, h, a) }()
 	a = s.call(ctx, payload)
+}
+
+// replaceAt starts another worker at that time, unless the function that it
+// returns, which reports that, is called before. So a handler that never returns
+// costs nobody a worker.
+func (s *server) replaceAt(at time.Time, m mq.Message) (replaced func() bool) {
+	var over atomic.Bool
+	timer := time.AfterFunc(time.Until(at), func() {
+		if s.overruns.Add(1) > maxOverruns || !over.CompareAndSwap(false, true) {
+			s.overruns.Add(-1)
+			return
+		}
+		s.cfg.Stats.Overrun.Add(1)
+		go s.worker()
+		s.free <- struct{}{}
+		s.report(m, fmt.Errorf("%w: another takes its place", ErrOverrun))
+	})
+	return func() bool {
+		timer.Stop()
+		if over.CompareAndSwap(false, true) {
+			return false
+		}
+		s.overruns.Add(-1)
+		return true
+	}
 }
 
 // expired counts and reports a request that came too late, and tells its client,
@@ -49,7 +87,7 @@ func (s *server) serve(m mq.Message) {
 // room in the inbox.
 func (s *server) expired(m mq.Message, h header) {
 	s.cfg.Stats.Expired.Add(1)
-	defer s.report(m, fmt.Errorf("%w: its deadline was %v", ErrExpired, h.deadline))
+	defer s.report(m, fmt.Errorf("%w: its deadline was %v", ErrExpired, h.deadline.Round(0)))
 	inbox, err := s.exchange.OpenInbox(h.address)
 	if err != nil {
 		return
@@ -101,7 +139,7 @@ func (s *server) settle(m mq.Message, h header, a answer) {
 	a.id, a.token = h.id, h.token
 	if !h.deadline.IsZero() && !time.Now().Before(h.deadline) {
 		count.Expired.Add(1)
-		s.report(m, fmt.Errorf("%w: handled after its deadline %v", ErrExpired, h.deadline))
+		s.report(m, fmt.Errorf("%w: handled after its deadline %v", ErrExpired, h.deadline.Round(0)))
 		return
 	}
 	if err := s.reply(m, h, a); err != nil {

@@ -23,9 +23,14 @@ const (
 	DefaultDrain = 30 * time.Second
 )
 
-// lastWait is how long Handle waits for handlers whose contexts it has ended, so
-// that those that listen can still answer.
-const lastWait = time.Second
+const (
+	// lastWait is how long Handle waits for handlers whose contexts have ended, so
+	// that those that listen can still answer.
+	lastWait = time.Second
+
+	// maxOverruns is how many handlers that do not return get a successor.
+	maxOverruns = 1000
+)
 
 // A Handler answers a request. Its reply goes to the client; an error goes there
 // as a [*RemoteError], with CodeFailed and the text of the error unless it is a
@@ -62,7 +67,7 @@ type Config struct {
 	// handled, or whose reply was lost, and the reason: [ErrNotRequest],
 	// [ErrExpired] or [ErrReplyLost]; and when the handler has panicked, with a
 	// [*mq.PanicError], or ended its goroutine, with [ErrNoAnswer], of which the
-	// client learns as well. An error that the handler returns is for the client
+	// client learns as well, or does not return, with [ErrOverrun]. An error that the handler returns is for the client
 	// alone. OnError may be called by several goroutines at once.
 	OnError func(request mq.Message, err error)
 
@@ -166,6 +171,8 @@ type server struct {
 	workers sync.WaitGroup
 	busy    atomic.Int64 // requests that are being handled
 
+	overruns atomic.Int64 // handlers whose workers were replaced, and that have not returned
+
 	outbox *outbox
 
 	mu      sync.Mutex
@@ -182,7 +189,8 @@ func (s *server) run(ctx context.Context) error {
 	s.workers.Go(s.take)
 	for range s.cfg.Concurrency {
 		s.free <- struct{}{}
-		s.workers.Go(s.worker)
+		s.workers.Add(1)
+		go s.worker()
 	}
 	idle := make(chan struct{})
 	go func() {
@@ -203,7 +211,7 @@ func (s *server) drain(idle <-chan struct{}) error {
 	}
 	select {
 	case <-idle:
-		return nil
+		return s.leftBehind()
 	case <-over:
 	}
 	late := s.busy.Load()
@@ -215,13 +223,24 @@ func (s *server) drain(idle <-chan struct{}) error {
 		Detail: fmt.Sprintf("%d were not handled within Drain = %v, so their contexts were ended", late, s.cfg.Drain)}
 	select {
 	case <-idle:
-		if late == 0 { // only replies were left, which are reported as lost
-			return nil
+		if late == s.overruns.Load() { // only replies were left, which are reported as lost
+			return s.leftBehind()
 		}
 	case <-timer.C:
 		err.Detail += fmt.Sprintf("; the handlers of %d have not returned", s.busy.Load())
 	}
 	return err
+}
+
+// leftBehind returns an error if handlers whose requests nobody waits for any more
+// have not returned.
+func (s *server) leftBehind() error {
+	n := s.overruns.Load()
+	if n == 0 {
+		return nil
+	}
+	return &mq.Error{Op: "handle requests", Queue: s.name, Kind: context.DeadlineExceeded,
+		Detail: fmt.Sprintf("the handlers of %d have not returned, long after their deadlines", n)}
 }
 
 // fail ends the server with the error of the queue.
@@ -274,17 +293,24 @@ func (s *server) receive() (mq.Message, error) {
 	return s.requests.Receive(s.taking)
 }
 
-// worker handles one request after the other. If a handler ends its goroutine,
-// another worker takes its place.
+// worker handles one request after the other. If a handler ends its goroutine, or
+// has not returned long after the deadline, another worker takes its place.
 func (s *server) worker() {
-	over := false
+	over, replaced := false, false
 	defer func() {
-		if !over {
-			s.workers.Go(s.worker)
+		switch {
+		case replaced:
+		case over:
+			s.workers.Done()
+		default:
+			go s.worker()
 		}
 	}()
 	for m := range s.jobs {
-		s.serve(m)
+		s.serve(m, func(by bool) { replaced = by })
+		if replaced {
+			return
+		}
 	}
 	over = true
 }

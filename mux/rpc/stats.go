@@ -23,6 +23,7 @@ type ServerStats struct {
 	Failed    atomic.Uint64 // of these, with an error
 	Panicked  atomic.Uint64 // of these, with a panic
 	Exited    atomic.Uint64 // of these, with the end of its goroutine
+	Overrun   atomic.Uint64 // given to a handler that had not returned a second after the deadline
 	Malformed atomic.Uint64 // messages that are no requests: discarded
 	Expired   atomic.Uint64 // past their deadline, before or after they were handled: no reply
 	Kept      atomic.Uint64 // replies that had to wait for room in the inbox
