@@ -27,7 +27,8 @@
 // [ClientConfig].
 //
 // Messages of other types in the same queue are not touched, so a mux, a stream
-// or another [Handle] may take those, also through the same handle.
+// or another [Handle] may take those, also through the same handle. Requests that
+// such a one has taken can be answered with [HandleMessages].
 //
 // # The header of requests and replies
 //

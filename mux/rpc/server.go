@@ -96,14 +96,7 @@ type Config struct {
 // [mq.ErrInvalidType], or errors.ErrUnsupported if the queue has no inboxes or
 // cannot select t.
 func Handle(ctx context.Context, q mq.Queue, t int64, h Handler, cfg *Config) error {
-	var c Config
-	if cfg != nil {
-		c = *cfg
-	}
-	if err := c.complete(q, h); err != nil {
-		return err
-	}
-	exchange, err := exchangeOf("handle", q)
+	s, err := newServer(q, nameOf(q, t), h, cfg)
 	if err != nil {
 		return err
 	}
@@ -115,15 +108,46 @@ func Handle(ctx context.Context, q mq.Queue, t int64, h Handler, cfg *Config) er
 	if err != nil {
 		return err
 	}
+	s.requests = reader.Polling(receiver, reader.Spin(q, s.cfg.Spin))
+	return s.run(ctx)
+}
+
+// HandleMessages is [Handle] for requests that were taken from q by other means,
+// such as by a subscription of a mux to more than one type. Replies go to the
+// inboxes of q's clients. It returns when the channel is closed, too. What is in
+// the channel then, or when ctx ends, stays there.
+func HandleMessages(ctx context.Context, q mq.Queue, messages <-chan mq.Message, h Handler, cfg *Config) error {
+	s, err := newServer(q, "in "+name(q), h, cfg)
+	if err != nil {
+		return err
+	}
+	if messages == nil {
+		return &mq.Error{Op: "handle", Queue: name(q), Kind: mq.ErrInvalidConfig, Detail: "the channel is nil"}
+	}
+	s.messages = messages
+	return s.run(ctx)
+}
+
+func newServer(q mq.Queue, what string, h Handler, cfg *Config) (*server, error) {
+	var c Config
+	if cfg != nil {
+		c = *cfg
+	}
+	if err := c.complete(q, h); err != nil {
+		return nil, err
+	}
+	exchange, err := exchangeOf("handle", q)
+	if err != nil {
+		return nil, err
+	}
 	s := &server{
-		exchange: exchange, handler: h, cfg: c, name: nameOf(q, t),
-		requests: reader.Polling(receiver, reader.Spin(q, c.Spin)),
-		near:     !q.Capabilities().Remote,
-		free:     make(chan struct{}, c.Concurrency),
-		jobs:     make(chan mq.Message),
+		exchange: exchange, handler: h, cfg: c, name: what,
+		near: !q.Capabilities().Remote,
+		free: make(chan struct{}, c.Concurrency),
+		jobs: make(chan mq.Message),
 	}
 	s.outbox = newOutbox(exchange, s.workers.Go, s.lost)
-	return s.run(ctx)
+	return s, nil
 }
 
 // complete fills in the defaults.
@@ -158,9 +182,10 @@ type server struct {
 	exchange mq.Exchange
 	handler  Handler
 	cfg      Config
-	name     string      // of the requests, in errors
-	requests mq.Receiver // polling
-	near     bool        // not on another host
+	name     string            // of the requests, in errors
+	requests mq.Receiver       // polling
+	messages <-chan mq.Message // or these
+	near     bool              // not on another host
 
 	taking  context.Context // ends when no more requests are to be taken
 	stop    context.CancelCauseFunc
@@ -243,12 +268,17 @@ func (s *server) leftBehind() error {
 		Detail: fmt.Sprintf("the handlers of %d have not returned, long after their deadlines", n)}
 }
 
+// errNoMore: the channel of messages was closed.
+var errNoMore = errors.New("no more messages")
+
 // fail ends the server with the error of the queue.
 func (s *server) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.taking.Err() == nil {
-		s.failure = err
+		if err != errNoMore {
+			s.failure = err
+		}
 		s.stop(err)
 	}
 }
@@ -282,6 +312,17 @@ func (s *server) take() {
 func (s *server) receive() (mq.Message, error) {
 	if s.taking.Err() != nil {
 		return mq.Message{}, s.taking.Err()
+	}
+	if s.messages != nil {
+		select {
+		case m, ok := <-s.messages:
+			if !ok {
+				return m, errNoMore
+			}
+			return m, nil
+		case <-s.taking.Done():
+			return mq.Message{}, s.taking.Err()
+		}
 	}
 	if s.near {
 		m, err := s.requests.TryReceive()

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"ipcmq/mq"
 	"ipcmq/mq/mqtest"
+	"ipcmq/mux"
 	"ipcmq/mux/rpc"
 )
 
@@ -249,4 +251,50 @@ func TestHandleGivesUpOnAHandlerThatBlocks(t *testing.T) {
 		client.Close()
 		q.Close()
 	})
+}
+
+// Requests that a subscription to everything has taken are answered like others.
+func TestRequestsFromASubscriptionAreAnswered(t *testing.T) {
+	q := newQueue(t, nil)
+	m, err := mux.New(q, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub, err := m.Subscribe(mq.Except(9), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stats rpc.ServerStats
+	ended := make(chan error)
+	go func() { ended <- rpc.HandleMessages(t.Context(), q, sub.Messages(), upper, &rpc.Config{Stats: &stats}) }()
+	client := newClient(t, q)
+	var callers sync.WaitGroup
+	for typ := range int64(8) {
+		callers.Go(func() {
+			for i := range 50 {
+				want := fmt.Sprintf("TYPE %d, %d", typ, i)
+				if got, err := client.Request(t.Context(), typ+1, []byte(strings.ToLower(want))); err != nil || string(got) != want {
+					t.Errorf("got %q, %v", got, err)
+				}
+			}
+		})
+	}
+	callers.Wait()
+	if err := m.Shutdown(t.Context()); err != nil { // which closes the channel
+		t.Error(err)
+	}
+	if err := <-ended; err != nil || stats.Handled.Load() != 400 {
+		t.Errorf("%d handled, %v", stats.Handled.Load(), err)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	messages := make(chan mq.Message)
+	go func() { ended <- rpc.HandleMessages(ctx, q, messages, upper, nil) }()
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if err := rpc.HandleMessages(t.Context(), q, nil, upper, nil); !errors.Is(err, mq.ErrInvalidConfig) {
+		t.Errorf("no channel: %v", err)
+	}
 }
