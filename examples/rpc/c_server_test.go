@@ -187,6 +187,8 @@ func TestCServerTrustsNothing(t *testing.T) {
 		edit(32, 255),
 		edit(32, 0, 1),
 		edit(32, 255, 255),
+		edit(34, 6),     // more metadata than there is payload
+		edit(34, 1, 16), // more than there may be
 		request(0, "sysv:1", "")[:45],
 		request(0, "sysv:"+strings.Repeat("0", 251), ""),
 	}
@@ -212,7 +214,12 @@ func TestCServerTrustsNothing(t *testing.T) {
 	}
 	send(t, q, request(0, full.Address(), "hello"))
 	send(t, q, request(math.MaxInt64, inbox.Address(), "hello"))
+	// Metadata is skipped.
+	with := request(0, inbox.Address(), "\x01k\x01\x00vhello")
+	with[34] = 5
+	send(t, q, with)
 	send(t, q, request(0, "sysv:00000000"+inbox.Address()[5:], ""))
+	expect(t, inbox, reply(2, 0, "HELLO"))
 	expect(t, inbox, reply(2, 0, "HELLO"))
 	expect(t, inbox, reply(3, 1, "nothing to put in upper case"))
 
@@ -221,7 +228,7 @@ func TestCServerTrustsNothing(t *testing.T) {
 			t.Errorf("%v has %q, %v", victim, m.Data, err)
 		}
 	}
-	s.end(t, fmt.Sprintf("handled 3, malformed %d, expired %d, refused %d, replies lost 1\n",
+	s.end(t, fmt.Sprintf("handled 4, malformed %d, expired %d, refused %d, replies lost 1\n",
 		len(malformed), len(expired), len(refused)))
 }
 

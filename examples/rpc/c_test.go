@@ -194,6 +194,7 @@ func TestCClientTakesOnlyItsOwnReply(t *testing.T) {
 		edit(16, r[16]+1, "to another inbox"),
 		edit(32, 200, "with an address longer than the message"),
 		edit(33, 1, "with an address too long"),
+		edit(34, 200, "with more metadata than the message has"),
 		edit(5, 2, "the reply"),
 		edit(5, 2, "once more"),
 	} {

@@ -116,14 +116,18 @@ func (c *Client) Request(ctx context.Context, t int64, data []byte) ([]byte, err
 		defer cancel()
 		ctx = limited
 	}
+	metadata, _ := ctx.Value(sentKey{}).(Metadata)
+	if _, err := metadata.size("request"); err != nil {
+		return nil, err
+	}
 	in, call, err := c.begin(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	defer c.calls.Done()
-	h := header{kind: kindRequest, id: call.id, token: in.token, address: in.queue.Address()}
+	h := header{kind: kindRequest, id: call.id, token: in.token, address: in.queue.Address(), metadata: metadata}
 	h.deadline, _ = ctx.Deadline()
-	b := h.append(make([]byte, 0, headerSize+len(h.address)+len(data)), data)
+	b := h.append(make([]byte, 0, h.size()+len(data)), data)
 	if err := c.queue.Send(ctx, mq.Message{Type: t, Data: b}); err != nil {
 		in.forget(call)
 		return nil, c.explain(ctx, t, err)
@@ -132,6 +136,9 @@ func (c *Client) Request(ctx context.Context, t int64, data []byte) ([]byte, err
 	if err != nil {
 		in.abandon(call)
 		return nil, c.explain(ctx, t, err)
+	}
+	if md, ok := ctx.Value(receivedKey{}).(*Metadata); ok && md != nil {
+		*md = reply.metadata
 	}
 	return reply.payload()
 }

@@ -47,9 +47,12 @@
 //	             reply has the same
 //	    24    8  deadline of a request in nanoseconds since 1970 (UTC), or 0
 //	    32    2  length n of the address, 0 to 255
-//	    34    6  zero; ignored by receivers
+//	    34    2  length m of the metadata, 0 to 1024
+//	    36    4  zero; ignored by receivers
 //	    40    n  address of the inbox, in requests; replies have none
-//	  40+n       payload; for an error, its text in UTF-8
+//	  40+n    m  metadata: for each pair the length of the key (1 byte, not 0), the
+//	             key, the length of the value (2 bytes), the value; no key twice
+//	40+n+m       payload; for an error, its text in UTF-8
 //
 // # Inboxes
 //

@@ -33,3 +33,11 @@ func MakeHeader(k Kind, c Code, id, token uint64, deadline time.Time, address st
 func NewHeader(address string) []byte {
 	return header{kind: kindRequest, id: 1, token: 2, address: address}.append(nil, nil)
 }
+
+// MakeHeaderWith returns the header of a request with metadata.
+func MakeHeaderWith(address string, md Metadata) Header {
+	return header{kind: kindRequest, id: 1, token: 2, address: address, metadata: md}
+}
+
+// Metadata returns the metadata.
+func (h header) Metadata() Metadata { return h.metadata }

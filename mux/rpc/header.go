@@ -38,6 +38,13 @@ type header struct {
 	token    uint64
 	deadline time.Time // zero: none
 	address  string    // of the inbox, in requests
+	metadata Metadata
+}
+
+// size is that of the header with all that belongs to it.
+func (h header) size() int {
+	n, _ := h.metadata.size("") // checked before
+	return headerSize + len(h.address) + n
 }
 
 // errHeader: the bytes are not a request or reply of this version.
@@ -56,8 +63,11 @@ func (h header) append(b, payload []byte) []byte {
 	}
 	b = binary.LittleEndian.AppendUint64(b, uint64(deadline))
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(h.address)))
-	b = append(b, 0, 0, 0, 0, 0, 0)
+	size := h.size() - headerSize - len(h.address)
+	b = binary.LittleEndian.AppendUint16(b, uint16(size))
+	b = append(b, 0, 0, 0, 0)
 	b = append(b, h.address...)
+	b = h.metadata.append(b)
 	return append(b, payload...)
 }
 
@@ -95,5 +105,13 @@ func parseHeader(b []byte) (header, []byte, error) {
 		return bad("an address of %d bytes in a message of %d", n, len(b))
 	}
 	h.address = string(b[headerSize : headerSize+n])
-	return h, b[headerSize+n:], nil
+	rest, m := b[headerSize+n:], int(binary.LittleEndian.Uint16(b[34:]))
+	if m > len(rest) {
+		return bad("metadata of %d bytes in a message of %d", m, len(b))
+	}
+	var ok bool
+	if h.metadata, ok = parseMetadata(rest[:m]); !ok {
+		return bad("%d bytes that are no metadata", m)
+	}
+	return h, rest[m:], nil
 }

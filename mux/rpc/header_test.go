@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -108,7 +109,7 @@ func TestHeadersAreAsSpecified(t *testing.T) {
 
 func TestHeaderIgnoresTheBytesKeptFree(t *testing.T) {
 	b := rpc.NewHeader("sysv:1")
-	copy(b[34:40], "abcdef")
+	copy(b[36:40], "abcd")
 	if h, payload, err := rpc.ParseHeader(b); err != nil || h.Address() != "sysv:1" || len(payload) != 0 {
 		t.Errorf("%+v, %q, %v", h, payload, err)
 	}
@@ -149,6 +150,8 @@ func FuzzParseHeader(f *testing.F) {
 		f.Add(rpc.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).Append(nil, []byte(c.payload)))
 	}
 	f.Add([]byte{})
+	f.Add(rpc.MakeHeaderWith("sysv:1", rpc.Metadata{"a": "b", "traceparent": "00-0af7"}).Append(nil, []byte("x")))
+	f.Add(rpc.MakeHeaderWith("", rpc.Metadata{"a": ""}).Append(nil, nil))
 	f.Add(rpc.NewHeader("x")[:39])
 	f.Add(append(rpc.NewHeader("")[:32], 0xff, 0xff, 0, 0, 0, 0, 0, 0))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -160,12 +163,18 @@ func FuzzParseHeader(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if len(h.Address()) > 255 || 40+len(h.Address())+len(payload) != len(b) {
+		if m := int(binary.LittleEndian.Uint16(b[34:])); len(h.Address()) > 255 || m > 1024 || 40+len(h.Address())+m+len(payload) != len(b) {
 			t.Fatalf("an address of %d and a payload of %d in %d bytes", len(h.Address()), len(payload), len(b))
 		}
 		again := h.Append(nil, payload)
+		if h2, payload2, err := rpc.ParseHeader(again); err != nil || !bytes.Equal(payload2, payload) || !maps.Equal(h2.Metadata(), h.Metadata()) {
+			t.Fatalf("parsed again: %+v, %q, %v", h2, payload2, err)
+		}
+		if len(h.Metadata()) > 1 {
+			return // the pairs may have had another order
+		}
 		// Everything but the bytes kept free, and a deadline too far away.
-		copy(before[34:40], again[34:40])
+		copy(before[36:40], again[36:40])
 		if h.Deadline().IsZero() || binary.LittleEndian.Uint64(before[24:]) == 1<<63-1 {
 			copy(before[24:32], again[24:32])
 		}

@@ -53,8 +53,12 @@ func (s *server) serve(m mq.Message, done func(replaced bool)) {
 	}
 	// A handler that ends its goroutine comes back here only.
 	a := answer{header{kind: kindError, code: CodeNoAnswer}, []byte(ErrNoAnswer.Error()), ErrNoAnswer}
-	defer func() { s.settle(m, h, a) }()
-	a = s.call(ctx, payload)
+	handling := &handled{Context: ctx, received: h.metadata}
+	defer func() {
+		a.metadata = handling.replyMetadata()
+		s.settle(m, h, a)
+	}()
+	a = s.call(handling, payload)
 }
 
 // replaceAt starts another worker at that time, unless the function that it
@@ -165,10 +169,10 @@ func (s *server) report(m mq.Message, why error) {
 // reply sends the answer to the inbox, or sees to it that it is sent when there is
 // room.
 func (s *server) reply(m mq.Message, h header, a answer) error {
-	waits, err := s.outbox.send(m, h.address, a.append(make([]byte, 0, headerSize+len(a.data)), a.data), h.deadline)
+	waits, err := s.outbox.send(m, h.address, a.append(make([]byte, 0, a.size()+len(a.data)), a.data), h.deadline)
 	if errors.Is(err, mq.ErrTooLarge) {
 		text := err.Error()
-		a.kind, a.code = kindError, CodeTooLarge
+		a.kind, a.code, a.metadata = kindError, CodeTooLarge, nil
 		waits, err = s.outbox.send(m, h.address, a.append(nil, []byte(text)), h.deadline)
 	}
 	if waits && err == nil {

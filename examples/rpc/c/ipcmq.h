@@ -14,6 +14,7 @@ enum {
 	IPCMQ_VERSION = 1,
 	IPCMQ_HEADER = 40,       /* bytes before the address */
 	IPCMQ_MAX_ADDRESS = 255,
+	IPCMQ_MAX_METADATA = 1024,
 	IPCMQ_INBOX_MODE = 0611, /* of an inbox; 020 and 002 may be added */
 	IPCMQ_INBOX_MASK = 0755, /* the bits by which it is told from other queues */
 
@@ -42,6 +43,7 @@ struct ipcmq_header {
 	int64_t deadline; /* nanoseconds since 1970, 0 for none */
 	size_t address_size;
 	const unsigned char *address; /* not terminated */
+	size_t metadata_size; /* of what follows the address; not sent, and not looked into, here */
 };
 
 static inline void ipcmq_put(unsigned char *at, uint64_t value, int bytes)
@@ -92,9 +94,11 @@ static inline size_t ipcmq_decode(const unsigned char *b, size_t n, struct ipcmq
 	h->deadline = (int64_t)ipcmq_get(b + 24, 8);
 	h->address_size = (size_t)ipcmq_get(b + 32, 2);
 	h->address = b + IPCMQ_HEADER;
-	if (h->address_size > IPCMQ_MAX_ADDRESS || h->address_size > n - IPCMQ_HEADER)
+	h->metadata_size = (size_t)ipcmq_get(b + 34, 2);
+	if (h->address_size > IPCMQ_MAX_ADDRESS || h->address_size > n - IPCMQ_HEADER ||
+	    h->metadata_size > IPCMQ_MAX_METADATA || h->metadata_size > n - IPCMQ_HEADER - h->address_size)
 		return 0;
-	return IPCMQ_HEADER + h->address_size;
+	return IPCMQ_HEADER + h->address_size + h->metadata_size;
 }
 
 /* Reads an argument between min and max. Returns -1 if it is something else. */

@@ -1,0 +1,142 @@
+package rpc
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"ipcmq/mq"
+)
+
+// Metadata goes with a request or a reply beside its payload, such as a trace
+// context or a content type. Keys and values are any bytes; a key is 1 to 255 bytes
+// long.
+type Metadata map[string]string
+
+// MaxMetadata is how many bytes the metadata of a request or reply may take: those
+// of keys and values, and 3 for each pair.
+const MaxMetadata = 1024
+
+// size returns how many bytes the metadata takes, or an error if that is too much.
+func (md Metadata) size(op string) (n int, err error) {
+	for key, value := range md {
+		if len(key) == 0 || len(key) > 255 {
+			return 0, &mq.Error{Op: op, Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf("metadata: the key %.20q has %d bytes, not 1 to 255", key, len(key))}
+		}
+		n += 3 + len(key) + len(value)
+	}
+	if n > MaxMetadata {
+		return 0, &mq.Error{Op: op, Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf("metadata of %d bytes, of %d at most", n, MaxMetadata)}
+	}
+	return n, nil
+}
+
+// append adds the pairs to b, in the order of their keys.
+func (md Metadata) append(b []byte) []byte {
+	for _, key := range slices.Sorted(maps.Keys(md)) {
+		b = append(b, byte(len(key)))
+		b = append(b, key...)
+		b = binary.LittleEndian.AppendUint16(b, uint16(len(md[key])))
+		b = append(b, md[key]...)
+	}
+	return b
+}
+
+// parseMetadata returns what append has made of metadata, nil if b is empty.
+func parseMetadata(b []byte) (Metadata, bool) {
+	if len(b) == 0 {
+		return nil, true
+	}
+	if len(b) > MaxMetadata {
+		return nil, false
+	}
+	md := make(Metadata)
+	for len(b) > 0 {
+		n := int(b[0])
+		if n == 0 || len(b) < 1+n+2 {
+			return nil, false
+		}
+		key, rest := string(b[1:1+n]), b[1+n:]
+		n = int(binary.LittleEndian.Uint16(rest))
+		if len(rest) < 2+n {
+			return nil, false
+		}
+		if _, double := md[key]; double {
+			return nil, false
+		}
+		md[key] = string(rest[2 : 2+n])
+		b = rest[2+n:]
+	}
+	return md, true
+}
+
+type (
+	sentKey     struct{} // of the Metadata of requests
+	receivedKey struct{} // of the *Metadata for those of replies
+	handledKey  struct{} // of the *handled of a handler
+)
+
+// WithMetadata returns a context whose requests carry md. [Client.Request] refuses
+// what exceeds [MaxMetadata].
+func WithMetadata(ctx context.Context, md Metadata) context.Context {
+	return context.WithValue(ctx, sentKey{}, maps.Clone(md))
+}
+
+// WithReplyMetadata returns a context for one request, which stores the metadata of
+// the reply in *md, also if that is an error of the server.
+func WithReplyMetadata(ctx context.Context, md *Metadata) context.Context {
+	return context.WithValue(ctx, receivedKey{}, md)
+}
+
+// A handled is the context of a handler, which knows of the request.
+type handled struct {
+	context.Context
+	received Metadata
+
+	mu    sync.Mutex
+	reply Metadata
+}
+
+func (h *handled) Value(key any) any {
+	if key == (handledKey{}) {
+		return h
+	}
+	return h.Context.Value(key)
+}
+
+// RequestMetadata returns the metadata of the request that is handled with ctx; nil
+// if there is none. It does not go with requests that the handler makes itself
+// unless [WithMetadata] says so.
+func RequestMetadata(ctx context.Context) Metadata {
+	if h, ok := ctx.Value(handledKey{}).(*handled); ok {
+		return maps.Clone(h.received)
+	}
+	return nil
+}
+
+// SetReplyMetadata makes md the metadata of the reply to the request that is
+// handled with ctx, also if that is an error. The error matches
+// [mq.ErrInvalidConfig] if md exceeds [MaxMetadata] or ctx is not that of a
+// handler.
+func SetReplyMetadata(ctx context.Context, md Metadata) error {
+	if _, err := md.size("set reply metadata"); err != nil {
+		return err
+	}
+	h, ok := ctx.Value(handledKey{}).(*handled)
+	if !ok {
+		return &mq.Error{Op: "set reply metadata", Kind: mq.ErrInvalidConfig, Detail: "the context is not that of a handler"}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reply = maps.Clone(md)
+	return nil
+}
+
+func (h *handled) replyMetadata() Metadata {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.reply
+}
