@@ -13,6 +13,8 @@
 //		return []byte(time.Now().String()), nil
 //	}, nil)
 //
+// A [Method] has values of Go as requests and replies.
+//
 // Requests wait in the queue, so either side may start first and a server may be
 // replaced between two requests. Replies never travel in the queue of the
 // requests, which would deadlock when requests fill it: each client has a

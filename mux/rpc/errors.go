@@ -32,11 +32,12 @@ type Code uint16
 
 // Codes of errors. A server may use others, from 1024 up, for its own.
 const (
-	CodeFailed   Code = 1 // the handler returned an error
-	CodePanicked Code = 2 // the handler panicked
-	CodeTooLarge Code = 3 // the reply does not fit into the inbox
-	CodeNoAnswer Code = 4 // the handler ended its goroutine, as runtime.Goexit does
-	CodeExpired  Code = 5 // the deadline had passed before the request was handled, by the clock of the server
+	CodeFailed     Code = 1 // the handler returned an error
+	CodePanicked   Code = 2 // the handler panicked
+	CodeTooLarge   Code = 3 // the reply does not fit into the inbox
+	CodeNoAnswer   Code = 4 // the handler ended its goroutine, as runtime.Goexit does
+	CodeExpired    Code = 5 // the deadline had passed before the request was handled, by the clock of the server
+	CodeBadRequest Code = 6 // the request could not be decoded, see Method
 )
 
 // String returns the code in words.
@@ -50,6 +51,8 @@ func (c Code) String() string {
 		return "reply too large"
 	case CodeNoAnswer:
 		return "no answer"
+	case CodeBadRequest:
+		return "bad request"
 	case CodeExpired:
 		return "expired"
 	}

@@ -1,0 +1,57 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+
+	"ipcmq/mq"
+	"ipcmq/mq/codec"
+)
+
+// A Method is requests of one type whose payloads, and those of their replies, are
+// values. Declared once, it is for clients and servers alike.
+type Method[Req, Resp any] struct {
+	Type    int64 // of the messages; 0 in queues without types
+	Request codec.Codec[Req]
+	Reply   codec.Codec[Resp]
+}
+
+// Call makes a request of v with c and returns the reply. The errors are those of
+// [Client.Request]; that of Encode, before anything is sent; and a [*codec.Error]
+// if the reply cannot be decoded, which has it as it came.
+func (m Method[Req, Resp]) Call(ctx context.Context, c *Client, v Req) (reply Resp, err error) {
+	request, err := m.Request.Payload(v)
+	if err != nil {
+		return reply, fmt.Errorf("request of type %d: %w", m.Type, err)
+	}
+	data, err := c.Request(ctx, m.Type, request)
+	if err != nil {
+		return reply, err
+	}
+	return m.Reply.Value(mq.Message{Type: replyType, Data: data})
+}
+
+// Handle answers the requests of the method in q with h, as the function [Handle]
+// does.
+func (m Method[Req, Resp]) Handle(ctx context.Context, q mq.Queue, h func(context.Context, Req) (Resp, error), cfg *Config) error {
+	if h == nil {
+		return Handle(ctx, q, m.Type, nil, cfg)
+	}
+	return Handle(ctx, q, m.Type, m.Handler(h), cfg)
+}
+
+// Handler returns h as a [Handler]. A request that cannot be decoded is answered
+// with CodeBadRequest, and h does not see it.
+func (m Method[Req, Resp]) Handler(h func(context.Context, Req) (Resp, error)) Handler {
+	return func(ctx context.Context, request []byte) ([]byte, error) {
+		v, err := m.Request.Value(mq.Message{Type: m.Type, Data: request})
+		if err != nil {
+			return nil, &RemoteError{Code: CodeBadRequest, Text: err.Error()}
+		}
+		reply, err := h(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		return m.Reply.Payload(reply)
+	}
+}
