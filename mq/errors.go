@@ -43,6 +43,10 @@ var (
 	// or not. Queues of the kernel never return it.
 	ErrInDoubt = errors.New("in doubt whether it happened")
 
+	// ErrTooManyThreads: a call would have to wait in the kernel, and as many
+	// threads of this process wait there as may.
+	ErrTooManyThreads = errors.New("too many threads wait")
+
 	// ErrInvalidConfig: a configuration or argument that cannot be meant.
 	ErrInvalidConfig = errors.New("invalid configuration")
 

@@ -30,3 +30,6 @@ func (d *Deadline) Never() { d.sec.Store(math.MaxInt64) }
 
 // Expire makes d a time in the past.
 func (d *Deadline) Expire() { d.sec.Store(0) }
+
+// Expired reports whether Expire was called since Never.
+func (d *Deadline) Expired() bool { return d.sec.Load() == 0 }

@@ -54,11 +54,12 @@ type Config struct {
 	// another user, and not as root, needs write permission to reply.
 	InboxMode fs.FileMode
 
-	// Blocking makes calls that wait do it in the kernel, each with an OS
-	// thread of its own, instead of in the Go runtime's poller. A waiting call
-	// then returns sooner, by some microseconds, and more so on a busy system;
-	// and waiting calls, also of several processes, are served in the order in
-	// which they came. On 32-bit systems it needs Linux 5.1.
+	// Blocking makes calls that wait do it in the kernel, with an OS thread,
+	// instead of in the Go runtime's poller; where many wait on one handle, a few
+	// sleep in the kernel and the others wait for their turn, see package
+	// ipcmq/mq/sysv. A waiting call then returns sooner, by some microseconds, and
+	// more so on a busy system; and waiting calls, also of several processes, are
+	// served in the order in which they came. On 32-bit systems it needs Linux 5.1.
 	Blocking bool
 }
 

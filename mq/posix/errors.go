@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"ipcmq/internal/limits"
+	"ipcmq/internal/sleep"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
 )
@@ -24,6 +25,8 @@ func (q *Queue) errno(op string, errno sys.Errno) error {
 		return q.handle.Fail(op, nil, errno, "the poller of the Go runtime takes no more descriptors (raise fs.epoll.max_user_watches, or set Config.Blocking)")
 	case sys.ENOMEM:
 		return q.handle.Fail(op, nil, errno, "the kernel has no memory for the message")
+	case sleep.NoThread:
+		return q.handle.Fail(op, mq.ErrTooManyThreads, errno, sleep.Advice())
 	case sys.ENOSYS:
 		return q.handle.Fail(op, nil, errno, noQueues)
 	}

@@ -6,3 +6,6 @@ var (
 	QueuesAt = queuesAt
 	QueuesIn = queuesIn
 )
+
+// Waiting returns how many calls wait on a handle that was opened with Blocking.
+func Waiting(q *Queue) int { return q.wait.(*sleeper).calls.Waiting() }

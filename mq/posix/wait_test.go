@@ -121,7 +121,13 @@ func TestSleepingCallsEnd(t *testing.T) {
 				go func() { _, err := q.Receive(ctx); errs <- err }()
 				go func() { errs <- full.Send(ctx, mq.Message{}) }()
 			}
-			testutil.AwaitAsleep(t, os.Getpid(), 2*n, "wq_sleep")
+			testutil.Await(t, func() error {
+				if got := posix.Waiting(q) + posix.Waiting(full); got != 2*n {
+					return fmt.Errorf("%d calls wait", got)
+				}
+				return nil
+			})
+			testutil.AwaitAsleep(t, os.Getpid(), 2, "wq_sleep")
 			end.by(q, cancel)
 			if end.want == mq.ErrClosed {
 				go full.Close()

@@ -241,7 +241,7 @@ func TestCancelingManyAtOnce(t *testing.T) {
 		for range n {
 			go func() { _, err := q.Receive(ctx); errs <- err }()
 		}
-		awaitReceivers(t, os.Getpid(), n)
+		awaitWaiting(t, q, n)
 		cancel()
 		for range n {
 			if err := <-errs; !errors.Is(err, context.Canceled) {

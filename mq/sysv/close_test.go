@@ -33,8 +33,9 @@ func TestCloseEndsBlockedCallsAndLeavesTheQueue(t *testing.T) {
 		go func() { errs <- q.Send(ctx, mq.Message{Type: 3, Data: []byte("3")}) }()
 		go func() { _, err := r.Receive(ctx); errs <- err }()
 	}
-	awaitSenders(t, os.Getpid(), n)
-	awaitReceivers(t, os.Getpid(), n)
+	awaitWaiting(t, q, 2*n)
+	awaitSenders(t, os.Getpid(), 1)
+	awaitReceivers(t, os.Getpid(), 1)
 	var closers sync.WaitGroup
 	for range 2 {
 		closers.Go(func() {

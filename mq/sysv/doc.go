@@ -17,11 +17,17 @@
 // but one ([mq.Except]). Messages that nobody selects stay. Two programs that
 // take different types share one queue in both directions.
 //
-// # Canceling a call
+// # Waiting
+//
+// However many goroutines wait on a handle, a few of them sleep in the kernel,
+// each with an OS thread, and the others wait for their turn: of those that
+// receive what one selector selects, as many as GOMAXPROCS, the oldest first; of
+// those that send, the oldest and the one with the smallest payload, so that
+// none waits for its turn while there is room for what it sends. Every call tries
+// before it waits.
 //
 // The kernel offers neither a timeout nor a file descriptor for these queues. A
-// call that waits holds an OS thread, and a context or Close that ends it sends
-// that thread SIGURG, the signal with which the Go runtime preempts goroutines.
+// context or Close that ends a call that sleeps sends its thread SIGURG, the signal with which the Go runtime preempts goroutines.
 // A program that passes SIGURG to signal.Notify sees these signals too; one that
 // has it ignored with signal.Ignore finds it no longer ignored after the first
 // call that had to be ended so. Ignoring SIGURG by other means, in C, leaves
@@ -52,5 +58,8 @@
 // not fit yet is passed over: beside a steady flow of small messages a large one
 // can wait for long.
 //
-// Each call that waits holds a thread; Go programs may have 10,000.
+// Handles and selectors on which calls wait hold at least one thread each. A
+// process may have 8,000 of them, or half of the threads that RLIMIT_NPROC or
+// pids.max leave it; beyond, a call that would wait fails with
+// [mq.ErrTooManyThreads].
 package sysv

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"ipcmq/internal/limits"
+	"ipcmq/internal/sleep"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
 )
@@ -22,6 +23,8 @@ func (q *Queue) errno(op string, errno sys.Errno) error {
 		return q.handle.Fail(op, fs.ErrPermission, errno, "only the owner and the creator of the queue, and root, may do this")
 	case sys.ENOSYS:
 		return q.handle.Fail(op, nil, errno, noQueues)
+	case sleep.NoThread:
+		return q.handle.Fail(op, mq.ErrTooManyThreads, errno, sleep.Advice())
 	}
 	return q.handle.Fail(op, nil, errno, "")
 }

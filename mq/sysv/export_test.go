@@ -7,3 +7,7 @@ var FtokOf = ftok
 var QueuesIn = queues
 
 var ParseRecord = parseRecord
+
+// Waiting returns how many calls wait on a handle, also those that do not sleep
+// in the kernel.
+func Waiting(q *Queue) int { return q.calls.Waiting() }

@@ -3,6 +3,7 @@ package sysv
 import (
 	"context"
 
+	"ipcmq/internal/sleep"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
 )
@@ -44,11 +45,11 @@ func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
 // Receive takes the next message, waiting for one. The payload is a new slice.
 //
 // If Receive returns an error, nothing was taken. The error matches
-// [mq.ErrClosed], [mq.ErrRemoved], fs.ErrPermission, or ctx.Err() and the cause
-// of ctx.
+// [mq.ErrClosed], [mq.ErrRemoved], [mq.ErrTooManyThreads], fs.ErrPermission, or
+// ctx.Err() and the cause of ctx.
 //
-// While it waits, Receive holds an OS thread; a canceled ctx gets it back with
-// a signal, see the package documentation.
+// While it waits, Receive may hold an OS thread; a canceled ctx gets it back
+// with a signal, see the package documentation.
 //
 // See msgrcv(2).
 func (r *receiver) Receive(ctx context.Context) (mq.Message, error) {
@@ -131,16 +132,14 @@ func (r *receiver) try(m *mq.Message) sys.Errno {
 
 // wait is try with a msgrcv that waits. It answers EINTR if that was interrupted.
 func (r *receiver) wait(ctx context.Context, m *mq.Message) sys.Errno {
-	room, flags := r.room()
-	b := getBuffer(room)
-	defer putBuffer(b)
-	var n int
-	errno := r.q.calls.Sleep(ctx, func(*sys.Deadline) (errno sys.Errno) {
-		n, errno = sys.Msgrcv(r.q.id, *b, room, r.typ, flags)
+	return r.q.calls.Sleep(ctx, sleep.Line{Type: r.typ, Flag: r.flags}, 0, func(*sys.Deadline) sys.Errno {
+		room, flags := r.room()
+		b := getBuffer(room) // here, since many may wait, and few sleep
+		defer putBuffer(b)
+		n, errno := sys.Msgrcv(r.q.id, *b, room, r.typ, flags)
+		r.store(m, *b, n, room, errno)
 		return errno
 	})
-	r.store(m, *b, n, room, errno)
-	return errno
 }
 
 // room returns for how many bytes of payload to make room, and the flags.

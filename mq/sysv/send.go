@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"ipcmq/internal/sleep"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
 )
@@ -18,8 +19,8 @@ import (
 // until it is raised again or ctx ends.)
 //
 // If Send returns an error, m was not sent. The error matches [mq.ErrTooLarge],
-// [mq.ErrInvalidType], [mq.ErrClosed], [mq.ErrRemoved], fs.ErrPermission, or
-// ctx.Err() and the cause of ctx.
+// [mq.ErrInvalidType], [mq.ErrClosed], [mq.ErrRemoved], [mq.ErrTooManyThreads],
+// fs.ErrPermission, or ctx.Err() and the cause of ctx.
 //
 // See msgsnd(2).
 func (q *Queue) Send(ctx context.Context, m mq.Message) error {
@@ -31,15 +32,16 @@ func (q *Queue) Send(ctx context.Context, m mq.Message) error {
 	}
 	var out outgoing
 	defer out.release()
-	b, n := out.fill(m), len(m.Data)
+	n := len(m.Data)
 	for {
-		errno := q.put(b, n)
+		errno := q.put(out.fill(m), n)
 		if errno == sys.EAGAIN {
 			// The kernel would wait for ever for room that can never be.
 			if err := q.tooLarge(n, errno); err != nil {
 				return err
 			}
-			errno = q.calls.Sleep(ctx, func(*sys.Deadline) sys.Errno { return sys.Msgsnd(q.id, b, n, 0) })
+			out.release() // many may wait, and few sleep
+			errno = q.calls.Sleep(ctx, sleep.Line{Send: true}, n, func(*sys.Deadline) sys.Errno { return sys.Msgsnd(q.id, out.fill(m), n, 0) })
 		}
 		switch {
 		case errno == 0:
@@ -100,7 +102,9 @@ type outgoing struct {
 func (o *outgoing) fill(m mq.Message) []byte {
 	b := o.small[:]
 	if len(m.Data) > len(b)-sys.TypeSize {
-		o.pooled = getBuffer(len(m.Data))
+		if o.pooled == nil {
+			o.pooled = getBuffer(len(m.Data))
+		}
 		b = *o.pooled
 	}
 	sys.PutType(b, m.Type)
@@ -111,6 +115,7 @@ func (o *outgoing) fill(m mq.Message) []byte {
 func (o *outgoing) release() {
 	if o.pooled != nil {
 		putBuffer(o.pooled)
+		o.pooled = nil
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math"
 	"os"
@@ -144,6 +145,17 @@ func TestASleepingReceiverTakesOnlyWhatItSelects(t *testing.T) {
 			}
 		})
 	}
+}
+
+// awaitWaiting returns when n calls wait on q, which a few threads sleep for.
+func awaitWaiting(t testing.TB, q *sysv.Queue, n int) {
+	t.Helper()
+	testutil.Await(t, func() error {
+		if got := sysv.Waiting(q); got != n {
+			return fmt.Errorf("%d calls wait, not %d", got, n)
+		}
+		return nil
+	})
 }
 
 // awaitReceivers returns when n threads of a process sleep in msgrcv.
