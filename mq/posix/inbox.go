@@ -31,9 +31,9 @@ const inboxScheme = "posix:"
 // An inbox is a queue for replies, see [Queue.NewInbox].
 type inbox struct{ *Queue }
 
-// NewInbox creates a queue for replies, under a random name, with the sizes of q
-// and the mode Config.InboxMode. It counts for the limits like every other
-// queue. It lives until it is removed: [RemoveDeadInboxes] finds those whose
+// NewInbox creates a queue for replies, under a random name, with the mode
+// Config.InboxMode. Its sizes are those of q, or less if the limits allow this user
+// no more; they count like those of every other queue. It lives until it is removed: [RemoveDeadInboxes] finds those whose
 // process has ended without removing its own.
 func (q *Queue) NewInbox() (mq.Inbox, error) {
 	if err := q.usable("new inbox", true); err != nil {
@@ -44,14 +44,41 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 		p = procfs.Process{} // which nobody can judge
 	}
 	name := fmt.Sprintf("%s%d-%d-%d-%d-%s", inboxPrefix, p.PIDSpace, p.TimeSpace, p.PID, p.Start, rand.Text())
-	in, err := Open(name, &Config{
+	c := Config{
 		Exclusive: true, Mode: q.inboxMode, Blocking: q.now != nil,
 		MaxMessages: q.maxMessages, MaxMessageSize: q.maxMessageSize,
-	})
-	if err != nil {
-		return nil, err
 	}
-	return &inbox{in}, nil
+	for {
+		in, err := Open(name, &c)
+		if err == nil {
+			return &inbox{in}, nil
+		}
+		if !c.lessThan(err) {
+			return nil, err
+		}
+	}
+}
+
+// lessThan makes the sizes of a queue that could not be created smaller, if that
+// was why.
+func (c *Config) lessThan(err error) bool {
+	switch {
+	case errors.Is(err, sys.EINVAL): // made by one with more rights, or before the limits were lowered
+		l, err := SystemLimits()
+		if err != nil {
+			return false
+		}
+		messages, size := min(c.MaxMessages, l.MaxMessages), min(c.MaxMessageSize, l.MaxMessageSize)
+		if messages == c.MaxMessages && size == c.MaxMessageSize {
+			return false
+		}
+		c.MaxMessages, c.MaxMessageSize = messages, size
+		return true
+	case errors.Is(err, sys.EMFILE) && c.MaxMessages > 1: // RLIMIT_MSGQUEUE
+		c.MaxMessages /= 2
+		return true
+	}
+	return false
 }
 
 // Address returns "posix:" and the name of the inbox.

@@ -2,11 +2,14 @@ package posix_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"ipcmq/internal/testutil"
@@ -177,4 +180,76 @@ func TestInboxesThatCannotBeJudgedStay(t *testing.T) {
 		}
 		other.Close()
 	}
+}
+
+func init() { roles["inbox within limits"] = inboxWithinLimits }
+
+// inboxWithinLimits makes inboxes, as a user without the rights of root, of a queue
+// that is larger than the limits allow now.
+func inboxWithinLimits() {
+	unprivileged()
+	q, err := posix.Open(os.Args[1], nil)
+	if err != nil {
+		fail("%v", err)
+	}
+	l, err := posix.SystemLimits()
+	if err != nil {
+		fail("%v", err)
+	}
+	in, err := q.NewInbox()
+	if err != nil {
+		fail("%v", err)
+	}
+	a, err := in.(interface{ Attr() (posix.Attr, error) }).Attr()
+	if want := (posix.Attr{MaxMessages: l.MaxMessages, MaxMessageSize: l.MaxMessageSize}); err != nil || a != want {
+		fail("got %+v, %v, want %+v", a, err, want)
+	}
+	// As many as the user may have, the last of them smaller.
+	var last posix.Attr
+	made := []mq.Inbox{in}
+	for {
+		in, err := q.NewInbox()
+		if err != nil {
+			if !errors.Is(err, syscall.EMFILE) {
+				fail("%v", err)
+			}
+			break
+		}
+		made = append(made, in)
+		if last, err = in.(interface{ Attr() (posix.Attr, error) }).Attr(); err != nil {
+			fail("%v", err)
+		}
+	}
+	if last.MaxMessages != 1 || last.MaxMessageSize != l.MaxMessageSize {
+		fail("the last of %d holds %+v", len(made), last)
+	}
+	for _, in := range made {
+		if err := errors.Join(in.Remove(), in.Close()); err != nil {
+			fail("%v", err)
+		}
+	}
+}
+
+func TestInboxesKeepToTheLimitsOfTheirUser(t *testing.T) {
+	testutil.NeedNamespace(t)
+	testutil.NeedRoot(t)
+	l, err := posix.SystemLimits()
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(name string, value int) {
+		t.Helper()
+		if err := os.WriteFile("/proc/sys/fs/mqueue/"+name, []byte(strconv.Itoa(value)), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("msg_max", l.MaxMessages+5)
+	set("msgsize_max", l.MaxMessageSize+1000)
+	q := newQueue(t, &posix.Config{Mode: 0o666, MaxMessages: l.MaxMessages + 5, MaxMessageSize: l.MaxMessageSize + 1000})
+	set("msg_max", l.MaxMessages)
+	set("msgsize_max", l.MaxMessageSize)
+	if err := os.Chmod(testutil.NeedMqueue(t)+q.Name(), 0o666); err != nil { // what the umask left out
+		t.Fatal(err)
+	}
+	child(t, "inbox within limits", q.Name())
 }
