@@ -12,7 +12,7 @@ import (
 	"ipcmq/mq"
 )
 
-const noQueues = "this system has no POSIX message queues (CONFIG_POSIX_MQUEUE), or a sandbox such as gVisor lacks them"
+const noQueues = "this system has no POSIX message queues (CONFIG_POSIX_MQUEUE), or a sandbox such as gVisor or seccomp forbids them"
 
 // errno makes an error of what a call on q answered.
 func (q *Queue) errno(op string, errno sys.Errno) error {
@@ -27,7 +27,7 @@ func (q *Queue) errno(op string, errno sys.Errno) error {
 		return q.handle.Fail(op, nil, errno, "the kernel has no memory for the message")
 	case sleep.NoThread:
 		return q.handle.Fail(op, mq.ErrTooManyThreads, errno, sleep.Advice())
-	case sys.ENOSYS:
+	case sys.ENOSYS, sys.EPERM: // the latter of seccomp(2) alone
 		return q.handle.Fail(op, nil, errno, noQueues)
 	}
 	return q.handle.Fail(op, nil, errno, "")
@@ -59,9 +59,9 @@ func openError(name string, errno sys.Errno, c Config) error {
 		e.Detail = tooManyQueues()
 	case sys.ENOMEM:
 		e.Detail = "the kernel has no memory for the queue; ask for less with MaxMessages and MaxMessageSize"
-	case sys.ENOSYS:
+	case sys.ENOSYS, sys.EPERM: // the latter of seccomp(2) alone
 		e.Detail = noQueues
-		if c.Blocking {
+		if errno == sys.ENOSYS && c.Blocking {
 			e.Detail += "; Blocking needs Linux 5.1 on 32-bit systems"
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"ipcmq/mq"
 )
 
-const noQueues = "this system has no System V message queues, or a sandbox forbids them"
+const noQueues = "this system has no System V message queues, or a sandbox such as seccomp forbids them"
 
 // errno makes an error of what a call on q answered. EINVAL means that the id is
 // gone: every other cause of it is ruled out before the calls.
@@ -19,7 +19,16 @@ func (q *Queue) errno(op string, errno sys.Errno) error {
 	switch errno {
 	case sys.EIDRM, sys.EINVAL:
 		return q.handle.Fail(op, mq.ErrRemoved, errno, "")
-	case sys.EPERM: // of Set and Remove
+	case sys.EACCES: // an id opens without it, and modes change
+		missing := "read"
+		if op == "send" {
+			missing = "write"
+		}
+		return q.handle.Fail(op, fs.ErrPermission, errno, "the mode of the queue does not give this user "+missing+" access")
+	case sys.EPERM:
+		if _, e := sys.MsgLimits(); e == sys.EPERM { // which needs no permission
+			return q.handle.Fail(op, nil, errno, noQueues)
+		}
 		return q.handle.Fail(op, fs.ErrPermission, errno, "only the owner and the creator of the queue, and root, may do this")
 	case sys.ENOSYS:
 		return q.handle.Fail(op, nil, errno, noQueues)
@@ -47,7 +56,7 @@ func openError(name string, errno sys.Errno, c Config) error {
 		e.Kind, e.Detail = fs.ErrPermission, fmt.Sprintf("the mode of the queue does not give this user %v access", c.Access)
 	case sys.ENOSPC:
 		e.Detail = tooManyQueues()
-	case sys.ENOSYS:
+	case sys.ENOSYS, sys.EPERM: // the latter of seccomp(2) alone
 		e.Detail = noQueues
 	}
 	return e

@@ -25,7 +25,7 @@ type Usage struct {
 func SystemLimits() (Limits, error) {
 	i, errno := sys.MsgLimits()
 	if errno != 0 {
-		return Limits{}, &mq.Error{Op: "read limits", Err: errno}
+		return Limits{}, limitsError("read limits", errno)
 	}
 	return Limits{MaxMessage: int(i.Max), DefaultCapacity: int(i.Mnb), MaxQueues: int(i.Mni)}, nil
 }
@@ -34,7 +34,15 @@ func SystemLimits() (Limits, error) {
 func SystemUsage() (Usage, error) {
 	index, i, errno := sys.MsgUsage()
 	if errno != 0 {
-		return Usage{}, &mq.Error{Op: "read usage", Err: errno}
+		return Usage{}, limitsError("read usage", errno)
 	}
 	return Usage{Queues: int(i.Pool), Messages: int(i.Map), Bytes: int(i.Tql), MaxIndex: index}, nil
+}
+
+func limitsError(op string, errno sys.Errno) error {
+	e := &mq.Error{Op: op, Err: errno}
+	if errno == sys.ENOSYS || errno == sys.EPERM {
+		e.Detail = noQueues
+	}
+	return e
 }

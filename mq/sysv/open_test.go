@@ -148,7 +148,13 @@ func TestOpenIDNamesTheKey(t *testing.T) {
 		t.Fatalf("%v, %v", again, err)
 	}
 	again.Close()
-	for _, id := range []int{-1, math.MinInt32, math.MaxInt32, q.ID() + 1<<15} {
+	ids := []int{-1, math.MinInt32, math.MaxInt32, q.ID() + 1<<15}
+	for _, upper := range []int64{1 << 31, 1 << 32, 5 << 32, 1 << 62, -1 << 32, math.MinInt64} {
+		if id := int(upper + int64(q.ID())); id != q.ID() { // on 32-bit systems some are
+			ids = append(ids, id)
+		}
+	}
+	for _, id := range ids {
 		if _, err := sysv.OpenID(id, nil); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("id %d: %v", id, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"sync/atomic"
 
 	"ipcmq/internal/handle"
@@ -149,6 +150,9 @@ func OpenID(id int, cfg *Config) (*Queue, error) {
 	if cfg != nil && (cfg.Mode != 0 || cfg.Exclusive || cfg.Capacity != 0) {
 		return nil, &mq.Error{Op: "open", Queue: name, Kind: mq.ErrInvalidConfig,
 			Detail: "Mode, Exclusive and Capacity are for creating a queue; by its id it is opened only"}
+	}
+	if id < 0 || id > math.MaxInt32 { // the kernel would drop the upper bits
+		return nil, &mq.Error{Op: "open", Queue: name, Kind: fs.ErrNotExist, Detail: "no queue has this id; ids are 0 to 2147483647"}
 	}
 	ds, errno := sys.MsgStat(id)
 	if errno == sys.EACCES && !c.Access.CanReceive() {

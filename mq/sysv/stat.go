@@ -31,10 +31,11 @@ type Stat struct {
 	Changed     time.Time // creation or last Set (msg_ctime)
 }
 
-// Stat returns the state of the queue. It needs read permission. The error
-// matches [mq.ErrRemoved] if the queue is gone.
+// Stat returns the state of the queue. It needs no permission; before Linux 4.17,
+// which lacks MSG_STAT_ANY, it needs that to read. The error matches
+// [mq.ErrRemoved] if the queue is gone.
 //
-// See msgctl(2), IPC_STAT.
+// See msgctl(2), IPC_STAT and MSG_STAT_ANY.
 func (q *Queue) Stat() (Stat, error) {
 	if err := q.usable("stat", true); err != nil {
 		return Stat{}, err
