@@ -107,7 +107,7 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 				ok = s.under("internal/sys")
 			case s.pkg == "ipcmq/mq":
 				ok = standard
-			case s.under("mux/rpc") && name == "ipcmq/mq/codec": // for its typed forms
+			case s.under("mux/rpc", "stream/lease") && name == "ipcmq/mq/codec": // for its typed forms
 				ok = true
 			case s.under("mux", "stream"):
 				ok = standard || slices.Contains([]string{"mq", "internal/reader", "internal/handle"}, strings.TrimPrefix(name, "ipcmq/"))
