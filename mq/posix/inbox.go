@@ -121,6 +121,10 @@ func (q *Queue) Check() error {
 	return nil
 }
 
+// IsInbox reports whether the queue was made for the replies to a client's
+// requests, see [Queue.NewInbox].
+func (s Stat) IsInbox() bool { return strings.HasPrefix(s.Name, inboxPrefix) }
+
 // RemoveDeadInboxes unlinks the inboxes whose process has certainly ended, killed
 // before it could remove its own, and returns their names. It leaves those of
 // other users that it may not unlink, and those of processes that it cannot judge

@@ -134,6 +134,10 @@ func (q *Queue) Check() error {
 	return nil
 }
 
+// IsInbox reports whether the queue was made for the replies to a client's
+// requests, see [Queue.NewInbox].
+func (s Stat) IsInbox() bool { return s.Key == Private && s.Mode&inboxMask == inboxMark }
+
 // RemoveDeadInboxes removes the inboxes whose process has certainly ended, killed
 // before it could remove its own, and returns their ids. It leaves those of other
 // users that it may not read, and those of processes that this one cannot judge
@@ -146,7 +150,7 @@ func RemoveDeadInboxes() ([]int, error) {
 		if err != nil {
 			return removed, err
 		}
-		if s.Key != Private || s.Mode&inboxMask != inboxMark {
+		if !s.IsInbox() {
 			continue
 		}
 		owner, err := ownerOf(s.ID)

@@ -20,7 +20,8 @@
 // requests, which would deadlock when requests fill it: each client has a
 // private queue, its inbox, made by its first request and removed by
 // [Client.Close]. That of a client that was killed is removed by
-// sysv.RemoveDeadInboxes or posix.RemoveDeadInboxes, in any process. If somebody
+// sysv.RemoveDeadInboxes or posix.RemoveDeadInboxes, in any process, or at a
+// terminal by ipcmq rm --dead-inboxes. If somebody
 // removes that of one that lives, the requests under way fail with
 // [ErrReplyLost], and the next one makes another.
 //

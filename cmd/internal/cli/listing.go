@@ -29,6 +29,7 @@ type row struct {
 	UID   uint32 `json:"uid"`
 	GID   uint32 `json:"gid"`
 	Mode  string `json:"mode"`
+	Inbox bool   `json:"inbox,omitempty"` // for the replies to a client's requests
 
 	Messages       int64 `json:"messages"`
 	Bytes          int64 `json:"bytes"`
@@ -66,7 +67,7 @@ func sysvRow(s sysv.Stat) row {
 	}
 	r := row{
 		address: a, Address: a.String(), Kind: "sysv", Key: s.Key.String(), ID: &s.ID,
-		Owner: userName(s.UID), UID: s.UID, GID: s.GID, Mode: octal(s.Mode),
+		Owner: userName(s.UID), UID: s.UID, GID: s.GID, Mode: octal(s.Mode), Inbox: s.IsInbox(),
 		Messages: s.Messages, Bytes: s.Bytes, Capacity: s.Capacity, Changed: s.Changed,
 	}
 	if !s.LastSend.IsZero() {
@@ -83,7 +84,7 @@ func sysvRow(s sysv.Stat) row {
 func posixRow(s posix.Stat) row {
 	a := address.OfName(s.Name)
 	r := row{
-		address: a, Address: a.String(), Kind: "posix", Owner: userName(s.UID), UID: s.UID, GID: s.GID, Mode: octal(s.Mode),
+		address: a, Address: a.String(), Kind: "posix", Owner: userName(s.UID), UID: s.UID, GID: s.GID, Mode: octal(s.Mode), Inbox: s.IsInbox(),
 		Messages: -1, Bytes: s.Bytes, Capacity: -1, Changed: s.Changed, NotifyPID: s.NotifyPID,
 	}
 	q, err := posix.Open(s.Name, &posix.Config{Access: mq.ReadOnly, OpenOnly: true})

@@ -91,7 +91,11 @@ func listing(rows []row, now time.Time) harmless {
 				capacity = fmt.Sprintf("%dx%d", r.MaxMessages, r.MaxMessageSize)
 			}
 		}
-		lines = append(lines, []string{r.Address, id, r.Owner, r.Mode, known(r.Messages), used, capacity, percent(r.fill()),
+		mode := r.Mode
+		if r.Inbox {
+			mode += " inbox"
+		}
+		lines = append(lines, []string{r.Address, id, r.Owner, mode, known(r.Messages), used, capacity, percent(r.fill()),
 			nameOf(r.LastSender), nameOf(r.LastReceiver), since(now, r.LastSend), since(now, r.LastReceive), age(now, r.Changed)})
 	}
 	return table(lines, 1, 4, 5, 6, 7, 10, 11, 12)

@@ -16,26 +16,35 @@ import (
 	"ipcmq/internal/visible"
 	"ipcmq/mq"
 	"ipcmq/mq/posix"
+	"ipcmq/mq/sysv"
 )
 
 func rmCommand() *cobra.Command {
-	var mine, empty, yes bool
+	var mine, empty, yes, inboxes bool
 	c := &cobra.Command{
-		Use:   "rm ADDR... | --mine --empty [flags]",
+		Use:   "rm ADDR... | --mine --empty | --dead-inboxes [flags]",
 		Short: "Remove queues with what is in them",
 		Long: `Rm removes the queues named, with their messages: calls that wait at a System V
 queue fail, and a POSIX queue lives on for those that have it open.
 
 Without an address it lists the queues that --mine and --empty select, both
 together if both are given, and asks before it removes them. Where nobody can
-be asked, because standard input is no terminal, it wants --yes.`,
+be asked, because standard input is no terminal, it wants --yes.
+
+Inboxes, into which the replies to a client's requests come, are not selected,
+since their clients go on. With --dead-inboxes it removes those, of both kinds,
+whose process has certainly ended, killed before it could; it does not ask.`,
 		Example: `  ipcmq rm 42 id:7 /jobs
-  ipcmq rm --mine --empty`,
+  ipcmq rm --mine --empty
+  ipcmq rm --dead-inboxes`,
 		ValidArgsFunction: completeAddresses,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
+			case inboxes && (len(args) > 0 || mine || empty):
+				return usagef("--dead-inboxes excludes addresses, --mine and --empty")
+			case inboxes:
 			case len(args) == 0 && !mine && !empty:
-				return usagef("name the queues to remove, or select them with --mine and --empty")
+				return usagef("name the queues to remove, or select them with --mine, --empty or --dead-inboxes")
 			case len(args) > 0 && (mine || empty):
 				return usagef("addresses exclude --mine and --empty")
 			}
@@ -44,9 +53,13 @@ be asked, because standard input is no terminal, it wants --yes.`,
 	}
 	c.Flags().BoolVar(&mine, "mine", false, "queues that this user owns")
 	c.Flags().BoolVar(&empty, "empty", false, "queues without messages")
+	c.Flags().BoolVar(&inboxes, "dead-inboxes", false, "inboxes of processes that have ended")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if len(args) > 0 {
+		switch {
+		case inboxes:
+			return removeDeadInboxes()
+		case len(args) > 0:
 			return removeAll(args)
 		}
 		return removeSelected(c.Context(), mine, empty, yes)
@@ -88,6 +101,41 @@ func remove(arg string) error {
 	return q.Remove()
 }
 
+// removeDeadInboxes removes those of both kinds, and goes on with one kind if the
+// other is not there.
+func removeDeadInboxes() error {
+	ids, err := sysv.RemoveDeadInboxes()
+	names, err2 := posix.RemoveDeadInboxes()
+	failed := error(nil)
+	for _, err := range []error{err, err2} {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			report(err)
+			failed = errTold
+		}
+	}
+	for _, id := range ids {
+		if err := say("%s", address.OfID(id)); err != nil {
+			return err
+		}
+	}
+	for _, name := range names {
+		if err := say("%s", address.OfName(name)); err != nil {
+			return err
+		}
+	}
+	if err := say("removed %s", inboxes(len(ids)+len(names))); err != nil {
+		return err
+	}
+	return failed
+}
+
+func inboxes(n int) string {
+	if n == 1 {
+		return "1 inbox of a dead process"
+	}
+	return amount(n) + " inboxes of dead processes"
+}
+
 func removeSelected(ctx context.Context, mine, empty, yes bool) error {
 	all, problems := listQueues()
 	for _, err := range problems {
@@ -95,7 +143,7 @@ func removeSelected(ctx context.Context, mine, empty, yes bool) error {
 	}
 	var rows []row
 	for _, r := range all {
-		if (!mine || int(r.UID) == os.Geteuid()) && (!empty || r.Messages == 0) {
+		if !r.Inbox && (!mine || int(r.UID) == os.Geteuid()) && (!empty || r.Messages == 0) {
 			rows = append(rows, r)
 		}
 	}

@@ -218,7 +218,7 @@ func opens(ts *testscript.TestScript, neg bool, args []string) {
 
 // signal TERM|INT sends a signal to the last command in the background.
 func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
-	s := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT}[args[0]]
+	s := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL}[args[0]]
 	ts.Check(lastBackground(ts).Process.Signal(s))
 }
 
