@@ -38,13 +38,14 @@ type Mux struct {
 
 	// Subscriptions that are not ended, by their type or, if they select more
 	// than one, in wide.
-	byType    map[int64][]*Subscription
-	wide      []*Subscription
-	unclaimed int                                 // how many of them want only what no other selects
-	wanted    map[mq.Selector]*demand             // by those of them that are open
-	leavers   map[*Subscription][]*selectorReader // those that are draining or leaving, and who may have something for them
-	left      []*Subscription                     // those that have ended and were not read, and all when the mux ends
-	orphans   []mq.Message
+	byType     map[int64][]*Subscription
+	wide       []*Subscription
+	unclaimed  int                                 // how many of them want only what no other selects
+	wanted     map[mq.Selector]*demand             // by those of them that are open
+	wideWanted int                                 // demands that select more than one type
+	leavers    map[*Subscription][]*selectorReader // those that are draining or leaving, and who may have something for them
+	left       []*Subscription                     // those that have ended and were not read, and all when the mux ends
+	orphans    []mq.Message
 
 	// Readers that run, also those that are to stop.
 	readers     map[mq.Selector]*selectorReader
@@ -103,7 +104,7 @@ func (m *Mux) subscribe(op string, s mq.Selector, c SubscribeConfig, callback bo
 		m.callbacks.Add(1) // under the lock: Shutdown waits for all that began before it
 	}
 	m.add(sub, receiver)
-	m.reconcile()
+	m.reconcile(s)
 	return sub, nil
 }
 

@@ -47,22 +47,37 @@ type delivery struct {
 
 // reconcile stops the readers that are no longer wanted and starts those that
 // are, except where one that is still stopping takes the same types: its end
-// calls reconcile again.
-func (m *Mux) reconcile() {
-	want := cover(m.wanted)
-	for s, r := range m.readers {
-		// One that gathers may have more in hand than those want that are left if
-		// they all have a Limit.
-		if (!want[s] || r.gathers && !m.isUnlimited(s)) && !r.stopping {
-			r.stopping = true
-			m.stopping++
-			r.reader.Stop()
+// calls reconcile again. It looks at all of them, unless it is told which demands
+// have changed, these are of single types, and there are no others: then each
+// has its own reader, and there may be thousands.
+func (m *Mux) reconcile(changed ...mq.Selector) {
+	isWide := func(s mq.Selector) bool { return s.Kind() != mq.SelectType }
+	if len(changed) > 0 && m.wideWanted == 0 && len(m.wideReaders) == 0 && !slices.ContainsFunc(changed, isWide) {
+		for _, s := range changed {
+			m.reconcileOne(s, m.wanted[s] != nil)
 		}
+		return
+	}
+	want := cover(m.wanted)
+	for s := range m.readers {
+		m.reconcileOne(s, want[s])
 	}
 	for s := range want {
-		if m.readers[s] == nil && !m.stoppingOverlaps(s) {
-			m.start(s)
-		}
+		m.reconcileOne(s, true)
+	}
+}
+
+func (m *Mux) reconcileOne(s mq.Selector, want bool) {
+	r := m.readers[s]
+	switch {
+	case r == nil && want && !m.stoppingOverlaps(s):
+		m.start(s)
+	case r != nil && !r.stopping && (!want || r.gathers && !m.isUnlimited(s)):
+		// One that gathers may have more in hand than those want that are left
+		// if they all have a Limit.
+		r.stopping = true
+		m.stopping++
+		r.reader.Stop()
 	}
 }
 
@@ -243,7 +258,7 @@ func (m *Mux) settle(r *selectorReader, settled bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r.settled = settled
-	m.finishLeavers()
+	m.finishLeavers(r)
 }
 
 // ended is called when r has taken and delivered its last message.
@@ -260,8 +275,8 @@ func (r *selectorReader) ended(err error) {
 	if r.stopping {
 		m.stopping--
 	}
-	m.reconcile()
-	m.finishLeavers()
+	m.reconcile(r.selector)
+	m.finishLeavers(r)
 }
 
 // add makes the readers know a subscription, whose messages come from receiver.
@@ -278,6 +293,9 @@ func (m *Mux) add(s *Subscription, receiver mq.Receiver) {
 	if d == nil {
 		d = &demand{receiver: receiver}
 		m.wanted[s.selector] = d
+		if s.selector.Kind() != mq.SelectType {
+			m.wideWanted++
+		}
 	}
 	d.open++
 	if s.cfg.Limit == 0 {
@@ -298,84 +316,5 @@ func (m *Mux) remove(s *Subscription) {
 	}
 	if s.cfg.Unclaimed {
 		m.unclaimed--
-	}
-}
-
-// end begins to end a subscription, or hastens its end.
-func (m *Mux) end(s *Subscription, to state) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.leave(to, s)
-}
-
-// leave makes subscriptions want no more. Each still gets what is taken for it
-// alone: by readers that are to stop now, or were already. What other readers
-// take is for others as well.
-func (m *Mux) leave(to state, subs ...*Subscription) {
-	var leaving []*Subscription
-	for _, s := range subs {
-		if !s.isOpen() {
-			continue
-		}
-		leaving = append(leaving, s)
-		d := m.wanted[s.selector]
-		if d.open--; d.open == 0 {
-			delete(m.wanted, s.selector)
-		}
-		if s.cfg.Limit == 0 {
-			d.unlimited--
-		}
-	}
-	// Before advance, so that one that is to get one message gets no second.
-	m.reconcile()
-	for _, s := range leaving {
-		m.leavers[s] = slices.Collect(m.stoppingThat(s.selector))
-	}
-	for _, s := range subs {
-		s.advance(to)
-	}
-	m.finishLeavers()
-}
-
-// finish ends all subscriptions, and the mux with the last of them. The first
-// error is the one that is kept.
-func (m *Mux) finish(to state, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.closing {
-		m.closing, m.err = true, err
-	}
-	all := slices.Clone(m.wide)
-	for _, list := range m.byType {
-		all = append(all, list...)
-	}
-	m.leave(to, all...)
-}
-
-// mayDeliver reports whether r may have something for a subscription that leaves.
-func (r *selectorReader) mayDeliver() bool { return !r.over && !r.settled }
-
-// finishLeavers closes the subscriptions that no reader has anything for any
-// more, and the mux after the last one.
-func (m *Mux) finishLeavers() {
-	for s, last := range m.leavers {
-		if slices.ContainsFunc(last, (*selectorReader).mayDeliver) || !s.finish() {
-			continue
-		}
-		delete(m.leavers, s)
-		m.remove(s)
-		if m.closing {
-			m.left = append(m.left, s)
-		} else if len(s.messages) > 0 { // Shutdown waits for its reader
-			m.left = append(slices.DeleteFunc(m.left, (*Subscription).isRead), s)
-		}
-	}
-	if !m.closing || len(m.readers)+len(m.leavers) > 0 {
-		return
-	}
-	select {
-	case <-m.done:
-	default:
-		close(m.done)
 	}
 }
