@@ -90,7 +90,7 @@ func MqueueLimits(proc fs.FS) (MqueueLimit, error) {
 			return MqueueLimit{}, err
 		}
 		if *n, err = strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err != nil {
-			return MqueueLimit{}, fmt.Errorf("sys/fs/mqueue/%s: %w", name, err)
+			return MqueueLimit{}, fmt.Errorf("/proc/sys/fs/mqueue/%s: %w", name, err)
 		}
 	}
 	return l, nil

@@ -58,12 +58,12 @@ func MessageQueues(proc fs.FS) iter.Seq2[MessageQueue, error] {
 func parseMessageQueue(line string) (MessageQueue, error) {
 	f := strings.Fields(line)
 	if len(f) < 14 {
-		return MessageQueue{}, fmt.Errorf("sysvipc/msg: %d columns instead of 14 in %q", len(f), line)
+		return MessageQueue{}, fmt.Errorf("/proc/sysvipc/msg: %d columns instead of 14 in %q", len(f), line)
 	}
 	var bad error
 	check := func(column int, err error) {
 		if err != nil && bad == nil {
-			bad = fmt.Errorf("sysvipc/msg: column %d of %q: %w", column+1, line, err)
+			bad = fmt.Errorf("/proc/sysvipc/msg: column %d of %q: %w", column+1, line, err)
 		}
 	}
 	signed := func(column, bits int) int64 {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"os"
 	"slices"
 
 	"ipcmq/internal/procfs"
@@ -132,7 +131,7 @@ func (c *Config) attr() *sys.MqAttr {
 
 // defaults returns the sizes that the kernel gives to a queue.
 func defaults() (messages, size int64) {
-	l, err := procfs.MqueueLimits(os.DirFS("/proc"))
+	l, err := procfs.MqueueLimits(procfs.Root)
 	if err != nil {
 		return 10, 8192
 	}

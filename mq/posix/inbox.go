@@ -39,7 +39,7 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 	if err := q.usable("new inbox", true); err != nil {
 		return nil, err
 	}
-	p, err := procfs.Self(os.DirFS("/proc"))
+	p, err := procfs.Self(procfs.Root)
 	if err != nil {
 		p = procfs.Process{} // which nobody can judge
 	}
@@ -136,7 +136,7 @@ func RemoveDeadInboxes() ([]string, error) {
 		if err != nil {
 			return removed, err
 		}
-		if owner, ok := inboxOwner(s.Name); ok && owner.Ended(os.DirFS("/proc")) && sys.MqUnlink(s.Name) == 0 {
+		if owner, ok := inboxOwner(s.Name); ok && owner.Ended(procfs.Root) && sys.MqUnlink(s.Name) == 0 {
 			removed = append(removed, s.Name)
 		}
 	}

@@ -2,7 +2,6 @@ package posix
 
 import (
 	"math"
-	"os"
 	"strconv"
 
 	"ipcmq/internal/procfs"
@@ -33,7 +32,7 @@ const unlimited = math.MaxUint64 // RLIM_INFINITY
 //
 // See mq_overview(7).
 func SystemLimits() (Limits, error) {
-	l, err := procfs.MqueueLimits(os.DirFS("/proc"))
+	l, err := procfs.MqueueLimits(procfs.Root)
 	if err != nil {
 		return Limits{}, &mq.Error{Op: "read limits", Err: err}
 	}

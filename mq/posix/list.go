@@ -42,7 +42,7 @@ type Stat struct {
 // queues of the IPC namespace in which it was mounted.
 //
 // See mq_overview(7), "Mounting the message queue filesystem".
-func Queues() iter.Seq2[Stat, error] { return queuesAt(os.DirFS("/proc")) }
+func Queues() iter.Seq2[Stat, error] { return queuesAt(procfs.Root) }
 
 // queuesAt lists the queues where proc says that they are mounted.
 func queuesAt(proc fs.FS) iter.Seq2[Stat, error] {

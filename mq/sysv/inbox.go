@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 
+	"ipcmq/internal/procfs"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
 )
@@ -157,7 +157,7 @@ func RemoveDeadInboxes() ([]int, error) {
 		if errors.Is(err, errors.ErrUnsupported) {
 			return removed, err
 		}
-		if err == nil && owner.Ended(os.DirFS("/proc")) && sys.MsgRemove(s.ID) == 0 {
+		if err == nil && owner.Ended(procfs.Root) && sys.MsgRemove(s.ID) == 0 {
 			removed = append(removed, s.ID)
 		}
 	}

@@ -3,7 +3,6 @@ package sysv
 import (
 	"io/fs"
 	"iter"
-	"os"
 
 	"ipcmq/internal/procfs"
 	"ipcmq/internal/sys"
@@ -19,7 +18,7 @@ import (
 //
 // See /proc/sysvipc/msg in sysvipc(7).
 func Queues() iter.Seq2[Stat, error] {
-	return queues(os.DirFS("/proc"))
+	return queues(procfs.Root)
 }
 
 func queues(proc fs.FS) iter.Seq2[Stat, error] {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 
 	"ipcmq/internal/procfs"
 )
@@ -22,7 +21,7 @@ var recordMagic = [4]byte{'i', 'p', 'c', 'q'}
 // ownRecord returns the record of this process. If it cannot know what others
 // need to judge it, they get zeros, and never do.
 func ownRecord() []byte {
-	p, err := procfs.Self(os.DirFS("/proc"))
+	p, err := procfs.Self(procfs.Root)
 	if err != nil {
 		p = procfs.Process{}
 	}

@@ -30,6 +30,7 @@ func Main(args []string) int {
 	})
 
 	root := newRoot()
+	refuseUnknown(root)
 	running := false
 	for _, c := range root.Commands() {
 		prepare(c, &running)
@@ -37,6 +38,10 @@ func Main(args []string) int {
 	root.SetArgs(protectNegatives(root, args))
 	c, err := root.ExecuteContextC(ctx)
 	if err != nil && !running {
+		name := ""
+		if n, _ := fmt.Sscanf(err.Error(), "unknown command %q", &name); n == 1 {
+			err = unknownCommand(c, name)
+		}
 		err = usageError{err} // cobra's own errors are about the command line
 	}
 	if status(err) == statusUsage {
@@ -79,7 +84,8 @@ func newRoot() *cobra.Command {
 An address names a queue:
   42, 0x2a, -42    the key of a System V queue
   id:7             the id of a System V queue, as ls and ipcs show it
-  ftok:PATH,A      the key that ftok(3) makes of a file and a character or number
+  ftok:PATH,A      the key that ftok(3) makes of a file and a character, or of a
+                   number up to 255: digits are one, so C's '5' is 53
   /jobs            the name of a POSIX queue
   name:/a%0Ab      such a name, in which %0A stands for a byte: as the command writes
                    names with blanks, control characters or bytes that are no UTF-8
@@ -90,10 +96,12 @@ message, or no room).`,
   ipcmq send 42 "hello"
   ipcmq recv 42
   ipcmq top`,
+		Version:       versionLine(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = false
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddGroup(
 		&cobra.Group{ID: "queues", Title: "Queues:"},
 		&cobra.Group{ID: "messages", Title: "Messages:"},

@@ -78,8 +78,14 @@ func madeOrFound(created bool) string {
 // modeFlag is permissions in octal.
 type modeFlag fs.FileMode
 
-func (m *modeFlag) Type() string   { return "octal" }
-func (m *modeFlag) String() string { return fmt.Sprintf("%04o", uint32(*m)) }
+func (m *modeFlag) Type() string { return "octal" }
+func (m *modeFlag) String() string {
+	if *m == 0 { // none was given
+		return ""
+	}
+	return octal(fs.FileMode(*m))
+}
+
 func (m *modeFlag) Set(s string) error {
 	n, err := strconv.ParseUint(s, 8, 32)
 	if err != nil || n == 0 || n&^0o666 != 0 {

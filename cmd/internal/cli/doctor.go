@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ipcmq/internal/limits"
+	"ipcmq/internal/procfs"
 	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
 )
@@ -95,7 +96,7 @@ func diagnose() (findings []finding) {
 	findings = append(findings, checkFull(rows, time.Now())...)
 	findings = append(findings, checkPrivate(rows)...)
 	findings = append(findings, checkRemoveIPC(os.DirFS("/"), os.Geteuid()))
-	return append(findings, checkNamespaces(os.DirFS("/proc"))...)
+	return append(findings, checkNamespaces(procfs.Root)...)
 }
 
 // splitRemedy takes apart "what is wrong (what to do)".
@@ -207,7 +208,7 @@ func checkFull(rows []row, now time.Time) (findings []finding) {
 			text += fmt.Sprintf(": last %s, %s ago", r.LastReceiver, since(now, r.LastReceive))
 		}
 		if senders > 0 {
-			text += fmt.Sprintf("; %s for room", plural(senders, "sender waiting"))
+			text += fmt.Sprintf("; %s for room", plural(senders, "sender")+" waiting")
 		}
 		findings = append(findings, wrong(fmt.Sprintf("start its reader, or look (ipcmq stat %s), save and empty it: ipcmq drain %s --to FILE", r.address.Shell(), r.address.Shell()), "%s", text))
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 
 	"ipcmq/internal/address"
 	"ipcmq/mq"
@@ -32,11 +33,12 @@ var errTold = errors.New("failed")
 // status returns the exit status for err.
 func status(err error) int {
 	var usage usageError
+	var refused syscall.Errno
 	switch {
 	case err == nil:
 		return statusDone
 	case errors.As(err, &usage), errors.Is(err, mq.ErrInvalidType), errors.Is(err, mq.ErrInvalidPriority),
-		errors.Is(err, mq.ErrInvalidConfig):
+		errors.Is(err, mq.ErrInvalidConfig) && !errors.As(err, &refused): // a limit of the kernel, which may change
 		return statusUsage
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, mq.ErrEmpty), errors.Is(err, mq.ErrFull):
 		return statusNothing
@@ -95,11 +97,23 @@ func explain(err error) string {
 	}
 	if reason != "" {
 		text = about + ": " + reason
+	} else if detail, ok := strings.CutPrefix(text, about+": "); ok {
+		text = about + ": " + inFlags(detail)
 	}
-	text = strings.NewReplacer(
-		"raise it with Set;", "raise it with ipcmq set ADDR --capacity BYTES;",
-		"set Capacity to", "set --capacity to",
-		"see Config.MaxMessageSize", "see ipcmq create --max-message-size",
-	).Replace(text)
 	return strings.Replace(err.Error(), e.Error(), text, 1)
 }
+
+// inFlags returns what the libraries say of their settings in the words of the
+// command line.
+var inFlags = strings.NewReplacer(
+	"raise it with Set;", "raise it with ipcmq set ADDR --capacity BYTES;",
+	"set Capacity to", "set --capacity to",
+	"see Config.MaxMessageSize", "see ipcmq create --max-message-size",
+	"MaxMessageSize = ", "--max-message-size ",
+	"MaxMessages = ", "--max-messages ",
+	"MaxMessageSize", "--max-message-size",
+	"MaxMessages", "--max-messages",
+	"Capacity = ", "--capacity ",
+	" (raise RLIMIT_NOFILE with ulimit -n, or set Config.Blocking)", " (raise RLIMIT_NOFILE with ulimit -n)",
+	" (raise fs.epoll.max_user_watches, or set Config.Blocking)", " (raise fs.epoll.max_user_watches)",
+).Replace

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os/user"
 	"slices"
@@ -145,7 +146,7 @@ func wait(rows []row) {
 }
 
 func octal(m fs.FileMode) string {
-	return "0" + strconv.FormatUint(uint64(m.Perm()), 8)
+	return fmt.Sprintf("%04o", uint32(m.Perm()))
 }
 
 var userNames sync.Map // of uint32 to string

@@ -25,13 +25,17 @@ refuses it if a line is wrong or a message does not fit into the queue.
 While there is no room load waits; --timeout is for each message. If a message
 cannot be sent, load says how many were; --skip leaves those out the next time.
 
+With --from - it reads standard input. What comes from a pipe is kept in a
+temporary file until its end has come.
+
 ` + fileHelp,
 		Example: `  ipcmq load 42 --from messages.jsonl
-  ipcmq load /jobs --from messages.jsonl --create --timeout 5s`,
+  ipcmq load /jobs --from messages.jsonl --create --timeout 5s
+  ssh otherhost cat messages.jsonl | ipcmq load 42 --from -`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeAddress,
 	}
-	c.Flags().StringVar(&from, "from", "", "the file to read")
+	c.Flags().StringVar(&from, "from", "", "the file to read, or - for standard input")
 	_ = c.MarkFlagRequired("from")
 	p := patienceFlags(c, "for room")
 	c.Flags().IntVar(&skip, "skip", 0, "leave out so many messages")
@@ -41,7 +45,7 @@ cannot be sent, load says how many were; --skip leaves those out the next time.
 		if skip < 0 {
 			return usagef("--skip %d: it is 0 or more", skip)
 		}
-		f, err := os.Open(from)
+		f, err := openMessages(c.Context(), from)
 		if err != nil {
 			return err
 		}
@@ -58,6 +62,36 @@ cannot be sent, load says how many were; --skip leaves those out the next time.
 		return load(c.Context(), q, f, from, incomplete, skip, p)
 	}
 	return c
+}
+
+// openMessages opens a file of messages, to be read several times: a copy if it
+// is a pipe.
+func openMessages(ctx context.Context, name string) (*os.File, error) {
+	f := os.Stdin
+	if name != "-" {
+		var err error
+		if f, err = os.Open(name); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := f.Seek(0, io.SeekCurrent); err == nil {
+		return f, nil
+	}
+	defer f.Close()
+	kept, err := os.CreateTemp("", "ipcmq-load-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(kept.Name()); err != nil {
+		kept.Close()
+		return nil, err
+	}
+	if _, err := io.Copy(kept, interruptible(ctx, f)); err != nil {
+		kept.Close()
+		return nil, fmt.Errorf("read %s: %w (nothing was sent)", name, err)
+	}
+	_, err = kept.Seek(0, io.SeekStart)
+	return kept, err
 }
 
 func load(ctx context.Context, q mq.Queue, f *os.File, name string, incomplete bool, skip int, p *patience) error {

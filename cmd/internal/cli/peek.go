@@ -19,13 +19,18 @@ func peekCommand() *cobra.Command {
 leaves them there. Messages that others take meanwhile may be missing. POSIX
 queues cannot be looked at.
 
+The kernel counts from the oldest message to each one that it shows, so that the
+cost grows with the square of their number: 20,000 take seconds, in which others
+wait for the queue. Unless -n says otherwise peek stops after 1,000, and says so
+if there are more.
+
 ` + formatHelp,
 		Example: `  ipcmq peek 42
   ipcmq peek id:7 -n 3 --format json`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeAddress,
 	}
-	c.Flags().IntVarP(&count, "count", "n", 0, "how many messages (default: all)")
+	c.Flags().IntVarP(&count, "count", "n", 0, "how many messages (default: all, up to 1000)")
 	f := formatFlags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if count < 0 || count == 0 && c.Flags().Changed("count") {
@@ -45,7 +50,11 @@ queues cannot be looked at.
 			return err
 		}
 		var line []byte
-		for i := 0; count == 0 || i < count; i++ {
+		bounded := count == 0
+		if bounded {
+			count = peekBound
+		}
+		for i := 0; i < count; i++ {
 			if err := interrupted(c.Context()); err != nil {
 				return err
 			}
@@ -64,7 +73,13 @@ queues cannot be looked at.
 				return err
 			}
 		}
+		if now, err := s.Stat(); bounded && err == nil && now.Messages > peekBound {
+			tell("ipcmq: these are the oldest %s of %s; -n %d shows all", amount(peekBound), plural(int(now.Messages), "message"), now.Messages)
+		}
 		return nil
 	}
 	return c
 }
+
+// peekBound is how many messages peek shows unless it is told how many.
+const peekBound = 1000

@@ -38,7 +38,7 @@ func userAt(pid int, at time.Time) process {
 	if pid == 0 {
 		return p
 	}
-	started, err := procfs.StartTime(os.DirFS("/proc"), pid)
+	started, err := procfs.StartTime(procfs.Root, pid)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && started.After(at.Add(2*time.Second)) {
 		p.Gone = true
 		return p
