@@ -11,6 +11,8 @@ import (
 type Status struct {
 	UID, GID uint32
 	Links    uint64 // 0 once the name of a queue is unlinked
+
+	Device, Inode uint64 // which file it is
 }
 
 // FileStatus returns the status that is in info.
@@ -19,7 +21,7 @@ func FileStatus(info fs.FileInfo) Status {
 	if !ok {
 		return Status{}
 	}
-	return Status{st.Uid, st.Gid, uint64(st.Nlink)}
+	return Status{st.Uid, st.Gid, uint64(st.Nlink), uint64(st.Dev), uint64(st.Ino)}
 }
 
 // MountMqueue shows the queues of the IPC namespace in the directory dir, in a

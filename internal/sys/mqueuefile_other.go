@@ -8,6 +8,8 @@ import "io/fs"
 type Status struct {
 	UID, GID uint32
 	Links    uint64
+
+	Device, Inode uint64
 }
 
 // FileStatus returns zeros.

@@ -17,37 +17,48 @@ import (
 )
 
 func doctorCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "doctor",
+	asJSON := false
+	c := &cobra.Command{
+		Use:   "doctor [flags]",
 		Short: "Find what commonly goes wrong on this host, and what to do",
 		Long: `Doctor looks for what commonly goes wrong with message queues on a host: limits that
 are too small for the queues there are, queues that are removed at logout
 (RemoveIPC of systemd), a mqueue file system that is not mounted, full queues that
-nobody reads, private queues whose last users are gone, other IPC namespaces.
+nobody reads, queues whose last users are gone, POSIX queues that were unlinked and
+are still open, modes and keys that come of mistakes, other IPC namespaces.
 
-The status is 1 if something is wrong. What is only worth knowing is a note.`,
-		Example: `  ipcmq doctor`,
-		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			wrong := 0
-			for _, f := range diagnose() {
-				if f.level == wrongLevel {
-					wrong++
-				}
-				found := line("%-5s  %s", f.level, f.text)
-				if f.remedy != "" {
-					found += line("       -> %s", f.remedy)
-				}
-				if err := write(os.Stdout, found); err != nil {
-					return err
-				}
-			}
-			if wrong > 0 {
-				return fmt.Errorf("%s to look at", plural(wrong, "problem"))
-			}
-			return nil
-		},
+The status is 1 if something is wrong. What is only worth knowing is a note, and
+so is what cannot be seen from here: nothing is ok that was not looked at.`,
+		Example: `  ipcmq doctor
+  ipcmq doctor --json | jq '.[] | select(.level == "WRONG")'`,
+		Args: cobra.NoArgs,
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "write an array of objects: level (ok, note or WRONG), text and remedy")
+	c.RunE = func(*cobra.Command, []string) error {
+		findings := diagnose()
+		wrong := 0
+		var text harmless
+		for _, f := range findings {
+			if f.Level == wrongLevel {
+				wrong++
+			}
+			text += line("%-5s  %s", f.Level, f.Text)
+			if f.Remedy != "" {
+				text += line("       -> %s", f.Remedy)
+			}
+		}
+		err := error(nil)
+		if asJSON {
+			err = writeJSON(findings)
+		} else {
+			err = write(os.Stdout, text)
+		}
+		if err == nil && wrong > 0 {
+			err = fmt.Errorf("%s to look at", plural(wrong, "problem"))
+		}
+		return err
+	}
+	return c
 }
 
 // Levels of findings.
@@ -59,13 +70,13 @@ const (
 
 // A finding is what a check has found.
 type finding struct {
-	level  string
-	text   string
-	remedy string // what to do; empty if nothing is to be done
+	Level  string `json:"level"`
+	Text   string `json:"text"`
+	Remedy string `json:"remedy,omitempty"` // what to do; empty if nothing is to be done
 }
 
 func ok(format string, args ...any) finding {
-	return finding{level: okLevel, text: fmt.Sprintf(format, args...)}
+	return finding{Level: okLevel, Text: fmt.Sprintf(format, args...)}
 }
 
 func note(remedy, format string, args ...any) finding {
@@ -93,10 +104,25 @@ func diagnose() (findings []finding) {
 	}
 	findings = append(findings, checkSysvLimits(rows)...)
 	findings = append(findings, checkPosixLimits()...)
-	findings = append(findings, checkFull(rows, time.Now())...)
-	findings = append(findings, checkPrivate(rows)...)
+	findings = append(findings, asFarAsSeen(problems, checkFull(rows, time.Now()))...)
+	findings = append(findings, asFarAsSeen(problems, checkPrivate(rows))...)
+	findings = append(findings, checkKeyed(rows)...)
+	findings = append(findings, checkOdd(rows)...)
 	findings = append(findings, checkRemoveIPC(os.DirFS("/"), os.Geteuid()))
 	return append(findings, checkNamespaces(procfs.Root)...)
+}
+
+// asFarAsSeen makes a note of what is ok only as far as queues could be listed.
+func asFarAsSeen(problems []error, findings []finding) []finding {
+	if len(problems) == 0 {
+		return findings
+	}
+	for i, f := range findings {
+		if f.Level == okLevel {
+			findings[i] = note("", "of the queues that could be listed: %s", f.Text)
+		}
+	}
+	return findings
 }
 
 // splitRemedy takes apart "what is wrong (what to do)".
@@ -161,7 +187,7 @@ func checkPosixLimits() (findings []finding) {
 	}
 	u, err := posixUsage()
 	if err != nil {
-		return nil // it was told that they cannot be listed
+		return []finding{note("", "how much is used of the POSIX limits is not known: the queues cannot be listed")}
 	}
 	if l.MaxQueues >= 0 && float64(u.queues) >= much*float64(l.MaxQueues) { // the kernel takes negative ones for none
 		findings = append(findings, wrong(raiseOr(limits.MqQueuesMax, l.MaxQueues, "ipcmq rm --mine --empty"),
@@ -171,8 +197,21 @@ func checkPosixLimits() (findings []finding) {
 		findings = append(findings, wrong(limits.DoubleMsgqueue(l.UserBytes, l.MaxUserBytes)+", LimitMSGQUEUE= of a systemd unit, or smaller queues",
 			"the POSIX queues of this user take %d of %d bytes (RLIMIT_MSGQUEUE)", u.bytes, l.UserBytes))
 	}
-	if len(findings) == 0 {
+	switch {
+	case u.unlinkedErr != nil:
+		findings = append(findings, note("", "whether queues are open that were unlinked, and count for the POSIX limits, is not known: %v", u.unlinkedErr))
+	case len(findings) == 0 && u.unlinked.hidden:
+		findings = append(findings, note("", "the POSIX limits suffice for what this user sees: %d of %d queues; "+
+			"processes of others may have queues open that were unlinked", u.queues, l.MaxQueues))
+	case len(findings) == 0:
 		findings = append(findings, ok("the POSIX limits suffice: %d of %d queues", u.queues, l.MaxQueues))
+	}
+	if n := u.unlinked.queues; n > 0 {
+		holders := u.unlinked.holders[:min(len(u.unlinked.holders), 3)]
+		findings = append(findings, note("they go when those who have them open close them or end",
+			"%s unlinked and still open, in no listing, with %d bytes of RLIMIT_MSGQUEUE of this user: held by %s%s",
+			map[bool]string{true: "1 POSIX queue is", false: fmt.Sprintf("%d POSIX queues are", n)}[n == 1], u.unlinked.bytes,
+			strings.Join(holders, ", "), map[bool]string{true: " ..."}[len(u.unlinked.holders) > 3]))
 	}
 	return findings
 }
@@ -214,32 +253,6 @@ func checkFull(rows []row, now time.Time) (findings []finding) {
 	}
 	if len(findings) == 0 {
 		findings = append(findings, ok("no queue is full and unread"))
-	}
-	return findings
-}
-
-// checkPrivate finds private queues that nobody can be using: others reach them
-// only through those who have used them.
-func checkPrivate(rows []row) (findings []finding) {
-	for _, r := range rows {
-		if r.Kind != "sysv" || r.Key != sysv.Private.String() || len(r.Waiting) > 0 {
-			continue
-		}
-		gone := 0
-		for _, p := range []*process{r.LastSender, r.LastReceiver} {
-			if p != nil && !p.Gone {
-				gone = -2 // one may live, here or in another pid namespace
-			} else if p != nil {
-				gone++
-			}
-		}
-		if gone > 0 {
-			findings = append(findings, wrong("if the program that made it has ended too: ipcmq rm "+r.address.Shell(), "%s is private and its last users are gone: sender %s, receiver %s, %s",
-				r.Address, nameOf(r.LastSender), nameOf(r.LastReceiver), plural(int(r.Messages), "message")))
-		}
-	}
-	if len(findings) == 0 {
-		findings = append(findings, ok("no private queue was left behind"))
 	}
 	return findings
 }

@@ -36,7 +36,7 @@ func NameOf(text string) (string, error) {
 // Namespaces returns the texts of the findings.
 func Namespaces(proc fs.FS) (texts []string) {
 	for _, f := range checkNamespaces(proc) {
-		texts = append(texts, f.level+" "+f.text)
+		texts = append(texts, f.Level+" "+f.Text)
 	}
 	return texts
 }
@@ -45,14 +45,14 @@ func Namespaces(proc fs.FS) (texts []string) {
 func CheckCapacity(capacity int64, l sysv.Limits) (text, remedy string) {
 	r := sysvRow(sysv.Stat{Key: 42, Capacity: capacity})
 	for _, f := range checkCapacity(r, l) {
-		text, remedy = f.level+" "+f.text, f.remedy
+		text, remedy = f.Level+" "+f.Text, f.Remedy
 	}
 	return text, remedy
 }
 
 func CheckRemoveIPC(root fs.FS, uid int) string {
 	f := checkRemoveIPC(root, uid)
-	return f.level + " " + f.text
+	return f.Level + " " + f.Text
 }
 
 // A Gauge is a queue for View.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"strconv"
@@ -13,41 +14,75 @@ import (
 )
 
 func limitsCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "limits",
+	asJSON := false
+	c := &cobra.Command{
+		Use:   "limits [flags]",
 		Short: "Show the limits, what is used of them, and how to raise each",
 		Long: `Limits shows the limits of this IPC namespace and user, what is used of them now,
 and the command that doubles each. A sysctl holds until the system restarts; put
 it into a file in /etc/sysctl.d to keep it. New values of kernel.msgmnb and
-fs.mqueue hold for queues that are created later.`,
-		Example: `  ipcmq limits`,
-		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			lines := [][]string{{"LIMIT", "NOW", "USED", "OF WHAT", "RAISE"}}
-			sysvLines, err1 := sysvLimits()
-			posixLines, err2 := posixLimits()
-			lines = append(append(lines, sysvLines...), posixLines...)
-			if err := write(os.Stdout, table(lines, 1, 2)); err != nil {
-				return err
-			}
-			var result error
-			for _, err := range []error{err1, err2} {
-				if err != nil {
-					report(err)
-					result = errTold
-				}
-			}
-			return result
-		},
+fs.mqueue hold for queues that are created later.
+
+POSIX queues that were unlinked and are still open count too, as far as this user
+may see the descriptors of processes.`,
+		Example: `  ipcmq limits
+  ipcmq limits --json | jq '.[] | select(.used > 0.8 * .now)'`,
+		Args: cobra.NoArgs,
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "write an array of objects; now is -1 for unlimited, and what is not known is left out")
+	c.RunE = func(*cobra.Command, []string) error {
+		sysvRows, err1 := sysvLimits()
+		posixRows, err2 := posixLimits()
+		rows := append(sysvRows, posixRows...)
+		var err error
+		if asJSON {
+			err = writeJSON(append([]limitRow{}, rows...))
+		} else {
+			lines := [][]string{{"LIMIT", "NOW", "USED", "OF WHAT", "RAISE"}}
+			for _, r := range rows {
+				lines = append(lines, r.cells())
+			}
+			err = write(os.Stdout, table(lines, 1, 2))
+		}
+		for _, e := range []error{err1, err2} {
+			if e != nil {
+				report(e)
+				err = cmp.Or(err, errTold)
+			}
+		}
+		return err
+	}
+	return c
 }
 
-// limitLine is the line of a limit, given its value now.
-func limitLine(l limits.Limit, now int, used, what string) []string {
-	return []string{l.Name, strconv.Itoa(now), used, what, l.Double(int64(now))}
+// A limitRow is a limit and what is used of it.
+type limitRow struct {
+	Limit string `json:"limit"`
+	Now   int64  `json:"now"`            // -1 for unlimited
+	Used  *int64 `json:"used,omitempty"` // nil if that is not known, or means nothing
+	What  string `json:"of_what"`
+	Raise string `json:"raise,omitempty"`
 }
 
-func sysvLimits() ([][]string, error) {
+func (r limitRow) cells() []string {
+	now, used, raise := strconv.FormatInt(r.Now, 10), "-", cmp.Or(r.Raise, "-")
+	if r.Limit == msgqueueLimit && r.Now < 0 {
+		now = "unlimited"
+	}
+	if r.Used != nil {
+		used = known(*r.Used)
+	}
+	return []string{r.Limit, now, used, r.What, raise}
+}
+
+const msgqueueLimit = "RLIMIT_MSGQUEUE"
+
+// limitOf is the row of a limit, given its value now.
+func limitOf(l limits.Limit, now int, used *int64, what string) limitRow {
+	return limitRow{l.Name, int64(now), used, what, l.Double(int64(now))}
+}
+
+func sysvLimits() ([]limitRow, error) {
 	l, err := sysv.SystemLimits()
 	if err != nil {
 		return nil, err
@@ -63,41 +98,52 @@ func sysvLimits() ([][]string, error) {
 		}
 		largest = max(largest, s.Capacity)
 	}
-	return [][]string{
-		limitLine(limits.MsgMax, l.MaxMessage, "-", "bytes of one message (System V)"),
-		limitLine(limits.MsgMnb, l.DefaultCapacity, known(largest), "bytes of capacity of a queue; used: the largest"),
-		limitLine(limits.MsgMni, l.MaxQueues, strconv.Itoa(u.Queues), fmt.Sprintf("queues; in them %s of %d bytes", plural(u.Messages, "message"), u.Bytes)),
+	return []limitRow{
+		limitOf(limits.MsgMax, l.MaxMessage, nil, "bytes of one message (System V)"),
+		limitOf(limits.MsgMnb, l.DefaultCapacity, usedOf(largest), "bytes of capacity of a queue; used: the largest"),
+		limitOf(limits.MsgMni, l.MaxQueues, usedOf(int64(u.Queues)), fmt.Sprintf("queues; in them %s of %d bytes", plural(u.Messages, "message"), u.Bytes)),
 	}, nil
 }
 
-func posixLimits() ([][]string, error) {
+func posixLimits() ([]limitRow, error) {
 	l, err := posix.SystemLimits()
 	if err != nil {
 		return nil, err
 	}
-	queues, messages, size, bytes := "-", "-", "-", "-"
-	if u, err := posixUsage(); err == nil {
-		queues, messages, size, bytes = strconv.Itoa(u.queues), strconv.Itoa(u.messages), strconv.Itoa(u.size), strconv.FormatInt(u.bytes, 10)
+	var queues, messages, size, bytes *int64
+	u, err := posixUsage()
+	if err == nil {
+		queues, messages, size, bytes = usedOf(int64(u.queues)), usedOf(int64(u.messages)), usedOf(int64(u.size)), usedOf(u.bytes)
 	}
-	limit, raise := "unlimited", "-"
+	raise := ""
 	if l.UserBytes >= 0 {
-		limit = strconv.FormatInt(l.UserBytes, 10)
 		raise = limits.DoubleMsgqueue(l.UserBytes, l.MaxUserBytes)
 	}
-	return [][]string{
-		limitLine(limits.MqMsgDefault, l.DefaultMessages, "-", "messages of a queue, unless it asks (POSIX)"),
-		limitLine(limits.MqMsgMax, l.MaxMessages, messages, "messages of a queue; used: the largest"),
-		limitLine(limits.MqMsgsizeDefault, l.DefaultMessageSize, "-", "bytes of one message, unless it asks"),
-		limitLine(limits.MqMsgsizeMax, l.MaxMessageSize, size, "bytes of one message; used: the largest"),
-		limitLine(limits.MqQueuesMax, l.MaxQueues, queues, "queues"),
-		{"RLIMIT_MSGQUEUE", limit, bytes, "bytes of all queues of a user", raise},
-	}, nil
+	return []limitRow{
+		limitOf(limits.MqMsgDefault, l.DefaultMessages, nil, "messages of a queue, unless it asks (POSIX)"),
+		limitOf(limits.MqMsgMax, l.MaxMessages, messages, "messages of a queue; used: the largest"),
+		limitOf(limits.MqMsgsizeDefault, l.DefaultMessageSize, nil, "bytes of one message, unless it asks"),
+		limitOf(limits.MqMsgsizeMax, l.MaxMessageSize, size, "bytes of one message; used: the largest"),
+		limitOf(limits.MqQueuesMax, l.MaxQueues, queues, "queues"),
+		{msgqueueLimit, l.UserBytes, bytes, "bytes of all queues of a user", raise},
+	}, err
 }
 
 // posixUse is what is used of the limits of POSIX queues.
 type posixUse struct {
 	queues, messages, size int   // how many; the largest
 	bytes                  int64 // of RLIMIT_MSGQUEUE, by the queues that this user owns
+
+	unlinked    unlinked // which are among the others
+	unlinkedErr error    // why they could not be looked for
+}
+
+// usedOf returns how much is used; nil if that is not known.
+func usedOf(n int64) *int64 {
+	if n < 0 {
+		return nil
+	}
+	return &n
 }
 
 func posixUsage() (u posixUse, err error) {
@@ -115,5 +161,8 @@ func posixUsage() (u posixUse, err error) {
 			u.bytes += posix.Footprint(int(r.MaxMessages), int(r.MaxMessageSize))
 		}
 	}
+	u.unlinked, u.unlinkedErr = unlinkedQueues()
+	u.queues += u.unlinked.queues
+	u.bytes += u.unlinked.bytes
 	return u, nil
 }

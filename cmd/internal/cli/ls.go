@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -27,7 +28,10 @@ A private queue, one without a key, is addressed by its id. POSIX queues do not
 tell who used them, and need a mounted mqueue file system to be listed. A name
 with blanks, characters that cannot be seen, or bytes that are no UTF-8 becomes
 an address such as name:/a%0Ab, here and in JSON. In names of processes and
-users, and in errors, such characters are written as \x0a.`,
+users, and in errors, such characters are written as \x0a.
+
+If queues of a kind cannot be listed, or one of them cannot be told of, standard
+error says so and the status is 1: an empty list means that there are none.`,
 		Example: `  ipcmq ls
   ipcmq ls --json | jq '.[] | select(.messages > 100)'`,
 		Args: cobra.NoArgs,
@@ -35,16 +39,17 @@ users, and in errors, such characters are written as \x0a.`,
 	c.Flags().BoolVar(&asJSON, "json", false, "write an array of objects; -1 is what the kernel does not tell")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		rows, problems := listQueues()
-		for _, err := range problems {
-			report(err)
-		}
+		err := error(nil)
 		if asJSON {
-			if rows == nil {
-				rows = []row{}
-			}
-			return writeJSON(rows)
+			err = writeJSON(append([]row{}, rows...))
+		} else {
+			err = write(os.Stdout, listing(rows, time.Now()))
 		}
-		return write(os.Stdout, listing(rows, time.Now()))
+		for _, p := range problems {
+			report(p)
+			err = cmp.Or(err, errTold)
+		}
+		return err
 	}
 	return c
 }
@@ -53,6 +58,16 @@ users, and in errors, such characters are written as \x0a.`,
 // string is written as escapes of JSON, which mean the same.
 func writeJSON(v any) error {
 	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(append(appendJSON(nil, b), '\n'))
+	return err
+}
+
+// writeJSONLine is writeJSON without newlines but the last.
+func writeJSONLine(v any) error {
+	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}

@@ -81,15 +81,16 @@ func runScripts(t *testing.T, what string) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":  exits,
-			"asleep": asleep,
-			"empty":  empty,
-			"moves":  moves,
-			"holds":  holds,
-			"limit":  limit,
-			"opens":  opens,
-			"signal": sendSignal,
-			"unread": unread,
+			"exits":   exits,
+			"asleep":  asleep,
+			"empty":   empty,
+			"moves":   moves,
+			"holds":   holds,
+			"limit":   limit,
+			"opens":   opens,
+			"holding": holding,
+			"signal":  sendSignal,
+			"unread":  unread,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -213,6 +214,25 @@ func opens(ts *testscript.TestScript, neg bool, args []string) {
 			}
 		}
 		return errors.Join(err, fmt.Errorf("%s is not open", args[0]))
+	})
+}
+
+// holding waits until the last command in the background has 3 POSIX queues open
+// whose names are gone.
+func holding(ts *testscript.TestScript, neg bool, args []string) {
+	fds := fmt.Sprintf("/proc/%d/fd", lastBackground(ts).Process.Pid)
+	eventually(ts, func() error {
+		entries, err := os.ReadDir(fds)
+		n := 0
+		for _, e := range entries {
+			if name, _ := os.Readlink(filepath.Join(fds, e.Name())); strings.HasPrefix(name, "/held") && strings.HasSuffix(name, " (deleted)") {
+				n++
+			}
+		}
+		if n < 3 {
+			return errors.Join(err, fmt.Errorf("%d queues are held", n))
+		}
+		return nil
 	})
 }
 

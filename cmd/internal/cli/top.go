@@ -10,14 +10,15 @@ import (
 )
 
 func topCommand() *cobra.Command {
-	interval, times := time.Second, 0
+	interval, times, asJSON := time.Second, 0, false
 	c := &cobra.Command{
 		Use:   "top [flags]",
 		Short: "Watch all queues live",
 		Long: `Top shows how full each queue is, how that has changed, who waits at it, and when
 it will be full at this pace. Keys: q quits, s sorts by fill or by name, the
 arrows scroll. Where standard input or output is no terminal, or TERM is empty or
-dumb, it writes a line for each queue and interval.
+dumb, it writes a line for each queue and interval, with --json an object for each
+interval. If not all queues can be seen, the status is 1 in the end.
 
 The kernel does not count messages. Top looks at each queue a thousand times a
 second and adds up what it sees coming and going: the rates are at least what is
@@ -30,6 +31,7 @@ trace, and that do not wait in a poller.`,
 	}
 	c.Flags().DurationVar(&interval, "interval", interval, "how often to show")
 	c.Flags().IntVarP(&times, "count", "n", 0, "end after so many intervals (default: never)")
+	c.Flags().BoolVar(&asJSON, "json", false, "write an object a line for each interval: time, queues and their rates, and problems")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if interval < 100*time.Millisecond {
 			return usagef("--interval %v: it is 100ms or more", interval)
@@ -39,8 +41,8 @@ trace, and that do not wait in a poller.`,
 		}
 		m := newMeter(interval)
 		defer m.close()
-		if !canDraw(os.Stdin, os.Stdout) {
-			return topPlain(c.Context(), m, times)
+		if asJSON || !canDraw(os.Stdin, os.Stdout) {
+			return topPlain(c.Context(), m, times, asJSON)
 		}
 		d, err := openDisplay(os.Stdin, os.Stdout)
 		if err != nil {
@@ -52,17 +54,26 @@ trace, and that do not wait in a poller.`,
 	return c
 }
 
-// topPlain writes a line for each queue and interval.
-func topPlain(ctx context.Context, m *meter, times int) error {
+// topPlain writes a line for each queue and interval, or an object for each
+// interval.
+func topPlain(ctx context.Context, m *meter, times int, asJSON bool) error {
+	result := error(nil)
 	for i := 0; times == 0 || i < times; i++ {
 		gauges, problems := m.measure(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return result
 		}
-		if i == 0 {
+		if len(problems) > 0 && result == nil {
 			for _, err := range problems {
 				report(err)
 			}
+			result = errTold
+		}
+		if asJSON {
+			if err := writeJSONLine(newReading(gauges, problems)); err != nil {
+				return err
+			}
+			continue
 		}
 		var lines harmless
 		now := time.Now().Format(time.TimeOnly)
@@ -79,7 +90,34 @@ func topPlain(ctx context.Context, m *meter, times int) error {
 			return err
 		}
 	}
-	return nil
+	return result
+}
+
+// A reading is what top has seen in an interval, in JSON.
+type reading struct {
+	Time     time.Time      `json:"time"`
+	Queues   []gaugeReading `json:"queues"`
+	Problems []string       `json:"problems,omitempty"` // why there may be more
+}
+
+type gaugeReading struct {
+	row
+	Full   float64 `json:"full"`    // 0 to 1, -1 if not known
+	In     float64 `json:"in"`      // messages a second, at least
+	Out    float64 `json:"out"`     // messages a second, at least
+	Net    float64 `json:"net"`     // in less out, exact
+	FullIn float64 `json:"full_in"` // seconds at this pace, 0 if never
+}
+
+func newReading(gauges []gauge, problems []error) reading {
+	r := reading{Time: time.Now(), Queues: []gaugeReading{}}
+	for _, g := range gauges {
+		r.Queues = append(r.Queues, gaugeReading{g.row, g.fill(), g.in, g.out, g.net, g.fillsIn().Seconds()})
+	}
+	for _, err := range problems {
+		r.Problems = append(r.Problems, explain(err))
+	}
+	return r
 }
 
 // waiting counts who waits.

@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"ipcmq/mq/sysv"
+)
+
+// usersGone reports whether all who used a System V queue last have certainly
+// ended, and nobody waits at it.
+func usersGone(r row) bool {
+	if r.Kind != "sysv" || len(r.Waiting) > 0 {
+		return false
+	}
+	gone := 0
+	for _, p := range []*process{r.LastSender, r.LastReceiver} {
+		switch {
+		case p == nil:
+		case !p.Gone:
+			return false // it may live, here or in another pid namespace
+		default:
+			gone++
+		}
+	}
+	return gone > 0
+}
+
+// checkPrivate finds private queues that nobody can be using: others reach them
+// only through those who have used them.
+func checkPrivate(rows []row) (findings []finding) {
+	for _, r := range rows {
+		if r.Key == sysv.Private.String() && usersGone(r) {
+			findings = append(findings, wrong("if the program that made it has ended too: ipcmq rm "+r.address.Shell(), "%s is private and its last users are gone: sender %s, receiver %s, %s",
+				r.Address, nameOf(r.LastSender), nameOf(r.LastReceiver), plural(int(r.Messages), "message")))
+		}
+	}
+	if len(findings) == 0 {
+		findings = append(findings, ok("no private queue was left behind"))
+	}
+	return findings
+}
+
+// mostNamed is how many queues one finding names.
+const mostNamed = 10
+
+// checkKeyed finds queues that have a key, which a program may yet open, and no
+// living user.
+func checkKeyed(rows []row) (findings []finding) {
+	var texts, addresses []string
+	n := 0
+	for _, r := range rows {
+		if r.Key == sysv.Private.String() || !usersGone(r) {
+			continue
+		}
+		if n++; n <= mostNamed {
+			texts = append(texts, fmt.Sprintf("%s (%s)", r.Address, plural(int(r.Messages), "message")))
+			addresses = append(addresses, r.address.Shell())
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	more := ""
+	if n > mostNamed {
+		more = " ..."
+	}
+	return []finding{note("if no program is to use them again: ipcmq rm "+strings.Join(addresses, " "),
+		"%s with a key, whose last users are gone: %s%s", plural(n, "queue"), strings.Join(texts, ", "), more)}
+}
+
+// perlKey is what Perl makes of every key of 2^31 or more.
+const perlKey sysv.Key = 1 << 31
+
+// checkOdd finds queues that programs make by mistake.
+func checkOdd(rows []row) (findings []finding) {
+	for _, r := range rows {
+		if r.Mode == octal(0) {
+			findings = append(findings, wrong(fmt.Sprintf("ipcmq set %s --mode 0600", r.address.Shell()),
+				"%s has mode 0000: none but root can send or receive (PHP makes such queues where no mode is given as octal)", r.Address))
+		}
+		if r.Key == perlKey.String() {
+			findings = append(findings, note("in Perl, pass such keys signed: unpack('l', pack('L', $key))",
+				"there is a queue with key %s: Perl takes it for every key of 2^31 and above, so that programs meet in it by mistake", r.Key))
+		}
+	}
+	return findings
+}

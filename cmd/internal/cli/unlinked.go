@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+
+	"ipcmq/internal/procfs"
+	"ipcmq/internal/sys"
+	"ipcmq/mq/posix"
+)
+
+// unlinked are the POSIX queues whose names are gone and that processes still
+// have open. They are in no listing, and count for the limits.
+type unlinked struct {
+	queues  int
+	bytes   int64    // of RLIMIT_MSGQUEUE, by those of this user
+	holders []string // the processes, such as "7 perl"
+	hidden  bool     // there are processes whose descriptors this user may not see
+}
+
+// unlinkedQueues looks for them at the descriptors of all processes.
+func unlinkedQueues() (u unlinked, err error) {
+	mount, err := procfs.MqueueMount(procfs.Root)
+	if err != nil {
+		return u, err
+	}
+	if mount == "" {
+		return u, errors.New("no file system of type mqueue is mounted")
+	}
+	top, err := os.Stat(mount)
+	if err != nil {
+		return u, err
+	}
+	device := sys.FileStatus(top).Device
+	processes, err := os.ReadDir("/proc")
+	if err != nil {
+		return u, err
+	}
+	seen := map[uint64]bool{}
+	for _, p := range processes {
+		pid, err := strconv.Atoi(p.Name())
+		if err != nil {
+			continue
+		}
+		dir := "/proc/" + p.Name() + "/fd/"
+		files, err := os.ReadDir(dir)
+		u.hidden = u.hidden || errors.Is(err, fs.ErrPermission)
+		holds := false
+		for _, f := range files {
+			name, err := os.Readlink(dir + f.Name())
+			if err != nil || !strings.HasSuffix(name, " (deleted)") {
+				continue
+			}
+			info, err := os.Stat(dir + f.Name())
+			if err != nil {
+				continue
+			}
+			s := sys.FileStatus(info)
+			if s.Device != device || s.Links > 0 {
+				continue // a file, or a queue of that very name
+			}
+			holds = true
+			if seen[s.Inode] {
+				continue
+			}
+			seen[s.Inode] = true
+			u.queues++
+			if int(s.UID) == os.Geteuid() {
+				u.bytes += footprintOf(dir + f.Name())
+			}
+		}
+		if holds {
+			comm, _ := os.ReadFile("/proc/" + p.Name() + "/comm") // it may have ended
+			u.holders = append(u.holders, fmt.Sprintf("%d %s", pid, strings.TrimSpace(string(comm))))
+		}
+	}
+	return u, nil
+}
+
+// footprintOf returns what the queue behind a link in /proc takes of
+// RLIMIT_MSGQUEUE, or 0 if that cannot be read.
+func footprintOf(link string) int64 {
+	f, err := os.Open(link)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	attr, errno := sys.MqGetAttr(int(f.Fd()))
+	if errno != 0 {
+		return 0
+	}
+	return posix.Footprint(int(attr.MaxMessages), int(attr.MaxMessageSize))
+}
