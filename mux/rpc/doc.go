@@ -21,9 +21,8 @@
 // private queue, its inbox, made by its first request and removed by
 // [Client.Close]. That of a client that was killed is removed by
 // sysv.RemoveDeadInboxes or posix.RemoveDeadInboxes, in any process, or at a
-// terminal by ipcmq rm --dead-inboxes. If somebody
-// removes that of one that lives, the requests under way fail with
-// [ErrReplyLost], and the next one makes another.
+// terminal by ipcmq rm --dead-inboxes. If somebody removes that of one that lives,
+// the requests under way fail with [ErrReplyLost], and the next one makes another.
 //
 // A server that is killed loses the requests that it was handling; their clients
 // learn that from the deadline. A request whose context has none gets one, see
