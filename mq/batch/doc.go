@@ -48,6 +48,9 @@
 // or a stream or mux that is shut down, loses nothing; after Close, Unread returns
 // them.
 //
+// Once system calls are shared, memory is what costs most: mq.AllInto and
+// ReceiveInto, which use theirs again, can be several times as fast as the rest.
+//
 // # Caveats
 //
 // A process that is killed loses the frame that it was receiving, and what it had
