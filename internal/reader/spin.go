@@ -35,8 +35,9 @@ func Spin(q mq.Queue, spin time.Duration) time.Duration {
 // A message that arrives while the receiver polls is taken within a microsecond
 // or so, without the 10 to 50 microseconds that waking a sleeping thread takes.
 // The price is a busy processor, so d is best not much longer than that. After a
-// few polls in vain the receiver polls before every eighth wait only, until one
-// is not in vain: nothing is polled while nothing comes.
+// few polls in vain the receiver polls before every eighth wait only, then before
+// every 16th, and so on up to every 256th, until one is not in vain: what comes
+// too rarely for polling soon costs no more than waiting for it.
 func Polling(r mq.Receiver, d time.Duration) mq.Receiver {
 	if d <= 0 {
 		return r
@@ -51,8 +52,9 @@ type spinner struct {
 }
 
 const (
-	patience = 4 // polls in vain after which to poll more rarely
-	rarely   = 8 // before one wait of so many
+	polls  = 4   // in vain, before each wait, and then
+	rarely = 8   // before one wait of so many, doubling
+	rarest = 256 // up to so many
 
 	// leastTry is shorter than any try: where time stands still, as in
 	// testing/synctest, polling ends by their number.
@@ -79,10 +81,20 @@ func (s *spinner) ReceiveInto(ctx context.Context, m *mq.Message) error {
 	return err
 }
 
+// isWorthIt reports whether to poll before the n-th wait since a poll was not in
+// vain.
+func isWorthIt(n uint32) bool {
+	if n <= polls || n%rarest == 0 {
+		return true
+	}
+	isPowerOf2 := n&(n-1) == 0
+	return n >= rarely && n < rarest && isPowerOf2
+}
+
 // poll calls try until it finds a message or fails. It returns ErrEmpty when
 // that has taken long enough or ctx has ended.
 func (s *spinner) poll(ctx context.Context, try func() error) error {
-	if n := s.vain.Add(1); ctx.Err() != nil || n > patience && n%rarely != 0 {
+	if n := s.vain.Add(1); ctx.Err() != nil || !isWorthIt(n) {
 		return mq.ErrEmpty
 	}
 	start := time.Now()

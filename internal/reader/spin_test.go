@@ -151,7 +151,7 @@ func TestPollingPollsRarelyWhereThatIsInVain(t *testing.T) {
 	r := &source{empty: 1 << 30}
 	s := reader.Polling(r, time.Nanosecond) // one try each time it polls
 	var polled []int
-	for wait := 1; wait <= 24; wait++ {
+	for wait := 1; wait <= 800; wait++ {
 		r.messages = three()[:1] // for the wait
 		before := r.tries
 		if _, err := s.Receive(t.Context()); err != nil {
@@ -161,11 +161,11 @@ func TestPollingPollsRarelyWhereThatIsInVain(t *testing.T) {
 			polled = append(polled, wait)
 		}
 	}
-	if want := []int{1, 2, 3, 4, 8, 16, 24}; !slices.Equal(polled, want) {
+	if want := []int{1, 2, 3, 4, 8, 16, 32, 64, 128, 256, 512, 768}; !slices.Equal(polled, want) {
 		t.Errorf("polled before the waits %v, want %v", polled, want)
 	}
 	r.messages, r.empty, r.tries = three(), 0, 0
-	for range 8 { // until a poll finds something
+	for range 256 { // until a poll finds something
 		if _, err := s.Receive(t.Context()); err != nil {
 			t.Fatal(err)
 		}
