@@ -253,7 +253,7 @@ func frozenClient() {
 func TestAClientThatIsFrozenLosesNoReply(t *testing.T) {
 	q := newQueue(t, nil)
 	server := serve(t, q, requestType, func(context.Context, []byte) ([]byte, error) { return make([]byte, 3000), nil }, nil)
-	each := fromEnv(t, "IPCMQ_FROZEN", 200)
+	each := fromEnv(t, "IPCMQ_FROZEN", 50)
 	cmd, _ := startReady(t, "frozen client", strconv.Itoa(q.ID()), strconv.Itoa(each))
 	stops := 0
 	for part := range 8 {
