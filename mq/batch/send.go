@@ -37,7 +37,8 @@ func (q *Queue) Add(ctx context.Context, m mq.Message) error {
 }
 
 // TryAdd is Add without waiting: if messages have to be sent first, and there is
-// no room in the queue now, the error matches [mq.ErrFull].
+// no room in the queue now or another call is sending them, the error matches
+// [mq.ErrFull].
 func (q *Queue) TryAdd(m mq.Message) error { return q.add(q.trying(), m) }
 
 func (q *Queue) add(w way, m mq.Message) error {
@@ -88,7 +89,8 @@ func (q *Queue) Flush(ctx context.Context) error {
 // added may have been.
 func (q *Queue) Send(ctx context.Context, m mq.Message) error { return q.send(q.waiting(ctx), m) }
 
-// TrySend is Send without waiting.
+// TrySend is Send without waiting: if there is no room in the queue now, or another
+// call is sending what was added, the error matches [mq.ErrFull].
 func (q *Queue) TrySend(m mq.Message) error { return q.send(q.trying(), m) }
 
 func (q *Queue) send(w way, m mq.Message) error {
