@@ -4,7 +4,7 @@ import (
 	"context"
 	"iter"
 
-	"ipcmq/internal/handle"
+	"ipcmq/internal/reader"
 	"ipcmq/mq"
 )
 
@@ -24,28 +24,5 @@ import (
 // subscription goes on. Several loops may run at once; each message goes to one
 // of them.
 func (s *Subscription) All(ctx context.Context) iter.Seq2[mq.Message, error] {
-	return func(yield func(mq.Message, error) bool) {
-		for {
-			var m mq.Message
-			var ok bool
-			if ctx.Err() == nil {
-				select {
-				case m, ok = <-s.messages:
-				case <-ctx.Done():
-				}
-			}
-			switch {
-			case ok:
-				if !yield(m, nil) {
-					return
-				}
-				continue
-			case ctx.Err() != nil:
-				yield(mq.Message{}, handle.Ended("receive", s.selector.String(), ctx))
-			case s.mux.Err() != nil:
-				yield(mq.Message{}, s.mux.Err())
-			}
-			return
-		}
-	}
+	return reader.All(ctx, s.selector.String(), s.messages, s.mux.Err)
 }

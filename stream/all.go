@@ -4,7 +4,7 @@ import (
 	"context"
 	"iter"
 
-	"ipcmq/internal/handle"
+	"ipcmq/internal/reader"
 	"ipcmq/mq"
 )
 
@@ -25,28 +25,5 @@ import (
 // A program that needs neither a channel nor Shutdown gets by without the
 // goroutine of a stream, with [mq.All].
 func (s *Stream) All(ctx context.Context) iter.Seq2[mq.Message, error] {
-	return func(yield func(mq.Message, error) bool) {
-		for {
-			var m mq.Message
-			var ok bool
-			if ctx.Err() == nil {
-				select {
-				case m, ok = <-s.messages:
-				case <-ctx.Done():
-				}
-			}
-			switch {
-			case ok:
-				if !yield(m, nil) {
-					return
-				}
-				continue
-			case ctx.Err() != nil:
-				yield(mq.Message{}, handle.Ended("receive", "", ctx))
-			case s.Err() != nil:
-				yield(mq.Message{}, s.Err())
-			}
-			return
-		}
-	}
+	return reader.All(ctx, "", s.messages, s.Err)
 }

@@ -2,8 +2,10 @@ package reader
 
 import (
 	"context"
+	"iter"
 	"time"
 
+	"ipcmq/internal/handle"
 	"ipcmq/mq"
 )
 
@@ -37,4 +39,36 @@ func AwaitRead(ctx context.Context, buffered func() int) bool {
 		}
 	}
 	return true
+}
+
+// All returns an iterator over the messages of a channel, waiting for each until
+// ctx ends. After the end of the channel, or of ctx, comes the reason, if there is
+// one, with a zero message: what why returns, or the error of ctx.
+func All(ctx context.Context, of string, ch <-chan mq.Message, why func() error) iter.Seq2[mq.Message, error] {
+	return func(yield func(mq.Message, error) bool) {
+		for {
+			var m mq.Message
+			var ok bool
+			if ctx.Err() == nil {
+				select {
+				case m, ok = <-ch:
+				case <-ctx.Done():
+				}
+			}
+			if ok {
+				if !yield(m, nil) {
+					return
+				}
+				continue
+			}
+			err := why()
+			if ctx.Err() != nil {
+				err = handle.Ended("receive", of, ctx)
+			}
+			if err != nil {
+				yield(mq.Message{}, err)
+			}
+			return
+		}
+	}
 }
