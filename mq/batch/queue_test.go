@@ -142,7 +142,6 @@ func TestMaxAgeSends(t *testing.T) {
 		}
 		// The next ones are as old as they are, whatever the timer was set for.
 		<-time.After(300 * time.Millisecond)
-		started = time.Now()
 		add(t, b, 1, "c")
 		flush(t, b)
 		q.Receive(t.Context())

@@ -80,13 +80,13 @@ func structLayout(t reflect.Type, path string) (size, align int, err error) {
 			return 0, 1, err
 		}
 		if missing := padding(size, a); missing > 0 {
-			return 0, 1, fmt.Errorf("C leaves %d bytes before %s: put a field _ [%d]byte there", missing, name, missing)
+			return 0, 1, fmt.Errorf("in C, padding of %d bytes comes before %s: put a field _ [%d]byte there", missing, name, missing)
 		}
 		size += n
 		align = max(align, a)
 	}
 	if missing := padding(size, align); missing > 0 {
-		return 0, 1, fmt.Errorf("C leaves %d bytes at the end of %s: put a field _ [%d]byte there", missing, path, missing)
+		return 0, 1, fmt.Errorf("in C, padding of %d bytes comes at the end of %s: put a field _ [%d]byte there", missing, path, missing)
 	}
 	return size, align, nil
 }

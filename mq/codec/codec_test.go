@@ -62,15 +62,15 @@ func TestBinaryRefusesWhatCLaysOutOtherwise(t *testing.T) {
 		"a gap": {refusal[struct {
 			A int32
 			B float64
-		}](), "C leaves 4 bytes before struct { A int32; B float64 }.B: put a field _ [4]byte"},
+		}](), "in C, padding of 4 bytes comes before struct { A int32; B float64 }.B: put a field _ [4]byte"},
 		"a gap at the end": {refusal[struct {
 			A int64
 			B byte
-		}](), "C leaves 7 bytes at the end"},
+		}](), "in C, padding of 7 bytes comes at the end"},
 		"a gap in an array": {refusal[[2]struct {
 			A int16
 			B byte
-		}](), "C leaves 1 bytes at the end of [2]struct"},
+		}](), "in C, padding of 1 bytes comes at the end of [2]struct"},
 		"an int":               {refusal[int](), "int has type int, which has no fixed size"},
 		"a string in a struct": {refusal[struct{ Name string }](), ".Name has type string"},
 		"a slice":              {refusal[[]int32](), "no fixed size"},
