@@ -5,10 +5,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"ipcmq/internal/sys"
 	"ipcmq/internal/testutil"
 	"ipcmq/mq"
 	"ipcmq/mq/sysv"
@@ -189,6 +193,50 @@ func TestACrowdLosesNothing(t *testing.T) {
 	for i := range uint64(n) {
 		if got[i] != 1 {
 			t.Fatalf("message %d came %d times", i, got[i])
+		}
+	}
+}
+
+// A process that may have few threads gets an error, and does not end.
+func TestTooManyThreadsAreRefused(t *testing.T) {
+	testutil.NeedRoot(t) // to be another user
+	testutil.NotEmulated(t, "the emulator has threads of its own")
+	cmd := testutil.Command(t, "wait on many handles")
+	prlimit, err := exec.LookPath("prlimit")
+	if err != nil {
+		testutil.Lacking(t, "prlimit")
+	}
+	cmd.Args = append([]string{prlimit, "--nproc=60", cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = prlimit
+	if out, err := cmd.Output(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+func init() {
+	roles["wait on many handles"] = func() {
+		err := sys.Become(1<<20 + os.Getppid()) // a user that nobody else is, since the limit is a user's
+		expect(err == nil, "%v", err)
+		ctx, cancel := context.WithCancel(context.Background())
+		errs := make(chan error)
+		const handles, may = 50, 30
+		for range handles {
+			q, err := sysv.Open(sysv.Private, nil)
+			expect(err == nil, "%v", err)
+			defer q.Remove()
+			go func() {
+				_, err := q.Receive(ctx)
+				errs <- err
+			}()
+		}
+		for range handles - may {
+			err := <-errs
+			expect(errors.Is(err, mq.ErrTooManyThreads) && strings.Contains(err.Error(), "30 threads of this process wait"), "%v", err)
+		}
+		cancel()
+		for range may {
+			err := <-errs
+			expect(errors.Is(err, context.Canceled), "%v", err)
 		}
 	}
 }
