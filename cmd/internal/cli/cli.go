@@ -18,12 +18,12 @@ import (
 const grace = 10 * time.Second
 
 // Main runs the command with args, which exclude its name, and returns the exit
-// status. SIGINT and SIGTERM cancel it.
+// status. SIGINT, SIGTERM and SIGHUP cancel it.
 func Main(args []string) int {
 	// With a handler, writing to a closed pipe fails instead of killing the
 	// process, and unlike an ignored signal it is not passed on to children.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), ending()...)
 	defer stop()
 	context.AfterFunc(ctx, func() {
 		time.AfterFunc(grace, func() { os.Exit(statusFailed) }) // it hangs in something that cannot be canceled
@@ -48,6 +48,18 @@ func Main(args []string) int {
 		err = fmt.Errorf("%w (see %s --help)", err, c.CommandPath())
 	}
 	return report(err)
+}
+
+// ending returns the signals that end the command. A shell has SIGINT ignored in
+// what it runs in the background of a script, and nohup(1) SIGHUP: that stays so.
+func ending() []os.Signal {
+	signals := []os.Signal{syscall.SIGTERM}
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			signals = append(signals, s)
+		}
+	}
+	return signals
 }
 
 // prepare makes c note that it runs, and see its arguments as they were given.

@@ -19,7 +19,7 @@ their types or priorities, until the queue is empty. Load puts them back.
 
 Each message is written before the next is taken, so if drain is killed one
 message at most is lost, and the file lacks its end: load --incomplete takes it
-all the same. SIGINT and SIGTERM stop the taking and complete the file. If a
+all the same. SIGINT, SIGTERM and SIGHUP stop the taking and complete the file. If a
 write fails, the message in hand goes back, to the end of the queue. The file is
 on the disk when drain has ended with status 0; a crash of the system before that
 can lose what was not yet there, as it loses queues.

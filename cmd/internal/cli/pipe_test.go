@@ -260,3 +260,34 @@ func TestSignalsLoseNothing(t *testing.T) {
 		}
 	}
 }
+
+// It waits in the kernel, and has nothing to write by which it could notice.
+func TestFollowingEndsWhenItsReaderLeaves(t *testing.T) {
+	testutil.NeedNamespace(t)
+	q := openQueue(t)
+	receiver := command(t, "recv", address(q), "--follow")
+	out, err := receiver.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := receiver.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.TrySend(mq.Message{Type: 1, Data: []byte("read")}); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "read\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	testutil.AwaitAsleep(t, receiver.Process.Pid, 1, "do_msgrcv")
+	out.Close()
+	if err := receiver.Wait(); err != nil {
+		t.Error(err)
+	}
+	if err := q.TrySend(mq.Message{Type: 1, Data: []byte("left")}); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := q.TryReceive(); err != nil || string(m.Data) != "left" {
+		t.Errorf("%q, %v", m.Data, err)
+	}
+}

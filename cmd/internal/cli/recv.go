@@ -5,31 +5,37 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/internal/address"
+	"ipcmq/internal/sys"
 	"ipcmq/mq"
 )
 
 func recvCommand() *cobra.Command {
 	var sel selector
 	var count int
-	var follow bool
+	var follow, create, reopen bool
 	c := &cobra.Command{
 		Use:   "recv ADDR [flags]",
 		Short: "Take messages out of a queue",
 		Long: `Recv takes a message out of a queue and writes it, and waits for one if there is
 none. Each message is written before the next is taken.
 
-SIGINT and SIGTERM stop the taking; what was taken is written all the same. If
-standard output has been closed, recv puts the message that it had taken back, at
-the end of the queue, or reports it with its content on standard error; the
-status is 1 then.
+SIGINT, SIGTERM and SIGHUP stop the taking; what was taken is written all the same.
+If standard output has been closed, recv puts the message that it had taken back,
+at the end of the queue, or reports it with its content on standard error; the
+status is 1 then. If the reader of a pipe leaves while recv waits, it takes no more
+and ends. What was written to the pipe and not read by then, up to 64 KiB, is lost.
 
-With --follow the status is 3 only if nothing came at all, with -n if fewer came.
+With --follow the status is 3 only if nothing came at all, with -n if fewer came,
+and 0 if the reader of a pipe has left. With --reopen, recv goes on with the queue
+that somebody makes with the same key after this one was removed.
 
 Selectors (System V):
   0    any, the oldest first        7    type 7
@@ -40,13 +46,16 @@ Selectors (System V):
   ipcmq recv 42 --type -7 --timeout 5s
   ipcmq recv /jobs -n 10 --format json
   ipcmq recv 0x2a --follow --with-type | while read -r type text; do ...; done
-  ipcmq recv 42 --follow --no-wait > all-that-is-there`,
+  ipcmq recv 42 --follow --no-wait > all-that-is-there
+  ipcmq recv 42 --follow --create --reopen | consumer`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeAddress,
 	}
 	c.Flags().Var(&sel, "type", "which types to take, a selector")
 	c.Flags().IntVarP(&count, "count", "n", 1, "how many messages to take")
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "take messages until interrupted, or none comes in time")
+	c.Flags().BoolVar(&create, "create", false, "create the queue, with mode 0600, if there is none")
+	c.Flags().BoolVar(&reopen, "reopen", false, "with --follow: wait for another queue when this one is removed (System V)")
 	c.MarkFlagsMutuallyExclusive("count", "follow")
 	p := patienceFlags(c, "for each message")
 	f := formatFlags(c)
@@ -54,36 +63,91 @@ Selectors (System V):
 		if count < 1 {
 			return usagef("-n %d: it is 1 or more", count)
 		}
-		q, err := openArg(args[0], mq.ReadOnly, false)
+		a, err := parseAddress(args[0])
+		switch {
+		case err != nil:
+			return err
+		case reopen && !follow:
+			return usagef("--reopen goes with --follow")
+		case reopen && a.Kind != address.Key:
+			return usagef("--reopen: %v is no key; an id names one queue only, and who has a POSIX queue open does not see that it is removed", a)
+		}
+		q, err := open(a, mq.ReadOnly, create)
 		if err != nil {
 			return err
 		}
-		defer q.Close()
 		if err := f.begin(q, isTerminal(os.Stdout)); err != nil {
+			q.Close()
 			return err
 		}
-		r, err := q.Select(sel.Selector)
-		if errors.Is(err, errors.ErrUnsupported) {
-			return usagef("messages of POSIX queues have no type to select; the highest priority comes first")
-		} else if err != nil {
-			return err
-		}
-		out := &output{file: os.Stdout, queue: q, format: f}
+		ctx, cancel := context.WithCancelCause(c.Context())
+		defer cancel(nil)
+		out := &output{file: os.Stdout, format: f, watch: func() {
+			sys.AwaitHangup(os.Stdout)
+			cancel(errNoReader)
+		}}
 		stop := context.AfterFunc(c.Context(), out.giveUpSoon)
 		defer stop()
-		return receive(c.Context(), r, p, out, count, follow)
+		for {
+			err := receiveFrom(ctx, q, sel.Selector, p, out, count, follow)
+			if !reopen || !errors.Is(err, mq.ErrRemoved) {
+				return err
+			}
+			if q, err = openAgain(ctx, a, create); q == nil {
+				return err
+			}
+		}
 	}
 	return c
+}
+
+// errNoReader ends the taking when nobody reads what is written.
+var errNoReader = errors.New("nobody reads standard output")
+
+// reopenEvery is how often to look whether a queue is there again.
+const reopenEvery = 100 * time.Millisecond
+
+// openAgain opens the queue at a as soon as there is one. It returns neither a
+// queue nor an error if ctx ends.
+func openAgain(ctx context.Context, a address.Address, create bool) (mq.Exchange, error) {
+	tell("ipcmq: %v was removed; waiting for another", a)
+	for {
+		q, err := open(a, mq.ReadOnly, create)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return q, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil
+		case <-time.After(reopenEvery):
+		}
+	}
+}
+
+// receiveFrom takes messages of q, which it closes.
+func receiveFrom(ctx context.Context, q mq.Exchange, s mq.Selector, p *patience, out *output, count int, follow bool) error {
+	defer q.Close()
+	r, err := q.Select(s)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return usagef("messages of POSIX queues have no type to select; the highest priority comes first")
+	} else if err != nil {
+		return err
+	}
+	out.from(q)
+	return receive(ctx, r, p, out, count, follow)
 }
 
 // receive moves messages from r to out, count of them or, to follow, all.
 func receive(ctx context.Context, r mq.Receiver, p *patience, out *output, count int, follow bool) error {
 	var m mq.Message
-	for n := 0; follow || n < count; n++ {
-		if err := p.receive(ctx, r, &m); err != nil {
-			ended := errors.Is(err, context.Canceled) && ctx.Err() != nil || status(err) == statusNothing && n > 0
-			if follow && ended {
+	for ; follow || out.count < count; out.count++ {
+		if err := out.take(ctx, r, p, &m); err != nil {
+			ended := errors.Is(err, context.Canceled) && ctx.Err() != nil || status(err) == statusNothing && out.count > 0
+			switch {
+			case follow && ended:
 				return nil
+			case ended && context.Cause(ctx) == errNoReader:
+				return fmt.Errorf("%w; what was not taken is in the queue", errNoReader)
 			}
 			return err
 		}
@@ -97,13 +161,35 @@ func receive(ctx context.Context, r mq.Receiver, p *patience, out *output, count
 // An output is where messages go that were taken out of a queue.
 type output struct {
 	file   *os.File
-	queue  mq.Queue
 	format *format
+	count  int    // of messages written
+	watch  func() // waits until nobody reads file; nil once that is being done
 
 	buf []byte
 
 	mu     sync.Mutex
 	inHand *mq.Message // taken, and not written yet
+	queue  mq.Queue    // it was taken out of
+}
+
+// from makes q the queue that messages are taken out of.
+func (o *output) from(q mq.Queue) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.queue = q
+}
+
+// take takes a message. Until it has to wait for one there is no watch over the
+// reader: each write tells whether there is one.
+func (o *output) take(ctx context.Context, r mq.Receiver, p *patience, m *mq.Message) error {
+	if o.watch != nil && ctx.Err() == nil {
+		if r.TryReceiveInto(m) == nil {
+			return nil
+		}
+		go o.watch()
+		o.watch = nil
+	}
+	return p.receive(ctx, r, m)
 }
 
 // write writes m. If that fails, m is put back or reported.

@@ -236,9 +236,9 @@ func holding(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// signal TERM|INT sends a signal to the last command in the background.
+// signal TERM|INT|HUP sends a signal to the last command in the background.
 func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
-	s := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL}[args[0]]
+	s := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL, "HUP": syscall.SIGHUP}[args[0]]
 	ts.Check(lastBackground(ts).Process.Signal(s))
 }
 

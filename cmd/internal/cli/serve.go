@@ -27,7 +27,7 @@ it runs COMMAND, with the request as its standard input; what that writes to
 standard output is the reply. If COMMAND fails the client gets an error with its
 status and its last line of standard error.
 
-COMMAND is killed when the deadline of its request passes. SIGINT and SIGTERM end
+COMMAND is killed when the deadline of its request passes. SIGINT, SIGTERM and SIGHUP end
 serve: it takes no more requests, and gives those it has 5 seconds.`,
 		Example: `  ipcmq serve 42 7 -- tr a-z A-Z
   ipcmq serve /rpc 0 --create --concurrency 1 -- jq .name`,

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package sys
+
+import "os"
+
+// AwaitHangup never returns.
+func AwaitHangup(*os.File) { select {} }
