@@ -5,7 +5,14 @@ import "io/fs"
 func SelfAs(proc fs.FS, pid int) (Process, error) { return self(proc, pid) }
 
 func (p Process) EndedAs(proc fs.FS, pid int, exists func(int) bool) bool {
-	return p.ended(proc, pid, exists)
+	ended, _ := p.judge(proc, pid, exists)
+	return ended
+}
+
+// KnownAs is the second result of Judge for the process with that pid.
+func (p Process) KnownAs(proc fs.FS, pid int, exists func(int) bool) bool {
+	_, known := p.judge(proc, pid, exists)
+	return known
 }
 
 // StartTimeIf is StartTime with another answer to whether there is a process.

@@ -64,18 +64,29 @@ func namespace(proc fs.FS, kind string) uint64 {
 
 // Ended reports whether it is certain that p runs no longer. Of a process in
 // another pid or time namespace, it never is. A zombie has ended.
-func (p Process) Ended(proc fs.FS) bool { return p.ended(proc, os.Getpid(), sys.Exists) }
+func (p Process) Ended(proc fs.FS) bool {
+	ended, _ := p.Judge(proc)
+	return ended
+}
 
-func (p Process) ended(proc fs.FS, pid int, exists func(pid int) bool) bool {
+// Judge reports whether the process has certainly ended, and whether that is
+// known: not of processes in other pid or time namespaces, nor without proc, nor
+// of those that proc hides.
+func (p Process) Judge(proc fs.FS) (ended, known bool) {
+	return p.judge(proc, os.Getpid(), sys.Exists)
+}
+
+func (p Process) judge(proc fs.FS, pid int, exists func(pid int) bool) (ended, known bool) {
 	me, err := self(proc, pid)
 	if err != nil || p.PID <= 0 || p.PIDSpace != me.PIDSpace || p.TimeSpace != me.TimeSpace {
-		return false
+		return false, false
 	}
 	state, start, err := status(proc, p.PID)
 	if err != nil {
-		return !exists(p.PID) // proc may hide it
+		ended = !exists(p.PID) // proc may hide it
+		return ended, ended
 	}
-	return start != p.Start || state == 'Z' || state == 'X'
+	return start != p.Start || state == 'Z' || state == 'X', true
 }
 
 // StartTicks returns when the process was started, in ticks since the boot,

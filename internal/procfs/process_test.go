@@ -88,8 +88,12 @@ func TestOnlyWhatHasCertainlyEndedHasEnded(t *testing.T) {
 		"no proc":                  {who: same, proc: func(m fstest.MapFS) { clear(m) }},
 	} {
 		p := with(c.who)
-		if got := p.EndedAs(procOf(c.proc), 7, func(int) bool { return c.exists }); got != c.want {
+		exists := func(int) bool { return c.exists }
+		if got := p.EndedAs(procOf(c.proc), 7, exists); got != c.want {
 			t.Errorf("%s: ended: %t", name, got)
+		}
+		if got, want := p.KnownAs(procOf(c.proc), 7, exists), c.want || name == "it runs"; got != want {
+			t.Errorf("%s: known: %t", name, got)
 		}
 	}
 }

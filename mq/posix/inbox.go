@@ -33,8 +33,9 @@ type inbox struct{ *Queue }
 
 // NewInbox creates a queue for replies, under a random name, with the mode
 // Config.InboxMode. Its sizes are those of q, or less if the limits allow this user
-// no more; they count like those of every other queue. It lives until it is removed: [RemoveDeadInboxes] finds those whose
-// process has ended without removing its own.
+// no more; they count like those of every other queue. It lives until it is
+// removed: [RemoveDeadInboxes] finds those whose process has ended without
+// removing its own.
 func (q *Queue) NewInbox() (mq.Inbox, error) {
 	if err := q.usable("new inbox", true); err != nil {
 		return nil, err
@@ -141,6 +142,28 @@ func RemoveDeadInboxes() ([]string, error) {
 		}
 	}
 	return removed, nil
+}
+
+// DeadInboxes returns the names of the inboxes that [RemoveDeadInboxes] would
+// unlink, if it may, and of those that it cannot judge; it unlinks none. Its
+// error is the same.
+func DeadInboxes() (dead, unknown []string, err error) {
+	for s, err := range Queues() {
+		if err != nil {
+			return dead, unknown, err
+		}
+		if !s.IsInbox() {
+			continue
+		}
+		owner, _ := inboxOwner(s.Name) // without one, nobody
+		switch ended, known := owner.Judge(procfs.Root); {
+		case ended:
+			dead = append(dead, s.Name)
+		case !known:
+			unknown = append(unknown, s.Name)
+		}
+	}
+	return dead, unknown, nil
 }
 
 // inboxOwner returns the process that the name of an inbox tells of.

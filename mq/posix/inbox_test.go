@@ -172,6 +172,11 @@ func TestInboxesThatCannotBeJudgedStay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		dead, unknown, err := posix.DeadInboxes()
+		known := removed || name == strings.Join([]string{p[0], p[1], p[2], p[3], "A"}, "-")
+		if err != nil || slices.Contains(dead, other.Name()) != removed || slices.Contains(unknown, other.Name()) == known {
+			t.Errorf("%s: dead %q, unknown %q, %v", name, dead, unknown, err)
+		}
 		got, err := posix.RemoveDeadInboxes()
 		if err != nil || slices.Equal(got, []string{other.Name()}) != removed || len(got) > 1 {
 			t.Errorf("%s: removed %q, %v", name, got, err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"strconv"
 	"strings"
 
@@ -146,20 +147,65 @@ func (s Stat) IsInbox() bool { return s.Key == Private && s.Mode&inboxMask == in
 // which no inbox says whose it is.
 func RemoveDeadInboxes() ([]int, error) {
 	var removed []int
-	for s, err := range Queues() {
+	for in, err := range judgedInboxes() {
 		if err != nil {
 			return removed, err
 		}
-		if !s.IsInbox() {
-			continue
-		}
-		owner, err := ownerOf(s.ID)
-		if errors.Is(err, errors.ErrUnsupported) {
-			return removed, err
-		}
-		if err == nil && owner.Ended(procfs.Root) && sys.MsgRemove(s.ID) == 0 {
-			removed = append(removed, s.ID)
+		if in.ended && sys.MsgRemove(in.id) == 0 {
+			removed = append(removed, in.id)
 		}
 	}
 	return removed, nil
+}
+
+// DeadInboxes returns the ids of the inboxes that [RemoveDeadInboxes] would
+// remove, and of those that it cannot judge; it removes none. Its error is the
+// same.
+func DeadInboxes() (dead, unknown []int, err error) {
+	for in, err := range judgedInboxes() {
+		switch {
+		case err != nil:
+			return dead, unknown, err
+		case in.ended:
+			dead = append(dead, in.id)
+		case !in.known:
+			unknown = append(unknown, in.id)
+		}
+	}
+	return dead, unknown, nil
+}
+
+// judged is what is known of an inbox's owner.
+type judged struct {
+	id           int
+	ended, known bool
+}
+
+// judgedInboxes are all inboxes. An error comes last.
+func judgedInboxes() iter.Seq2[judged, error] {
+	return func(yield func(judged, error) bool) {
+		for s, err := range Queues() {
+			if err != nil {
+				yield(judged{}, err)
+				return
+			}
+			if !s.IsInbox() {
+				continue
+			}
+			in := judged{id: s.ID}
+			owner, err := ownerOf(s.ID)
+			switch {
+			case errors.Is(err, errors.ErrUnsupported):
+				yield(judged{}, err)
+				return
+			case errors.Is(err, mq.ErrRemoved):
+				continue // meanwhile
+			case err == nil:
+				in.ended, in.known = owner.Judge(procfs.Root)
+			}
+			if !yield(in, nil) {
+				return
+			}
+		}
+	}
 }

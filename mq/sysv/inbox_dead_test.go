@@ -143,6 +143,11 @@ func TestInboxesThatCannotBeJudgedStay(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		dead, unknown, err := sysv.DeadInboxes()
+		known := c.removed || c.name == "of this process"
+		if err != nil || slices.Contains(dead, q.ID()) != c.removed || slices.Contains(unknown, q.ID()) == known {
+			t.Errorf("%s: dead %v, unknown %v, %v", c.name, dead, unknown, err)
+		}
 		removed, err := sysv.RemoveDeadInboxes()
 		if err != nil || slices.Equal(removed, []int{q.ID()}) != c.removed || len(removed) > 1 {
 			t.Errorf("%s: removed %v, %v", c.name, removed, err)

@@ -27,10 +27,11 @@ func usersGone(r row) bool {
 }
 
 // checkPrivate finds private queues that nobody can be using: others reach them
-// only through those who have used them.
+// only through those who have used them. What an inbox says of its owner is
+// judged elsewhere.
 func checkPrivate(rows []row) (findings []finding) {
 	for _, r := range rows {
-		if r.Key == sysv.Private.String() && usersGone(r) {
+		if r.Key == sysv.Private.String() && !r.Inbox && usersGone(r) {
 			findings = append(findings, wrong("if the program that made it has ended too: ipcmq rm "+r.address.Shell(), "%s is private and its last users are gone: sender %s, receiver %s, %s",
 				r.Address, nameOf(r.LastSender), nameOf(r.LastReceiver), plural(int(r.Messages), "message")))
 		}
