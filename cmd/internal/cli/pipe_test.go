@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"ipcmq/internal/sys"
 	"ipcmq/internal/testutil"
 	"ipcmq/mq"
 	"ipcmq/mq/sysv"
@@ -289,5 +291,40 @@ func TestFollowingEndsWhenItsReaderLeaves(t *testing.T) {
 	}
 	if m, err := q.TryReceive(); err != nil || string(m.Data) != "left" {
 		t.Errorf("%q, %v", m.Data, err)
+	}
+}
+
+// A ^C reaches the whole group in the foreground of a terminal.
+func TestCommandsOfServeOutliveAnInterruptOfItsGroup(t *testing.T) {
+	testutil.NeedNamespace(t)
+	q := openQueue(t)
+	begun := filepath.Join(t.TempDir(), "begun")
+	server := command(t, "serve", address(q), "7", "--", "sh", "-c", `touch "$0"; sleep 0.5; echo done`, begun)
+	server.SysProcAttr = sys.OwnGroup()
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	type answer struct {
+		out []byte
+		err error
+	}
+	answers := make(chan answer, 1)
+	client := command(t, "request", address(q), "7", "x")
+	go func() {
+		out, err := client.Output()
+		answers <- answer{out, err}
+	}()
+	testutil.Await(t, func() error {
+		_, err := os.Stat(begun)
+		return err
+	})
+	if err := syscall.Kill(-server.Process.Pid, syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if a := <-answers; a.err != nil || string(a.out) != "done\n" {
+		t.Errorf("%q, %v", a.out, a.err)
+	}
+	if err := server.Wait(); err != nil {
+		t.Error(err)
 	}
 }

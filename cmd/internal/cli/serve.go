@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/internal/sys"
 	"ipcmq/mq"
 	"ipcmq/mux/rpc"
 )
@@ -27,7 +28,9 @@ it runs COMMAND, with the request as its standard input; what that writes to
 standard output is the reply. If COMMAND fails the client gets an error with its
 status and its last line of standard error.
 
-COMMAND is killed when the deadline of its request passes. SIGINT, SIGTERM and SIGHUP end
+COMMAND has a process group of its own. It is killed, with the children that it has
+left there, when the deadline of its request passes, and a ^C at the terminal does
+not reach it. SIGINT, SIGTERM and SIGHUP end
 serve: it takes no more requests, and gives those it has 5 seconds.`,
 		Example: `  ipcmq serve 42 7 -- tr a-z A-Z
   ipcmq serve /rpc 0 --create --concurrency 1 -- jq .name`,
@@ -72,9 +75,14 @@ func answerer(command string, args []string) rpc.Handler {
 	return func(ctx context.Context, request []byte) ([]byte, error) {
 		cmd := exec.CommandContext(ctx, command, args...)
 		cmd.WaitDelay = time.Second // for children of the command that keep its output open
+		cmd.SysProcAttr = sys.OwnGroup()
+		cmd.Cancel = func() error { return sys.KillGroup(cmd.Process.Pid) }
 		var stdout, stderr bytes.Buffer
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(request), &stdout, &stderr
 		err := cmd.Run()
+		if ctx.Err() != nil || errors.Is(err, exec.ErrWaitDelay) {
+			_ = sys.KillGroup(cmd.Process.Pid) // its children; they have most likely ended
+		}
 		_ = writeData(os.Stderr, stderr.Bytes())
 		var exit *exec.ExitError
 		switch {

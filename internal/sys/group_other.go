@@ -1,0 +1,11 @@
+//go:build !linux
+
+package sys
+
+import "syscall"
+
+// OwnGroup returns nil: there are no queues to serve.
+func OwnGroup() *syscall.SysProcAttr { return nil }
+
+// KillGroup answers ENOSYS.
+func KillGroup(int) error { return ENOSYS }
