@@ -2,9 +2,10 @@ package mq
 
 // A Message is what one send puts into a queue and one receive takes out.
 type Message struct {
-	// Type is the System V message type, 1 to 2^63-1; peers built for 32 bits
-	// see types up to 2^31-1 only. Queues without types ignore it on send and
-	// leave it 0 on receive.
+	// Type is the System V message type, 1 to 2^63-1; on 32-bit systems 1 to
+	// 2^31-1. A receiver built for 32 bits gets the lower 32 bits, signed, of a
+	// type above that, which may be 0 or negative. Queues without types ignore it
+	// on send and leave it 0 on receive.
 	Type int64
 
 	// Priority is the POSIX message priority, 0 to 32767; the highest is

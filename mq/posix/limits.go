@@ -61,6 +61,10 @@ func signed(limit uint64) int64 {
 // queue of the default sizes takes 82880 bytes on 64-bit systems, so that nine
 // fit into the default limit.
 //
+// It counts for a kernel of as many bits as the program has. Under a 64-bit
+// kernel a 32-bit program is told less than a queue takes: it takes 24 bytes more
+// for each message that it can hold, and 24 again for each of the first 32768.
+//
 // See RLIMIT_MSGQUEUE in getrlimit(2).
 func Footprint(maxMessages, maxMessageSize int) int64 {
 	return footprint(int64(maxMessages), int64(maxMessageSize))

@@ -41,6 +41,10 @@ type Stat struct {
 // matches fs.ErrNotExist and says how to mount it. A mounted one shows the
 // queues of the IPC namespace in which it was mounted.
 //
+// To look at a queue is to open and close it, and by that a process that has
+// asked with mq_notify(3) to be told of its messages takes that back. A program
+// whose C code does so should not list queues.
+//
 // See mq_overview(7), "Mounting the message queue filesystem".
 func Queues() iter.Seq2[Stat, error] { return queuesAt(procfs.Root) }
 
