@@ -31,7 +31,7 @@ trace, and that do not wait in a poller.`,
 	}
 	c.Flags().DurationVar(&interval, "interval", interval, "how often to show")
 	c.Flags().IntVarP(&times, "count", "n", 0, "end after so many intervals (default: never)")
-	c.Flags().BoolVar(&asJSON, "json", false, "write an object a line for each interval: time, queues and their rates, and problems")
+	c.Flags().BoolVar(&asJSON, "json", false, "write a line for each interval: time, queues with rates, problems")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if interval < 100*time.Millisecond {
 			return usagef("--interval %v: it is 100ms or more", interval)
