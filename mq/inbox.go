@@ -25,6 +25,19 @@ type Checker interface {
 	Check() error
 }
 
+// A Meter is a queue that tells how full it is. Those of the kernel and those in
+// memory are Meters.
+type Meter interface {
+	Usage() (Usage, error)
+}
+
+// Usage says how full a queue is. A message fits if it takes neither its
+// messages nor its bytes above the most that there may be.
+type Usage struct {
+	Messages, MaxMessages int64
+	Bytes, MaxBytes       int64 // of payload; MaxBytes is 0 where messages alone are counted
+}
+
 // An Inbox is a queue of one process, into which others put replies to it.
 type Inbox interface {
 	Queue

@@ -47,6 +47,33 @@ var exchangePromises = []promise{
 		f.empty()
 	}},
 
+	{"UsageCountsWhatWaits", func(f *fixture) {
+		meter, ok := f.q.(mq.Meter)
+		if !ok {
+			return
+		}
+		before, err := meter.Usage()
+		if err != nil {
+			f.Fatal(err)
+		}
+		m := f.message("counted")
+		if err := f.q.Send(f.patient(), m); err != nil {
+			f.Fatal(err)
+		}
+		want := before
+		want.Messages++
+		if want.MaxBytes > 0 {
+			want.Bytes += int64(len(m.Data))
+		}
+		if got, err := meter.Usage(); err != nil || got != want || got.MaxMessages <= 0 {
+			f.Errorf("with one message more: %+v, %v, want %+v", got, err, want)
+		}
+		if _, err := f.q.Receive(f.patient()); err != nil {
+			f.Fatal(err)
+		}
+		f.empty()
+	}},
+
 	{"RemovedInboxesDoNotExist", func(f *fixture) {
 		q, ok := f.q.(mq.Exchange)
 		if !ok {

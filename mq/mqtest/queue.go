@@ -193,6 +193,12 @@ func (q *Queue) Stat() Stat {
 	return Stat{len(b.messages), len(b.leases), b.bytes, len(b.receivers), len(b.senders)}
 }
 
+// Usage returns how full the queue is, with what is lent.
+func (q *Queue) Usage() (mq.Usage, error) {
+	s, most := q.Stat(), int64(q.box.capacity)
+	return mq.Usage{Messages: int64(s.Messages + s.Leased), MaxMessages: most, Bytes: int64(s.Bytes), MaxBytes: most}, nil
+}
+
 // Capabilities returns those of a System V queue, but for the lifetime.
 func (q *Queue) Capabilities() mq.Capabilities {
 	return mq.Capabilities{

@@ -1,6 +1,9 @@
 package posix
 
-import "ipcmq/internal/sys"
+import (
+	"ipcmq/internal/sys"
+	"ipcmq/mq"
+)
 
 // Attr are the attributes of a queue (struct mq_attr of mq_getattr(3)). All but
 // Messages were fixed when it was created.
@@ -28,4 +31,14 @@ func (q *Queue) Attr() (Attr, error) {
 		return Attr{}, q.errno("get attributes", errno)
 	}
 	return Attr{int(a.MaxMessages), int(a.MaxMessageSize), int(a.Messages)}, nil
+}
+
+// Usage returns how full the queue is, in messages alone: there is always room
+// for as many as it may have.
+func (q *Queue) Usage() (mq.Usage, error) {
+	a, err := q.Attr()
+	if err != nil {
+		return mq.Usage{}, err
+	}
+	return mq.Usage{Messages: int64(a.Messages), MaxMessages: int64(a.MaxMessages)}, nil
 }

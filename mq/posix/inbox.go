@@ -17,6 +17,7 @@ import (
 var (
 	_ mq.Exchange = (*Queue)(nil)
 	_ mq.Checker  = (*Queue)(nil)
+	_ mq.Meter    = (*Queue)(nil)
 )
 
 // inboxPrefix begins the name of every inbox, and of no other queue. Behind it

@@ -16,6 +16,7 @@ import (
 var (
 	_ mq.Exchange = (*Queue)(nil)
 	_ mq.Checker  = (*Queue)(nil)
+	_ mq.Meter    = (*Queue)(nil)
 )
 
 // The mode of an inbox: what C programs give a queue that means nothing by it,

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ipcmq/internal/sys"
+	"ipcmq/mq"
 )
 
 // Stat is what the kernel tells of a queue (struct msqid_ds of msgctl(2)).
@@ -45,6 +46,17 @@ func (q *Queue) Stat() (Stat, error) {
 		return Stat{}, q.errno("stat", errno)
 	}
 	return newStat(q.id, ds), nil
+}
+
+// Usage returns how full the queue is. As [Queue.Stat] it needs no permission. The
+// kernel allows as many messages as bytes.
+func (q *Queue) Usage() (mq.Usage, error) {
+	s, err := q.Stat()
+	if err != nil {
+		return mq.Usage{}, err
+	}
+	most := max(s.Capacity, 0)
+	return mq.Usage{Messages: s.Messages, MaxMessages: most, Bytes: s.Bytes, MaxBytes: most}, nil
 }
 
 func newStat(id int, ds sys.Msqid) Stat {

@@ -19,6 +19,11 @@ type ClientConfig struct {
 	// means DefaultTimeout, and less than 0 for ever.
 	Timeout time.Duration
 
+	// MaxUnanswered is how many requests of a type that nobody answers may be in the
+	// queue, see [Client.Request]; 0 means DefaultMaxUnanswered, and less than 0
+	// any number.
+	MaxUnanswered int
+
 	// Spin is how long a caller that waits for replies polls the inbox before it
 	// sleeps; 0 means 50 µs, and less than 0 not at all. A message that comes
 	// meanwhile is taken without the 10 to 50 µs that waking a thread takes; the
@@ -31,6 +36,10 @@ type ClientConfig struct {
 // config of its client says otherwise.
 const DefaultTimeout = 30 * time.Second
 
+// DefaultMaxUnanswered is how many requests of a type that nobody answers a client
+// leaves in the queue.
+const DefaultMaxUnanswered = 32
+
 // A Client makes requests and receives the replies in an inbox of its own. Its
 // methods may be called by several goroutines at once.
 type Client struct {
@@ -39,6 +48,7 @@ type Client struct {
 	spin     time.Duration
 	timeout  time.Duration // 0 for none
 	stats    clientCounters
+	services *services
 
 	calls   sync.WaitGroup // requests under way
 	opening sync.Mutex     // held while the inbox is made; before mu
@@ -65,6 +75,10 @@ func NewClient(q mq.Queue, cfg *ClientConfig) (*Client, error) {
 	if c.Timeout == 0 {
 		client.timeout = DefaultTimeout
 	}
+	if c.MaxUnanswered == 0 {
+		c.MaxUnanswered = DefaultMaxUnanswered
+	}
+	client.services = newServices(q, max(c.MaxUnanswered, 0))
 	return client, nil
 }
 
@@ -102,10 +116,24 @@ func nameOf(q mq.Queue, t int64) string {
 // The deadline of ctx, or else that of ClientConfig.Timeout, travels with the
 // request: no server begins to handle it later.
 //
+// Requests that nobody takes stay in the queue after their deadlines, and cost
+// others their room. So a client leaves no more than
+// ClientConfig.MaxUnanswered of each type there, nor more than a quarter of the
+// room in a queue on this host, but always one. These are the requests that were
+// given up since the last answer to one of that type, and until there is a first
+// answer also those that wait. The others wait before they are sent: for an
+// answer, such as that a request came too late, or until the queue holds less than
+// that. If neither comes before the deadline, the error matches [ErrNoServer] as
+// well as that of ctx, and the request was not sent. Every now and then, ever more
+// rarely, one is sent even so. What cannot be helped: the limit is that of one
+// client, so those of a thousand programs that make one request each add up, and
+// only a server removes them, or ipcmq drain. Where that may happen, give a
+// service a queue of its own.
+//
 // The error is a [*RemoteError] if the server answered with one. Otherwise no
 // reply came, and whether the request was handled is not known, unless the error
-// matches [mq.ErrTooLarge], [mq.ErrInvalidType] or errors.ErrUnsupported, which
-// come before it is sent. It matches that of ctx and its cause, [mq.ErrRemoved]
+// matches [ErrNoServer], [mq.ErrTooLarge], [mq.ErrInvalidType] or
+// errors.ErrUnsupported, which come before it is sent. It matches that of ctx and its cause, [mq.ErrRemoved]
 // if the queue is gone, [ErrReplyLost] if somebody has removed the inbox of the
 // client meanwhile, and [mq.ErrClosed] if the client was closed. The first
 // request makes the inbox, and the next one after its removal makes another; it
@@ -120,21 +148,25 @@ func (c *Client) Request(ctx context.Context, t int64, data []byte) ([]byte, err
 	if _, err := metadata.size("request"); err != nil {
 		return nil, err
 	}
-	in, call, err := c.begin(ctx, t)
+	service := c.services.of(t)
+	in, call, size, err := c.admit(ctx, t, service, metadata, data)
 	if err != nil {
 		return nil, err
 	}
 	defer c.calls.Done()
 	h := header{kind: kindRequest, id: call.id, token: in.token, address: in.queue.Address(), metadata: metadata}
 	h.deadline, _ = ctx.Deadline()
-	b := h.append(make([]byte, 0, h.size()+len(data)), data)
-	if err := c.queue.Send(ctx, mq.Message{Type: t, Data: b}); err != nil {
+	b := h.append(make([]byte, 0, size), data)
+	err = c.queue.Send(ctx, mq.Message{Type: t, Data: b})
+	service.left(size, err == nil)
+	if err != nil {
 		in.forget(call)
 		return nil, c.explain(ctx, t, err)
 	}
 	reply, err := in.await(ctx, call)
+	service.ended(size, err == nil)
 	if err != nil {
-		in.abandon(call)
+		in.abandon(call, service)
 		return nil, c.explain(ctx, t, err)
 	}
 	if md, ok := ctx.Value(receivedKey{}).(*Metadata); ok && md != nil {
@@ -165,6 +197,25 @@ func (c *Client) explain(ctx context.Context, t int64, err error) error {
 // ended is the error of a request whose context has ended.
 func (c *Client) ended(ctx context.Context, t int64) error {
 	return handle.Ended("request", nameOf(c.queue, t), ctx)
+}
+
+// admit begins a call whose request may be sent, and returns the size of that.
+func (c *Client) admit(ctx context.Context, t int64, v *service, md Metadata, data []byte) (*inbox, *call, int64, error) {
+	for {
+		in, call, err := c.begin(ctx, t)
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		size := int64(header{address: in.queue.Address(), metadata: md}.size() + len(data))
+		if err = v.admit(ctx, size, in); err == nil {
+			return in, call, size, nil
+		}
+		in.forget(call)
+		c.calls.Done()
+		if err != errInboxGone { // then in another one
+			return nil, nil, 0, err
+		}
+	}
 }
 
 // begin registers a call with the inbox of the client, which it makes if there is

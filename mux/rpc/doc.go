@@ -16,7 +16,8 @@
 // A [Method] has values of Go as requests and replies.
 //
 // Requests wait in the queue, so either side may start first and a server may be
-// replaced between two requests. Replies never travel in the queue of the
+// replaced between two requests. Where none comes, a client stops sending before
+// its requests take the room of others, see [Client.Request]. Replies never travel in the queue of the
 // requests, which would deadlock when requests fill it: each client has a
 // private queue, its inbox, made by its first request and removed by
 // [Client.Close]. That of a client that was killed is removed by

@@ -18,6 +18,10 @@ var (
 	// request fails with it if the inbox was removed while it was under way.
 	ErrReplyLost = errors.New("reply was lost")
 
+	// ErrNoServer: the request was not sent, since those before it wait in the
+	// queue and nobody answers them.
+	ErrNoServer = errors.New("nobody answers requests of this type")
+
 	// ErrOverrun: the handler has not returned a second after the deadline of its
 	// request.
 	ErrOverrun = errors.New("handler has not returned")

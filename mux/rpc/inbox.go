@@ -38,7 +38,7 @@ type inbox struct {
 	err       error // why it was closed
 	lastID    uint64
 	pending   map[uint64]*call
-	abandoned map[uint64]struct{} // ids of requests that were given up without a reply
+	abandoned map[uint64]*service // of requests that were given up without a reply, by id
 
 	every   time.Duration // the time between two looks of watcher
 	watcher *time.Timer   // runs while something is pending
@@ -73,7 +73,7 @@ func newInbox(queue mq.Inbox, spin time.Duration, stats *clientCounters) *inbox 
 		lead:      make(chan struct{}, 1),
 		closed:    make(chan struct{}),
 		pending:   make(map[uint64]*call),
-		abandoned: make(map[uint64]struct{}),
+		abandoned: make(map[uint64]*service),
 	}
 	if !queue.Capabilities().Remote { // there it is in the memory of this process
 		in.checker, _ = mq.As[mq.Checker](queue)
@@ -146,8 +146,8 @@ func (in *inbox) forget(call *call) {
 	in.stats.sent.Add(^uint64(0))
 }
 
-// abandon drops a call whose reply may still come.
-func (in *inbox) abandon(call *call) {
+// abandon drops a call whose reply may still come, from a service that is told.
+func (in *inbox) abandon(call *call, from *service) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.pending[call.id] == nil {
@@ -160,7 +160,7 @@ func (in *inbox) abandon(call *call) {
 			break
 		}
 	}
-	in.abandoned[call.id] = struct{}{}
+	in.abandoned[call.id] = from
 }
 
 // await waits for the reply to a call.
@@ -181,6 +181,26 @@ func (in *inbox) await(ctx context.Context, call *call) (reply, error) {
 		default:
 			return reply{}, ctx.Err()
 		}
+	}
+}
+
+// sweep takes the replies that are there, unless a leader does.
+func (in *inbox) sweep() {
+	select {
+	case <-in.lead:
+	default:
+		return
+	}
+	defer func() { in.lead <- struct{}{} }()
+	for {
+		m, err := in.queue.TryReceive()
+		if errors.Is(err, mq.ErrRemoved) {
+			in.close(errInboxGone)
+		}
+		if err != nil {
+			return
+		}
+		in.dispatch(m)
 	}
 }
 
@@ -217,7 +237,8 @@ func (in *inbox) dispatch(m mq.Message) {
 	}
 	call := in.pending[h.id]
 	if call == nil {
-		if _, ok := in.abandoned[h.id]; ok {
+		if from, ok := in.abandoned[h.id]; ok {
+			from.answer()
 			delete(in.abandoned, h.id)
 			in.stats.late.Add(1)
 		} else {
