@@ -42,8 +42,9 @@ type Config struct {
 
 	// InboxMode is the permissions of the inboxes that [Queue.NewInbox] makes:
 	// 0600, 0620, 0602 or 0622; 0 means 0600. A server that runs as another user,
-	// and not as root, needs write permission to reply: 0622, or 0620 for one of
-	// the same group.
+	// and not as root, needs write permission to reply: 0622, or 0620 for one in
+	// the group of the queue, if this process is in it too, or else in the
+	// effective group of this process.
 	InboxMode fs.FileMode
 
 	// Truncate, if not 0, is the most bytes of payload to receive: of a longer

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,7 +41,8 @@ const (
 type inbox struct{ *Queue }
 
 // NewInbox creates a private queue for replies, with the mode Config.InboxMode
-// of q. It lives until it is removed: [RemoveDeadInboxes] finds those whose
+// of q. If that lets a group write, this is the group of q if the process is in
+// it, also as a supplementary one, and otherwise its effective group. It lives until it is removed: [RemoveDeadInboxes] finds those whose
 // process has ended without removing its own.
 //
 // The oldest message in an inbox says whose it is, and stays. It takes 40 bytes.
@@ -48,11 +51,11 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 		return nil, err
 	}
 	mode := q.inboxMode | inboxMark
-	in, errno := makeInbox(0o600, mode) // so that nobody else can send before the record is there
+	in, errno := makeInbox(0o600, mode, q.inboxGroup()) // so that nobody else can send before the record is there
 	if errno == sys.EPERM || errno == sys.EINVAL {
 		// What cannot be changed, since kernel.msgmnb was lowered at this moment or
 		// the ids of this user mean nothing in its namespace, can be created.
-		in, errno = makeInbox(mode, mode)
+		in, errno = makeInbox(mode, mode, -1)
 	}
 	if errno == sys.EAGAIN {
 		return nil, q.handle.Fail("new inbox", mq.ErrTooLarge, errno, fmt.Sprintf(
@@ -64,9 +67,24 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 	return in, nil
 }
 
+// inboxGroup returns the group that an inbox is given, or -1 to leave it as it is.
+func (q *Queue) inboxGroup() int {
+	if q.inboxMode&0o020 == 0 {
+		return -1
+	}
+	ds, errno := q.statAnyhow()
+	if errno != 0 {
+		return -1
+	}
+	if groups, err := os.Getgroups(); err != nil || !slices.Contains(groups, int(ds.GID)) {
+		return -1
+	}
+	return int(ds.GID)
+}
+
 // makeInbox creates a queue, sends it the record of its owner, and changes its
-// mode.
-func makeInbox(mode, final fs.FileMode) (*inbox, sys.Errno) {
+// mode, and its group unless that is -1.
+func makeInbox(mode, final fs.FileMode, group int) (*inbox, sys.Errno) {
 	id, errno := sys.Msgget(uint32(Private), sys.IPC_CREAT|sys.IPC_EXCL|int(mode))
 	if errno != 0 {
 		return nil, errno
@@ -82,6 +100,9 @@ func makeInbox(mode, final fs.FileMode) (*inbox, sys.Errno) {
 		ds, errno := sys.MsgStat(id)
 		if errno == 0 {
 			ds.Mode = uint32(final)
+			if group >= 0 {
+				ds.GID = uint32(group)
+			}
 			errno = sys.MsgSet(id, ds)
 		}
 		if errno != 0 {
