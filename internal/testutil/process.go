@@ -84,3 +84,12 @@ func Await(tb testing.TB, check func() error) {
 		pause = min(2*pause, 10*time.Millisecond)
 	}
 }
+
+// Signal sends a signal by its name, such as STOP, which not all systems that Go
+// compiles for have a constant for.
+func Signal(tb testing.TB, pid int, name string) {
+	tb.Helper()
+	if out, err := exec.Command("sh", "-c", fmt.Sprintf("kill -%s %d", name, pid)).CombinedOutput(); err != nil {
+		tb.Fatalf("kill -%s: %v: %s", name, err, out)
+	}
+}

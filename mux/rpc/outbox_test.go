@@ -263,7 +263,7 @@ func TestAClientThatIsFrozenLosesNoReply(t *testing.T) {
 			}
 			return nil
 		})
-		cmd.Process.Signal(syscall.SIGSTOP)
+		testutil.Signal(t, cmd.Process.Pid, "STOP")
 		stopped := time.Now()
 		testutil.Await(t, func() error {
 			if d := time.Since(stopped); d < 200*time.Millisecond {
@@ -271,7 +271,7 @@ func TestAClientThatIsFrozenLosesNoReply(t *testing.T) {
 			}
 			return nil
 		})
-		cmd.Process.Signal(syscall.SIGCONT)
+		testutil.Signal(t, cmd.Process.Pid, "CONT")
 		stops++
 	}
 	if err := cmd.Wait(); err != nil {
