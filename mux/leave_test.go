@@ -204,8 +204,8 @@ func TestCloseKeepsWhatADrainedSubscriptionLeft(t *testing.T) {
 	})
 }
 
-// TestShutdownWaitsForCallbacksThatJustBegan has On and Handle beside Shutdown:
-// each either fails or is waited for.
+// TestShutdownWaitsForCallbacksThatJustBegan has On beside Shutdown: it either
+// fails or is waited for.
 func TestShutdownWaitsForCallbacksThatJustBegan(t *testing.T) {
 	for range 100 {
 		q := mqtest.New(nil)

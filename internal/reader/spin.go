@@ -52,9 +52,8 @@ type spinner struct {
 }
 
 const (
-	polls  = 4   // in vain, before each wait, and then
-	rarely = 8   // before one wait of so many, doubling
-	rarest = 256 // up to so many
+	polls  = 4   // in vain, before each wait; then before the 8th, the 16th, and so on
+	rarest = 256 // up to one wait of so many
 
 	// leastTry is shorter than any try: where time stands still, as in
 	// testing/synctest, polling ends by their number.
@@ -84,11 +83,8 @@ func (s *spinner) ReceiveInto(ctx context.Context, m *mq.Message) error {
 // isWorthIt reports whether to poll before the n-th wait since a poll was not in
 // vain.
 func isWorthIt(n uint32) bool {
-	if n <= polls || n%rarest == 0 {
-		return true
-	}
 	isPowerOf2 := n&(n-1) == 0
-	return n >= rarely && n < rarest && isPowerOf2
+	return n <= polls || n%rarest == 0 || isPowerOf2
 }
 
 // poll calls try until it finds a message or fails. It returns ErrEmpty when

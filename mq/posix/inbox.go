@@ -133,16 +133,14 @@ func (s Stat) IsInbox() bool { return strings.HasPrefix(s.Name, inboxPrefix) }
 // because they are in another pid or time namespace, or /proc is not there. It
 // finds inboxes as [Queues] does.
 func RemoveDeadInboxes() ([]string, error) {
+	dead, _, err := DeadInboxes()
 	var removed []string
-	for s, err := range Queues() {
-		if err != nil {
-			return removed, err
-		}
-		if owner, ok := inboxOwner(s.Name); ok && owner.Ended(procfs.Root) && sys.MqUnlink(s.Name) == 0 {
-			removed = append(removed, s.Name)
+	for _, name := range dead {
+		if sys.MqUnlink(name) == 0 {
+			removed = append(removed, name)
 		}
 	}
-	return removed, nil
+	return removed, err
 }
 
 // DeadInboxes returns the names of the inboxes that [RemoveDeadInboxes] would

@@ -27,11 +27,11 @@
 // before it waits.
 //
 // The kernel offers neither a timeout nor a file descriptor for these queues. A
-// context or Close that ends a call that sleeps sends its thread SIGURG, the signal with which the Go runtime preempts goroutines.
-// A program that passes SIGURG to signal.Notify sees these signals too; one that
-// has it ignored with signal.Ignore finds it no longer ignored after the first
-// call that had to be ended so. Ignoring SIGURG by other means, in C, leaves
-// such calls waiting.
+// context or Close that ends a call that sleeps sends its thread SIGURG, the
+// signal with which the Go runtime preempts goroutines. A program that passes
+// SIGURG to signal.Notify sees these signals too; one that has it ignored with
+// signal.Ignore finds it no longer ignored after the first call that had to be
+// ended so. Ignoring SIGURG by other means, in C, leaves such calls waiting.
 //
 // # Limits
 //

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"os"
 	"slices"
 	"strconv"
@@ -42,8 +41,9 @@ type inbox struct{ *Queue }
 
 // NewInbox creates a private queue for replies, with the mode Config.InboxMode
 // of q. If that lets a group write, this is the group of q if the process is in
-// it, also as a supplementary one, and otherwise its effective group. It lives until it is removed: [RemoveDeadInboxes] finds those whose
-// process has ended without removing its own.
+// it, also as a supplementary one, and otherwise its effective group. It lives
+// until it is removed: [RemoveDeadInboxes] finds those whose process has ended
+// without removing its own.
 //
 // The oldest message in an inbox says whose it is, and stays. It takes 40 bytes.
 func (q *Queue) NewInbox() (mq.Inbox, error) {
@@ -168,66 +168,40 @@ func (s Stat) IsInbox() bool { return s.Key == Private && s.Mode&inboxMask == in
 // error matches [errors.ErrUnsupported] if the kernel lacks MSG_COPY, without
 // which no inbox says whose it is.
 func RemoveDeadInboxes() ([]int, error) {
+	dead, _, err := DeadInboxes()
 	var removed []int
-	for in, err := range judgedInboxes() {
-		if err != nil {
-			return removed, err
-		}
-		if in.ended && sys.MsgRemove(in.id) == 0 {
-			removed = append(removed, in.id)
+	for _, id := range dead {
+		if sys.MsgRemove(id) == 0 {
+			removed = append(removed, id)
 		}
 	}
-	return removed, nil
+	return removed, err
 }
 
 // DeadInboxes returns the ids of the inboxes that [RemoveDeadInboxes] would
 // remove, and of those that it cannot judge; it removes none. Its error is the
 // same.
 func DeadInboxes() (dead, unknown []int, err error) {
-	for in, err := range judgedInboxes() {
-		switch {
-		case err != nil:
+	for s, err := range Queues() {
+		if err != nil {
 			return dead, unknown, err
-		case in.ended:
-			dead = append(dead, in.id)
-		case !in.known:
-			unknown = append(unknown, in.id)
+		}
+		if !s.IsInbox() {
+			continue
+		}
+		owner, err := ownerOf(s.ID) // nobody, if it cannot be read
+		switch {
+		case errors.Is(err, errors.ErrUnsupported):
+			return dead, unknown, err
+		case errors.Is(err, mq.ErrRemoved):
+			continue // meanwhile
+		}
+		switch ended, known := owner.Judge(procfs.Root); {
+		case ended:
+			dead = append(dead, s.ID)
+		case !known:
+			unknown = append(unknown, s.ID)
 		}
 	}
 	return dead, unknown, nil
-}
-
-// judged is what is known of an inbox's owner.
-type judged struct {
-	id           int
-	ended, known bool
-}
-
-// judgedInboxes are all inboxes. An error comes last.
-func judgedInboxes() iter.Seq2[judged, error] {
-	return func(yield func(judged, error) bool) {
-		for s, err := range Queues() {
-			if err != nil {
-				yield(judged{}, err)
-				return
-			}
-			if !s.IsInbox() {
-				continue
-			}
-			in := judged{id: s.ID}
-			owner, err := ownerOf(s.ID)
-			switch {
-			case errors.Is(err, errors.ErrUnsupported):
-				yield(judged{}, err)
-				return
-			case errors.Is(err, mq.ErrRemoved):
-				continue // meanwhile
-			case err == nil:
-				in.ended, in.known = owner.Judge(procfs.Root)
-			}
-			if !yield(in, nil) {
-				return
-			}
-		}
-	}
 }

@@ -142,7 +142,7 @@ func (v *service) room(size int64) bool {
 			}
 		}
 	}
-	if most := v.all.queue.Capabilities().MaxPayload; most > 0 && size > int64(most) {
+	if largest := v.all.queue.Capabilities().MaxPayload; largest > 0 && size > int64(largest) {
 		return true // which is an error at once
 	}
 	n, bytes := there.n+coming.n, there.bytes+coming.bytes

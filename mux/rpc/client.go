@@ -133,11 +133,11 @@ func nameOf(q mq.Queue, t int64) string {
 // The error is a [*RemoteError] if the server answered with one. Otherwise no
 // reply came, and whether the request was handled is not known, unless the error
 // matches [ErrNoServer], [mq.ErrTooLarge], [mq.ErrInvalidType] or
-// errors.ErrUnsupported, which come before it is sent. It matches that of ctx and its cause, [mq.ErrRemoved]
-// if the queue is gone, [ErrReplyLost] if somebody has removed the inbox of the
-// client meanwhile, and [mq.ErrClosed] if the client was closed. The first
-// request makes the inbox, and the next one after its removal makes another; it
-// fails as that does, such as with [mq.ErrUnavailable].
+// errors.ErrUnsupported, which come before it is sent. It matches that of ctx and
+// its cause, [mq.ErrRemoved] if the queue is gone, [ErrReplyLost] if somebody has
+// removed the inbox of the client meanwhile, and [mq.ErrClosed] if the client was
+// closed. The first request makes the inbox, and the next one after its removal
+// makes another; it fails as that does, such as with [mq.ErrUnavailable].
 func (c *Client) Request(ctx context.Context, t int64, data []byte) ([]byte, error) {
 	if _, ok := ctx.Deadline(); !ok && c.timeout > 0 {
 		limited, cancel := context.WithTimeoutCause(ctx, c.timeout, timeoutError(c.timeout))

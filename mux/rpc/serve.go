@@ -11,19 +11,16 @@ import (
 	"ipcmq/mq"
 )
 
-// serve answers one request, and then calls done with whether another worker has
-// taken this one's place.
-func (s *server) serve(m mq.Message, done func(replaced bool)) {
+// serve answers one request, and notes whether another worker has taken this one's
+// place, also if the handler ends the goroutine.
+func (s *server) serve(m mq.Message, replaced *bool) {
 	s.busy.Add(1)
-	replaced := func() bool { return false }
+	end := func() bool { return false }
 	defer func() {
 		s.busy.Add(-1)
-		if replaced() {
-			done(true)
-			return
+		if *replaced = end(); !*replaced {
+			s.free <- struct{}{}
 		}
-		done(false)
-		s.free <- struct{}{}
 	}()
 	h, payload, err := parseHeader(m.Data)
 	if err == nil && h.kind != kindRequest {
@@ -49,7 +46,7 @@ func (s *server) serve(m mq.Message, done func(replaced bool)) {
 		return
 	}
 	if !h.deadline.IsZero() {
-		replaced = s.replaceAt(h.deadline.Add(lastWait), m)
+		end = s.replaceAt(h.deadline.Add(lastWait), m)
 	}
 	// A handler that ends its goroutine comes back here only.
 	a := answer{header{kind: kindError, code: CodeNoAnswer}, []byte(ErrNoAnswer.Error()), ErrNoAnswer}

@@ -67,8 +67,9 @@ type Config struct {
 	// handled, or whose reply was lost, and the reason: [ErrNotRequest],
 	// [ErrExpired] or [ErrReplyLost]; and when the handler has panicked, with a
 	// [*mq.PanicError], or ended its goroutine, with [ErrNoAnswer], of which the
-	// client learns as well, or does not return, with [ErrOverrun]. An error that the handler returns is for the client
-	// alone. OnError may be called by several goroutines at once.
+	// client learns as well, or does not return, with [ErrOverrun]. An error that
+	// the handler returns is for the client alone. OnError may be called by several
+	// goroutines at once.
 	OnError func(request mq.Message, err error)
 
 	// Stats, if not nil, is counted up.
@@ -348,7 +349,7 @@ func (s *server) worker() {
 		}
 	}()
 	for m := range s.jobs {
-		s.serve(m, func(by bool) { replaced = by })
+		s.serve(m, &replaced)
 		if replaced {
 			return
 		}

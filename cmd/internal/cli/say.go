@@ -64,8 +64,7 @@ func age(now, t time.Time) string {
 	return fmt.Sprintf("%dd", d/(24*time.Hour))
 }
 
-// table lays cells out in columns; those in right are
-// aligned to the right.
+// table lays cells out in columns; those in right are aligned to the right.
 func table(lines [][]string, right ...int) harmless {
 	var widths []int
 	for _, l := range lines {

@@ -30,8 +30,8 @@ status and its last line of standard error.
 
 COMMAND has a process group of its own. It is killed, with the children that it has
 left there, when the deadline of its request passes, and a ^C at the terminal does
-not reach it. SIGINT, SIGTERM and SIGHUP end
-serve: it takes no more requests, and gives those it has 5 seconds.`,
+not reach it. SIGINT, SIGTERM and SIGHUP end serve: it takes no more requests, and
+gives those it has 5 seconds.`,
 		Example: `  ipcmq serve 42 7 -- tr a-z A-Z
   ipcmq serve /rpc 0 --create --concurrency 1 -- jq .name`,
 		Args: func(c *cobra.Command, args []string) error {
