@@ -55,12 +55,16 @@ func checkInboxes(rows []row) []finding {
 
 func (j judgedInboxes) findings(there int, problems []error) (findings []finding) {
 	if len(j.dead) > 0 {
-		findings = append(findings, wrong("ipcmq rm --dead-inboxes", "there %s, whose replies nobody reads: %s",
-			map[bool]string{true: "is ", false: "are "}[len(j.dead) == 1]+inboxes(len(j.dead)), firstOf(j.dead)))
+		is := "are"
+		if len(j.dead) == 1 {
+			is = "is"
+		}
+		findings = append(findings, wrong("ipcmq rm --dead-inboxes", "there %s %s, whose replies nobody reads: %s",
+			is, inboxes(len(j.dead)), firstOf(j.dead)))
 	}
 	if len(j.unknown) > 0 {
 		findings = append(findings, note("look from the pid namespace of their clients, as their user or as root",
-			"whether the clients of %s live cannot be told from here: %s", inboxesAlone(len(j.unknown)), firstOf(j.unknown)))
+			"whether the clients of %s live cannot be told from here: %s", plural(len(j.unknown), "inbox"), firstOf(j.unknown)))
 	}
 	for _, err := range problems {
 		switch {
@@ -76,13 +80,6 @@ func (j judgedInboxes) findings(there int, problems []error) (findings []finding
 		findings = append(findings, ok("no inbox of a dead client was left behind"))
 	}
 	return findings
-}
-
-func inboxesAlone(n int) string {
-	if n == 1 {
-		return "1 inbox"
-	}
-	return amount(n) + " inboxes"
 }
 
 // firstOf names some of the queues.

@@ -250,8 +250,11 @@ const longestAnswer = 4096
 
 // plural writes "1 queue" or "2 queues".
 func plural(n int, what string) string {
-	if n == 1 {
+	switch {
+	case n == 1:
 		return "1 " + what
+	case strings.HasSuffix(what, "x"): // inbox
+		what += "e"
 	}
 	return amount(n) + " " + what + "s"
 }
