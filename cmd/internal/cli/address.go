@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/cmd/internal/collect"
 	"ipcmq/internal/address"
 	"ipcmq/internal/visible"
 	"ipcmq/mq"
@@ -79,9 +80,8 @@ func completeAddress(c *cobra.Command, args []string, _ string) ([]cobra.Complet
 
 // completeAddresses offers the addresses of all queues for every argument.
 func completeAddresses(*cobra.Command, []string, string) (found []cobra.Completion, _ cobra.ShellCompDirective) {
-	rows, _ := listQueues()
-	for _, r := range rows {
-		found = append(found, cobra.CompletionWithDesc(r.address.Shell(), visible.Line(fmt.Sprintf("%s messages, %s", known(r.Messages), r.Owner))))
+	for _, r := range collect.List().Queues {
+		found = append(found, cobra.CompletionWithDesc(r.Where.Shell(), visible.Line(fmt.Sprintf("%s messages, %s", known(r.Messages), r.Owner))))
 	}
 	return found, cobra.ShellCompDirectiveNoFileComp
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/cmd/internal/collect"
 	"ipcmq/internal/address"
 	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
@@ -83,7 +84,7 @@ func (m *modeFlag) String() string {
 	if *m == 0 { // none was given
 		return ""
 	}
-	return octal(fs.FileMode(*m))
+	return collect.Octal(fs.FileMode(*m))
 }
 
 func (m *modeFlag) Set(s string) error {

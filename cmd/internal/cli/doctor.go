@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/cmd/internal/collect"
 	"ipcmq/internal/limits"
 	"ipcmq/internal/procfs"
 	"ipcmq/mq/posix"
@@ -88,8 +89,9 @@ func wrong(remedy, format string, args ...any) finding {
 }
 
 func diagnose() (findings []finding) {
-	rows, problems := listQueues()
-	wait(rows)
+	l := collect.List()
+	_, _ = collect.Wait(l.Queues) // where nobody is seen, nobody is named
+	rows, problems := l.Queues, l.Problems()
 	for _, err := range problems {
 		switch {
 		case errors.Is(err, errors.ErrUnsupported):
@@ -102,11 +104,11 @@ func diagnose() (findings []finding) {
 	if len(problems) == 0 {
 		findings = append(findings, ok("System V and POSIX queues can be listed: %s", plural(len(rows), "queue")))
 	}
-	findings = append(findings, checkSysvLimits(rows)...)
-	findings = append(findings, checkPosixLimits()...)
+	findings = append(findings, checkSysvLimits(l)...)
+	findings = append(findings, checkPosixLimits(l)...)
 	findings = append(findings, asFarAsSeen(problems, checkFull(rows, time.Now()))...)
 	findings = append(findings, asFarAsSeen(problems, checkPrivate(rows))...)
-	findings = append(findings, checkInboxes(rows)...)
+	findings = append(findings, checkInboxes(l)...)
 	findings = append(findings, checkKeyed(rows)...)
 	findings = append(findings, checkOdd(rows)...)
 	findings = append(findings, checkRemoveIPC(os.DirFS("/"), os.Geteuid()))
@@ -137,42 +139,38 @@ func splitRemedy(text string) (what, remedy string) {
 // much is the part of a limit from which on it is called too small.
 const much = 0.8
 
-func checkSysvLimits(rows []row) (findings []finding) {
-	l, err := sysv.SystemLimits()
+func checkSysvLimits(l collect.Listing) (findings []finding) {
+	u, err := l.SysVUse()
 	if err != nil {
 		return []finding{note("", "System V limits: %s", explain(err))}
 	}
-	u, err := sysv.SystemUsage()
-	if err != nil {
-		return []finding{note("", "System V limits: %s", explain(err))}
+	if float64(u.Usage.Queues) >= much*float64(u.MaxQueues) {
+		findings = append(findings, wrong(raiseOr(limits.MsgMni, u.MaxQueues, "ipcmq rm --mine --empty"),
+			"%d of %d System V queues are used (kernel.msgmni)", u.Usage.Queues, u.MaxQueues))
 	}
-	if float64(u.Queues) >= much*float64(l.MaxQueues) {
-		findings = append(findings, wrong(raiseOr(limits.MsgMni, l.MaxQueues, "ipcmq rm --mine --empty"),
-			"%d of %d System V queues are used (kernel.msgmni)", u.Queues, l.MaxQueues))
+	if u.MaxMessage > u.DefaultCapacity {
+		findings = append(findings, wrong(limits.MsgMnb.Set(min(4*int64(u.MaxMessage), limits.MsgMnb.Ceiling)),
+			"a message may have %d bytes (kernel.msgmax), and a new queue holds only %d (kernel.msgmnb)", u.MaxMessage, u.DefaultCapacity))
 	}
-	if l.MaxMessage > l.DefaultCapacity {
-		findings = append(findings, wrong(limits.MsgMnb.Set(min(4*int64(l.MaxMessage), limits.MsgMnb.Ceiling)),
-			"a message may have %d bytes (kernel.msgmax), and a new queue holds only %d (kernel.msgmnb)", l.MaxMessage, l.DefaultCapacity))
-	}
-	for _, r := range rows {
-		if r.Kind == "sysv" && r.Capacity >= 0 {
-			findings = append(findings, checkCapacity(r, l)...)
+	for _, r := range l.Queues {
+		if r.Kind == collect.SysV && r.Capacity >= 0 {
+			findings = append(findings, checkCapacity(r, u.Limits)...)
 		}
 	}
 	if len(findings) == 0 {
-		findings = append(findings, ok("the System V limits suffice: %d of %d queues, messages of up to %d bytes", u.Queues, l.MaxQueues, l.MaxMessage))
+		findings = append(findings, ok("the System V limits suffice: %d of %d queues, messages of up to %d bytes", u.Usage.Queues, u.MaxQueues, u.MaxMessage))
 	}
 	return findings
 }
 
 // checkCapacity compares a queue's capacity with the limits.
-func checkCapacity(r row, l sysv.Limits) []finding {
+func checkCapacity(r collect.Queue, l sysv.Limits) []finding {
 	switch capacity := int64(l.DefaultCapacity); {
 	case r.Capacity < min(int64(l.MaxMessage), capacity):
-		return []finding{wrong(fmt.Sprintf("ipcmq set %s --capacity %d", r.address.Shell(), capacity),
+		return []finding{wrong(fmt.Sprintf("ipcmq set %s --capacity %d", r.Where.Shell(), capacity),
 			"%s has a capacity of %d bytes: a message of up to %d (kernel.msgmax) can never be sent to it", r.Address, r.Capacity, l.MaxMessage)}
 	case r.Capacity > limits.MsgMnb.Ceiling:
-		return []finding{note(fmt.Sprintf("ipcmq set %s --capacity %d, if its owner is to change it: %s", r.address.Shell(), capacity, limits.MsgMnb.Set(r.Capacity)),
+		return []finding{note(fmt.Sprintf("ipcmq set %s --capacity %d, if its owner is to change it: %s", r.Where.Shell(), capacity, limits.MsgMnb.Set(r.Capacity)),
 			"%s has a capacity of %d bytes, above kernel.msgmnb = %d", r.Address, r.Capacity, capacity)}
 	case r.Capacity > capacity:
 		return []finding{note(limits.MsgMnb.Set(r.Capacity)+", if its owner is to change it or make it again",
@@ -181,38 +179,38 @@ func checkCapacity(r row, l sysv.Limits) []finding {
 	return nil
 }
 
-func checkPosixLimits() (findings []finding) {
+func checkPosixLimits(queues collect.Listing) (findings []finding) {
 	l, err := posix.SystemLimits()
 	if err != nil {
 		return []finding{note("", "POSIX limits: %s", explain(err))}
 	}
-	u, err := posixUsage()
+	u, err := queues.PosixUse()
 	if err != nil {
 		return []finding{note("", "how much is used of the POSIX limits is not known: the queues cannot be listed")}
 	}
-	if l.MaxQueues >= 0 && float64(u.queues) >= much*float64(l.MaxQueues) { // the kernel takes negative ones for none
+	if l.MaxQueues >= 0 && float64(u.Queues) >= much*float64(l.MaxQueues) { // the kernel takes negative ones for none
 		findings = append(findings, wrong(raiseOr(limits.MqQueuesMax, l.MaxQueues, "ipcmq rm --mine --empty"),
-			"%d of %d POSIX queues are used (fs.mqueue.queues_max)", u.queues, l.MaxQueues))
+			"%d of %d POSIX queues are used (fs.mqueue.queues_max)", u.Queues, l.MaxQueues))
 	}
-	if l.UserBytes >= 0 && float64(u.bytes) >= much*float64(l.UserBytes) {
+	if l.UserBytes >= 0 && float64(u.Bytes) >= much*float64(l.UserBytes) {
 		findings = append(findings, wrong(limits.DoubleMsgqueue(l.UserBytes, l.MaxUserBytes)+", LimitMSGQUEUE= of a systemd unit, or smaller queues",
-			"the POSIX queues of this user take %d of %d bytes (RLIMIT_MSGQUEUE)", u.bytes, l.UserBytes))
+			"the POSIX queues of this user take %d of %d bytes (RLIMIT_MSGQUEUE)", u.Bytes, l.UserBytes))
 	}
 	switch {
-	case u.unlinkedErr != nil:
-		findings = append(findings, note("", "whether queues are open that were unlinked, and count for the POSIX limits, is not known: %v", u.unlinkedErr))
-	case len(findings) == 0 && u.unlinked.hidden:
+	case u.UnlinkedErr != nil:
+		findings = append(findings, note("", "whether queues are open that were unlinked, and count for the POSIX limits, is not known: %v", u.UnlinkedErr))
+	case len(findings) == 0 && u.Unlinked.Hidden > 0:
 		findings = append(findings, note("", "the POSIX limits suffice for what this user sees: %d of %d queues; "+
-			"processes of others may have queues open that were unlinked", u.queues, l.MaxQueues))
+			"processes of others may have queues open that were unlinked", u.Queues, l.MaxQueues))
 	case len(findings) == 0:
-		findings = append(findings, ok("the POSIX limits suffice: %d of %d queues", u.queues, l.MaxQueues))
+		findings = append(findings, ok("the POSIX limits suffice: %d of %d queues", u.Queues, l.MaxQueues))
 	}
-	if n := u.unlinked.queues; n > 0 {
-		holders := u.unlinked.holders[:min(len(u.unlinked.holders), 3)]
+	if n := u.Unlinked.Queues; n > 0 {
+		holders := u.Unlinked.Holders[:min(len(u.Unlinked.Holders), 3)]
 		findings = append(findings, note("they go when those who have them open close them or end",
 			"%s unlinked and still open, in no listing, with %d bytes of RLIMIT_MSGQUEUE of this user: held by %s%s",
-			map[bool]string{true: "1 POSIX queue is", false: fmt.Sprintf("%d POSIX queues are", n)}[n == 1], u.unlinked.bytes,
-			strings.Join(holders, ", "), map[bool]string{true: " ..."}[len(u.unlinked.holders) > 3]))
+			map[bool]string{true: "1 POSIX queue is", false: fmt.Sprintf("%d POSIX queues are", n)}[n == 1], u.Unlinked.Bytes,
+			strings.Join(holders, ", "), map[bool]string{true: " ..."}[len(u.Unlinked.Holders) > 3]))
 	}
 	return findings
 }
@@ -229,12 +227,12 @@ func raiseOr(l limits.Limit, now int, otherwise string) string {
 const unreadAfter = 10 * time.Second
 
 // checkFull finds queues that are full and that nobody reads.
-func checkFull(rows []row, now time.Time) (findings []finding) {
+func checkFull(rows []collect.Queue, now time.Time) (findings []finding) {
 	for _, r := range rows {
-		if r.fill() < 0.95 {
+		if r.Fill() < 0.95 {
 			continue
 		}
-		if r.LastReceive != nil && now.Sub(*r.LastReceive) < unreadAfter || r.Kind == "posix" && now.Sub(r.Changed) < unreadAfter {
+		if r.LastReceive != nil && now.Sub(*r.LastReceive) < unreadAfter || r.Kind == collect.Posix && now.Sub(r.Changed) < unreadAfter {
 			continue
 		}
 		senders := 0
@@ -250,7 +248,7 @@ func checkFull(rows []row, now time.Time) (findings []finding) {
 		if senders > 0 {
 			text += fmt.Sprintf("; %s for room", plural(senders, "sender")+" waiting")
 		}
-		findings = append(findings, wrong(fmt.Sprintf("start its reader, or look (ipcmq stat %s), save and empty it: ipcmq drain %s --to FILE", r.address.Shell(), r.address.Shell()), "%s", text))
+		findings = append(findings, wrong(fmt.Sprintf("start its reader, or look (ipcmq stat %s), save and empty it: ipcmq drain %s --to FILE", r.Where.Shell(), r.Where.Shell()), "%s", text))
 	}
 	if len(findings) == 0 {
 		findings = append(findings, ok("no queue is full and unread"))

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"time"
 
+	"ipcmq/cmd/internal/collect"
 	"ipcmq/mq"
 	"ipcmq/mq/sysv"
 )
@@ -43,7 +44,7 @@ func Namespaces(proc fs.FS) (texts []string) {
 
 // CheckCapacity returns what doctor says of a queue with key 42.
 func CheckCapacity(capacity int64, l sysv.Limits) (text, remedy string) {
-	r := sysvRow(sysv.Stat{Key: 42, Capacity: capacity})
+	r := collect.OfSysV(sysv.Stat{Key: 42, Capacity: capacity})
 	for _, f := range checkCapacity(r, l) {
 		text, remedy = f.Level+" "+f.Text, f.Remedy
 	}
@@ -66,13 +67,13 @@ type Gauge struct {
 
 // View returns what top shows of gauges on a screen of that size.
 func View(width, height int, bySize bool, gauges ...Gauge) string {
-	s := &screen{painter: painter{plain: true}, meter: &meter{interval: time.Second}, at: time.Unix(1, 0), width: width, height: height, bySize: bySize}
+	s := &screen{painter: painter{plain: true}, meter: &collect.Meter{Interval: time.Second}, at: time.Unix(1, 0), width: width, height: height, bySize: bySize}
 	for _, g := range gauges {
-		r := row{Address: g.Address, Kind: "sysv", Messages: g.Messages, Bytes: g.Messages, Capacity: g.Capacity}
+		r := collect.Queue{Address: g.Address, Kind: collect.SysV, Messages: g.Messages, Bytes: g.Messages, Capacity: g.Capacity}
 		for i := range g.Receivers + g.BlockedSends {
-			r.Waiting = append(r.Waiting, waiter{process{PID: 100 + i, Command: "perl"}, i < g.Receivers})
+			r.Waiting = append(r.Waiting, collect.Waiter{Process: collect.Process{PID: 100 + i, Command: "perl"}, Receives: i < g.Receivers})
 		}
-		s.gauges = append(s.gauges, gauge{row: r, in: g.In, out: g.Out, net: g.Net, history: g.History})
+		s.gauges = append(s.gauges, collect.Gauge{Queue: r, In: g.In, Out: g.Out, Net: g.Net, History: g.History})
 	}
 	return s.View()
 }

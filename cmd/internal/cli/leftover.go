@@ -4,17 +4,18 @@ import (
 	"fmt"
 	"strings"
 
+	"ipcmq/cmd/internal/collect"
 	"ipcmq/mq/sysv"
 )
 
 // usersGone reports whether all who used a System V queue last have certainly
 // ended, and nobody waits at it.
-func usersGone(r row) bool {
-	if r.Kind != "sysv" || len(r.Waiting) > 0 {
+func usersGone(r collect.Queue) bool {
+	if r.Kind != collect.SysV || len(r.Waiting) > 0 {
 		return false
 	}
 	gone := 0
-	for _, p := range []*process{r.LastSender, r.LastReceiver} {
+	for _, p := range []*collect.Process{r.LastSender, r.LastReceiver} {
 		switch {
 		case p == nil:
 		case !p.Gone:
@@ -29,10 +30,10 @@ func usersGone(r row) bool {
 // checkPrivate finds private queues that nobody can be using: others reach them
 // only through those who have used them. What an inbox says of its owner is
 // judged elsewhere.
-func checkPrivate(rows []row) (findings []finding) {
+func checkPrivate(rows []collect.Queue) (findings []finding) {
 	for _, r := range rows {
 		if r.Key == sysv.Private.String() && !r.Inbox && usersGone(r) {
-			findings = append(findings, wrong("if the program that made it has ended too: ipcmq rm "+r.address.Shell(), "%s is private and its last users are gone: sender %s, receiver %s, %s",
+			findings = append(findings, wrong("if the program that made it has ended too: ipcmq rm "+r.Where.Shell(), "%s is private and its last users are gone: sender %s, receiver %s, %s",
 				r.Address, nameOf(r.LastSender), nameOf(r.LastReceiver), plural(int(r.Messages), "message")))
 		}
 	}
@@ -47,7 +48,7 @@ const mostNamed = 10
 
 // checkKeyed finds queues that have a key, which a program may yet open, and no
 // living user.
-func checkKeyed(rows []row) (findings []finding) {
+func checkKeyed(rows []collect.Queue) (findings []finding) {
 	var texts, addresses []string
 	n := 0
 	for _, r := range rows {
@@ -56,7 +57,7 @@ func checkKeyed(rows []row) (findings []finding) {
 		}
 		if n++; n <= mostNamed {
 			texts = append(texts, fmt.Sprintf("%s (%s)", r.Address, plural(int(r.Messages), "message")))
-			addresses = append(addresses, r.address.Shell())
+			addresses = append(addresses, r.Where.Shell())
 		}
 	}
 	if n == 0 {
@@ -74,10 +75,10 @@ func checkKeyed(rows []row) (findings []finding) {
 const perlKey sysv.Key = 1 << 31
 
 // checkOdd finds queues that programs make by mistake.
-func checkOdd(rows []row) (findings []finding) {
+func checkOdd(rows []collect.Queue) (findings []finding) {
 	for _, r := range rows {
-		if r.Mode == octal(0) {
-			findings = append(findings, wrong(fmt.Sprintf("ipcmq set %s --mode 0600", r.address.Shell()),
+		if r.Mode == collect.Octal(0) {
+			findings = append(findings, wrong(fmt.Sprintf("ipcmq set %s --mode 0600", r.Where.Shell()),
 				"%s has mode 0000: none but root can send or receive (PHP makes such queues where no mode is given as octal)", r.Address))
 		}
 		if r.Key == perlKey.String() {

@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/cmd/internal/collect"
 	"ipcmq/internal/limits"
 	"ipcmq/mq/posix"
-	"ipcmq/mq/sysv"
 )
 
 func limitsCommand() *cobra.Command {
@@ -31,8 +31,9 @@ may see the descriptors of processes.`,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "write an array of objects; now is -1 for unlimited, and what is not known is left out")
 	c.RunE = func(*cobra.Command, []string) error {
-		sysvRows, err1 := sysvLimits()
-		posixRows, err2 := posixLimits()
+		l := collect.List()
+		sysvRows, err1 := sysvLimits(l)
+		posixRows, err2 := posixLimits(l)
 		rows := append(sysvRows, posixRows...)
 		var err error
 		if asJSON {
@@ -82,38 +83,30 @@ func limitOf(l limits.Limit, now int, used *int64, what string) limitRow {
 	return limitRow{l.Name, int64(now), used, what, l.Double(int64(now))}
 }
 
-func sysvLimits() ([]limitRow, error) {
-	l, err := sysv.SystemLimits()
+func sysvLimits(l collect.Listing) ([]limitRow, error) {
+	u, err := l.SysVUse()
 	if err != nil {
 		return nil, err
 	}
-	u, err := sysv.SystemUsage()
-	if err != nil {
-		return nil, err
-	}
-	largest := int64(-1)
-	for s, err := range sysv.Queues() {
-		if err != nil {
-			return nil, err
-		}
-		largest = max(largest, s.Capacity)
+	if l.SysVErr != nil {
+		return nil, l.SysVErr
 	}
 	return []limitRow{
-		limitOf(limits.MsgMax, l.MaxMessage, nil, "bytes of one message (System V)"),
-		limitOf(limits.MsgMnb, l.DefaultCapacity, usedOf(largest), "bytes of capacity of a queue; used: the largest"),
-		limitOf(limits.MsgMni, l.MaxQueues, usedOf(int64(u.Queues)), fmt.Sprintf("queues; in them %s of %d bytes", plural(u.Messages, "message"), u.Bytes)),
+		limitOf(limits.MsgMax, u.MaxMessage, nil, "bytes of one message (System V)"),
+		limitOf(limits.MsgMnb, u.DefaultCapacity, usedOf(u.Largest), "bytes of capacity of a queue; used: the largest"),
+		limitOf(limits.MsgMni, u.MaxQueues, usedOf(int64(u.Usage.Queues)), fmt.Sprintf("queues; in them %s of %d bytes", plural(u.Usage.Messages, "message"), u.Usage.Bytes)),
 	}, nil
 }
 
-func posixLimits() ([]limitRow, error) {
+func posixLimits(listing collect.Listing) ([]limitRow, error) {
 	l, err := posix.SystemLimits()
 	if err != nil {
 		return nil, err
 	}
 	var queues, messages, size, bytes *int64
-	u, err := posixUsage()
+	u, err := listing.PosixUse()
 	if err == nil {
-		queues, messages, size, bytes = usedOf(int64(u.queues)), usedOf(int64(u.messages)), usedOf(int64(u.size)), usedOf(u.bytes)
+		queues, messages, size, bytes = usedOf(int64(u.Queues)), usedOf(int64(u.Messages)), usedOf(int64(u.Size)), usedOf(u.Bytes)
 	}
 	raise := ""
 	if l.UserBytes >= 0 {
@@ -129,40 +122,10 @@ func posixLimits() ([]limitRow, error) {
 	}, err
 }
 
-// posixUse is what is used of the limits of POSIX queues.
-type posixUse struct {
-	queues, messages, size int   // how many; the largest
-	bytes                  int64 // of RLIMIT_MSGQUEUE, by the queues that this user owns
-
-	unlinked    unlinked // which are among the others
-	unlinkedErr error    // why they could not be looked for
-}
-
 // usedOf returns how much is used; nil if that is not known.
 func usedOf(n int64) *int64 {
 	if n < 0 {
 		return nil
 	}
 	return &n
-}
-
-func posixUsage() (u posixUse, err error) {
-	for s, err := range posix.Queues() {
-		if err != nil && u.queues == 0 {
-			return u, err
-		} else if err != nil {
-			break // about a single queue, which counts all the same
-		}
-		r := posixRow(s)
-		u.queues++
-		u.messages = max(u.messages, int(r.MaxMessages))
-		u.size = max(u.size, int(r.MaxMessageSize))
-		if int(s.UID) == os.Geteuid() {
-			u.bytes += posix.Footprint(int(r.MaxMessages), int(r.MaxMessageSize))
-		}
-	}
-	u.unlinked, u.unlinkedErr = unlinkedQueues()
-	u.queues += u.unlinked.queues
-	u.bytes += u.unlinked.bytes
-	return u, nil
 }

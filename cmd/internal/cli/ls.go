@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"ipcmq/cmd/internal/collect"
 )
 
 func lsCommand() *cobra.Command {
@@ -38,14 +40,14 @@ error says so and the status is 1: an empty list means that there are none.`,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "write an array of objects; -1 is what the kernel does not tell")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		rows, problems := listQueues()
+		l := collect.List()
 		err := error(nil)
 		if asJSON {
-			err = writeJSON(append([]row{}, rows...))
+			err = writeJSON(append([]collect.Queue{}, l.Queues...))
 		} else {
-			err = write(os.Stdout, listing(rows, time.Now()))
+			err = write(os.Stdout, listing(l.Queues, time.Now()))
 		}
-		for _, p := range problems {
+		for _, p := range l.Problems() {
 			report(p)
 			err = cmp.Or(err, errTold)
 		}
@@ -93,14 +95,14 @@ func appendJSON(b, json []byte) []byte {
 }
 
 // listing is rows as a table.
-func listing(rows []row, now time.Time) harmless {
+func listing(rows []collect.Queue, now time.Time) harmless {
 	lines := [][]string{{"QUEUE", "ID", "OWNER", "MODE", "MESSAGES", "USED", "CAPACITY", "FULL", "LAST SENDER", "LAST RECEIVER", "SENT", "RECEIVED", "CHANGED"}}
 	for _, r := range rows {
 		id, used, capacity := "-", known(r.Bytes), known(r.Capacity)
 		if r.ID != nil {
 			id = strconv.Itoa(*r.ID)
 		}
-		if r.Kind == "posix" {
+		if r.Kind == collect.Posix {
 			capacity = "-"
 			if r.MaxMessages > 0 {
 				capacity = fmt.Sprintf("%dx%d", r.MaxMessages, r.MaxMessageSize)
@@ -110,7 +112,7 @@ func listing(rows []row, now time.Time) harmless {
 		if r.Inbox {
 			mode += " inbox"
 		}
-		lines = append(lines, []string{r.Address, id, r.Owner, mode, known(r.Messages), used, capacity, percent(r.fill()),
+		lines = append(lines, []string{r.Address, id, r.Owner, mode, known(r.Messages), used, capacity, percent(r.Fill()),
 			nameOf(r.LastSender), nameOf(r.LastReceiver), since(now, r.LastSend), since(now, r.LastReceive), age(now, r.Changed)})
 	}
 	return table(lines, 1, 4, 5, 6, 7, 10, 11, 12)
@@ -130,7 +132,7 @@ func percent(f float64) string {
 	return fmt.Sprintf("%.0f%%", 100*f)
 }
 
-func nameOf(p *process) string {
+func nameOf(p *collect.Process) string {
 	if p == nil {
 		return "-"
 	}

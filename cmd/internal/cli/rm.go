@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/cmd/internal/collect"
 	"ipcmq/internal/address"
 	"ipcmq/internal/visible"
 	"ipcmq/mq"
@@ -137,12 +138,12 @@ func inboxes(n int) string {
 }
 
 func removeSelected(ctx context.Context, mine, empty, yes bool) error {
-	all, problems := listQueues()
-	for _, err := range problems {
+	all := collect.List()
+	for _, err := range all.Problems() {
 		report(err)
 	}
-	var rows []row
-	for _, r := range all {
+	var rows []collect.Queue
+	for _, r := range all.Queues {
 		if !r.Inbox && (!mine || int(r.UID) == os.Geteuid()) && (!empty || r.Messages == 0) {
 			rows = append(rows, r)
 		}
@@ -184,7 +185,7 @@ func removeSelected(ctx context.Context, mine, empty, yes bool) error {
 
 // removeRow removes the queue that was listed, not another one that has got its
 // key since, and not one that is no longer empty if it was to be.
-func removeRow(r row, empty bool) error {
+func removeRow(r collect.Queue, empty bool) error {
 	a := r.Address
 	if r.ID != nil {
 		a = fmt.Sprintf("id:%d", *r.ID)

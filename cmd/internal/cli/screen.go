@@ -8,17 +8,18 @@ import (
 	"strings"
 	"time"
 
+	"ipcmq/cmd/internal/collect"
 	"ipcmq/internal/visible"
 )
 
 // A screen is what top shows on a terminal.
 type screen struct {
 	painter
-	meter  *meter
+	meter  *collect.Meter
 	left   int // intervals until the end, 0 for no end
 	bySize bool
 
-	gauges        []gauge
+	gauges        []collect.Gauge
 	problems      []error
 	at            time.Time
 	width, height int
@@ -27,7 +28,7 @@ type screen struct {
 
 // measured is what was seen in an interval.
 type measured struct {
-	gauges   []gauge
+	gauges   []collect.Gauge
 	problems []error
 }
 
@@ -56,7 +57,7 @@ func (s *screen) run(ctx context.Context, d *display) error {
 	}()
 	results := make(chan measured, 1)
 	measure := func() {
-		gauges, problems := s.meter.measure(ctx)
+		gauges, problems := s.meter.Measure(ctx)
 		results <- measured{gauges, problems}
 	}
 	go measure()
@@ -137,13 +138,13 @@ func fillColor(f float64) style {
 
 func (s *screen) View() string {
 	if s.at.IsZero() {
-		return s.paint(fmt.Sprintf("ipcmq top: looking for %v ...", s.meter.interval), faint)
+		return s.paint(fmt.Sprintf("ipcmq top: looking for %v ...", s.meter.Interval), faint)
 	}
 	counts := map[string]int{}
 	filling := 0
 	for _, g := range s.gauges {
 		counts[g.Kind]++
-		if g.fillsIn() > 0 || g.full() {
+		if g.FillsIn() > 0 || g.Full() {
 			filling++
 		}
 	}
@@ -153,7 +154,7 @@ func (s *screen) View() string {
 		order = "fill"
 	}
 	title := s.paint("ipcmq top", bold) + s.paint(fmt.Sprintf("  %s  every %v  %d System V, %d POSIX queues, by %s",
-		s.at.Format(time.TimeOnly), s.meter.interval, counts["sysv"], counts["posix"], order), faint)
+		s.at.Format(time.TimeOnly), s.meter.Interval, counts[collect.SysV], counts[collect.Posix], order), faint)
 	if filling > 0 {
 		title += "  " + s.paint(fmt.Sprintf("%d full or filling", filling), bold, red)
 	}
@@ -161,7 +162,7 @@ func (s *screen) View() string {
 
 	gauges := slices.Clone(s.gauges)
 	if s.bySize {
-		slices.SortStableFunc(gauges, func(x, y gauge) int { return cmp.Compare(y.fill(), x.fill()) })
+		slices.SortStableFunc(gauges, func(x, y collect.Gauge) int { return cmp.Compare(y.Fill(), x.Fill()) })
 	}
 	last := min(s.first+s.room(), len(gauges))
 	l := newLayout(s.width, gauges)
@@ -186,11 +187,11 @@ type layout struct{ name, bar, history, waiting int }
 // fixed is the width of the columns that do not change, with their gaps.
 const fixed = 2 + 5 + 9 + 9 + 9 + 11 + 4
 
-func newLayout(width int, gauges []gauge) layout {
+func newLayout(width int, gauges []collect.Gauge) layout {
 	l := layout{name: len("QUEUE"), bar: 20, waiting: 7}
 	for _, g := range gauges {
 		l.name = min(max(l.name, len([]rune(g.Address))), 24)
-		l.waiting = min(max(l.waiting, len([]rune(whoWaits(g.row)))), 30)
+		l.waiting = min(max(l.waiting, len([]rune(whoWaits(g.Queue)))), 30)
 	}
 	rest := width - l.name - fixed - l.bar - l.waiting
 	if rest < 20 { // a narrow terminal: first who waits, then the bar give way
@@ -210,19 +211,19 @@ func (l layout) head() string {
 		pad("HISTORY", l.history), pad("WAITING", l.waiting))
 }
 
-func (s *screen) line(l layout, g gauge) string {
-	fill := g.fill()
+func (s *screen) line(l layout, g collect.Gauge) string {
+	fill := g.Fill()
 	color := fillColor(fill)
 	var name, trend []style
 	mark, word := " ", "="
-	switch d := g.fillsIn(); {
-	case g.full():
+	switch d := g.FillsIn(); {
+	case g.Full():
 		mark, word = "!", "FULL"
 		name, trend = []style{bold, red}, []style{bold, red}
 	case d > 0:
 		mark, word = "▲", "▲ in "+shortly(d)
 		name, trend = []style{bold}, []style{bold, fillColor(max(fill, 0.5))}
-	case g.net < 0:
+	case g.Net < 0:
 		mark, word = "▼", "▼ drains"
 		trend = []style{green}
 	case g.Messages <= 0:
@@ -231,13 +232,13 @@ func (s *screen) line(l layout, g gauge) string {
 		trend = []style{faint}
 	}
 	marked := trend
-	if g.full() {
+	if g.Full() {
 		trend = append(slices.Clone(trend), reverse) // the word alone, not what pads it
 	}
 	return s.paint(mark, marked...) + " " + s.paint(pad(g.Address, l.name), name...) + " " + s.bar(fill, l.bar, color) + " " +
 		s.paint(fmt.Sprintf("%5s", percent(fill)), color) + fmt.Sprintf("%9s", briefly(float64(g.Messages))) +
-		fmt.Sprintf("%9s%9s  ", rate(g.in), rate(g.out)) + s.paint(word, trend...) + strings.Repeat(" ", max(0, 10-len([]rune(word)))) +
-		s.paint(pad(sparkline(g.history, l.history), l.history), color) + " " + s.paint(cut(whoWaits(g.row), l.waiting))
+		fmt.Sprintf("%9s%9s  ", rate(g.In), rate(g.Out)) + s.paint(word, trend...) + strings.Repeat(" ", max(0, 10-len([]rune(word)))) +
+		s.paint(pad(sparkline(g.History, l.history), l.history), color) + " " + s.paint(cut(whoWaits(g.Queue), l.waiting))
 }
 
 func rate(r float64) string {
@@ -267,11 +268,11 @@ func briefly(n float64) string {
 }
 
 // whoWaits says who waits at a queue: the first by name.
-func whoWaits(r row) string {
+func whoWaits(r collect.Queue) string {
 	if len(r.Waiting) == 0 {
 		return ""
 	}
-	receive, send := r.waiting()
+	receive, send := r.CountWaiting()
 	var parts []string
 	if receive > 0 {
 		parts = append(parts, plural(receive, "reader"))

@@ -3,11 +3,11 @@ package cli
 import (
 	"fmt"
 	"os"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/cmd/internal/collect"
 	"ipcmq/internal/address"
 	"ipcmq/mq"
 	"ipcmq/mq/posix"
@@ -42,7 +42,7 @@ func statCommand() *cobra.Command {
 
 // A description is a row and what only stat shows.
 type description struct {
-	row
+	collect.Queue
 	CreatorUID *uint32 `json:"creator_uid,omitempty"` // System V
 	CreatorGID *uint32 `json:"creator_gid,omitempty"`
 	Seq        *uint32 `json:"seq,omitempty"`
@@ -65,9 +65,9 @@ func describe(arg string) (description, error) {
 	if err != nil {
 		return description{}, err
 	}
-	rows := []row{sysvRow(s)}
-	wait(rows)
-	return description{row: rows[0], CreatorUID: &s.CUID, CreatorGID: &s.CGID, Seq: &s.Seq}, nil
+	found := []collect.Queue{collect.OfSysV(s)}
+	_, _ = collect.Wait(found) // where nobody is seen, nobody is shown
+	return description{Queue: found[0], CreatorUID: &s.CUID, CreatorGID: &s.CGID, Seq: &s.Seq}, nil
 }
 
 func describePosix(a address.Address) (description, error) {
@@ -81,9 +81,9 @@ func describePosix(a address.Address) (description, error) {
 			return description{}, err
 		}
 		if s.Name == a.Name {
-			rows := []row{posixRow(s)}
-			wait(rows)
-			return description{row: rows[0]}, nil
+			found := []collect.Queue{collect.OfPosix(s)}
+			_, _ = collect.Wait(found)
+			return description{Queue: found[0]}, nil
 		}
 	}
 	return description{}, fmt.Errorf("%v was opened but is not in the mounted mqueue file system: that shows another IPC namespace", a)
@@ -96,7 +96,7 @@ func (d description) text() harmless {
 	}
 	now := time.Now()
 	add("address", "%s", d.Address)
-	if d.Kind == "sysv" {
+	if d.Kind == collect.SysV {
 		add("kind", "System V")
 		add("key", "%s", d.Key)
 		add("id", "%d, sequence %d", *d.ID, *d.Seq)
@@ -105,18 +105,18 @@ func (d description) text() harmless {
 	}
 	add("owner", "%s (%d:%d)", d.Owner, d.UID, d.GID)
 	if d.CreatorUID != nil {
-		add("creator", "%s (%d:%d)", userName(*d.CreatorUID), *d.CreatorUID, *d.CreatorGID)
+		add("creator", "%s (%d:%d)", collect.UserName(*d.CreatorUID), *d.CreatorUID, *d.CreatorGID)
 	}
 	add("mode", "%s", d.Mode)
-	if d.Kind == "sysv" {
+	if d.Kind == collect.SysV {
 		add("messages", "%s", known(d.Messages))
-		add("bytes", "%s of %s (%s)", known(d.Bytes), known(d.Capacity), percent(d.fill()))
+		add("bytes", "%s of %s (%s)", known(d.Bytes), known(d.Capacity), percent(d.Fill()))
 	} else {
-		add("messages", "%s of %d (%s)", known(d.Messages), d.MaxMessages, percent(d.fill()))
+		add("messages", "%s of %d (%s)", known(d.Messages), d.MaxMessages, percent(d.Fill()))
 		add("bytes", "%s", known(d.Bytes))
 		add("largest message", "%d bytes", d.MaxMessageSize)
 	}
-	if d.Kind == "sysv" {
+	if d.Kind == collect.SysV {
 		add("last sender", "%s", usedBy(d.LastSender, d.LastSend, now))
 		add("last receiver", "%s", usedBy(d.LastReceiver, d.LastReceive, now))
 		add("changed", "%s ago, %s", age(now, d.Changed), d.Changed.Format(time.RFC3339))
@@ -124,7 +124,7 @@ func (d description) text() harmless {
 		add("last used", "%s ago, %s", age(now, d.Changed), d.Changed.Format(time.RFC3339))
 		notify := "-"
 		if d.NotifyPID != 0 {
-			notify = userAt(d.NotifyPID, now).String()
+			notify = collect.UserAt(d.NotifyPID, now).String()
 		}
 		add("to be notified", "%s", notify)
 	}
@@ -137,17 +137,9 @@ func (d description) text() harmless {
 	return table(lines)
 }
 
-func usedBy(p *process, at *time.Time, now time.Time) string {
+func usedBy(p *collect.Process, at *time.Time, now time.Time) string {
 	if p == nil {
 		return "-"
 	}
 	return fmt.Sprintf("%s, %s ago, %s", p, age(now, *at), at.Format(time.RFC3339))
-}
-
-func (w waiter) String() string {
-	what := "waits for room"
-	if w.Receives {
-		what = "waits for a message"
-	}
-	return strconv.Itoa(w.PID) + " " + w.Command + " " + what
 }

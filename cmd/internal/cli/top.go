@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"ipcmq/cmd/internal/collect"
 )
 
 func topCommand() *cobra.Command {
@@ -39,8 +41,8 @@ trace, and that do not wait in a poller.`,
 		if times < 0 || times == 0 && c.Flags().Changed("count") {
 			return usagef("-n %d: it is 1 or more", times)
 		}
-		m := newMeter(interval)
-		defer m.close()
+		m := collect.NewMeter(interval)
+		defer m.Close()
 		if asJSON || !canDraw(os.Stdin, os.Stdout) {
 			return topPlain(c.Context(), m, times, asJSON)
 		}
@@ -56,10 +58,10 @@ trace, and that do not wait in a poller.`,
 
 // topPlain writes a line for each queue and interval, or an object for each
 // interval.
-func topPlain(ctx context.Context, m *meter, times int, asJSON bool) error {
+func topPlain(ctx context.Context, m *collect.Meter, times int, asJSON bool) error {
 	result := error(nil)
 	for i := 0; times == 0 || i < times; i++ {
-		gauges, problems := m.measure(ctx)
+		gauges, problems := m.Measure(ctx)
 		if ctx.Err() != nil {
 			return result
 		}
@@ -79,11 +81,11 @@ func topPlain(ctx context.Context, m *meter, times int, asJSON bool) error {
 		now := time.Now().Format(time.TimeOnly)
 		for _, g := range gauges {
 			l := fmt.Sprintf("%s %s messages=%s bytes=%s full=%s in>=%.0f/s out>=%.0f/s net=%+.0f/s", now, g.Address,
-				known(g.Messages), known(g.Bytes), percent(g.fill()), g.in, g.out, g.net)
-			if d := g.fillsIn(); d > 0 {
+				known(g.Messages), known(g.Bytes), percent(g.Fill()), g.In, g.Out, g.Net)
+			if d := g.FillsIn(); d > 0 {
 				l += " full_in=" + shortly(d)
 			}
-			receive, send := g.waiting()
+			receive, send := g.CountWaiting()
 			lines += line("%s receivers_waiting=%d senders_waiting=%d", l, receive, send)
 		}
 		if err := write(os.Stdout, lines); err != nil {
@@ -101,7 +103,7 @@ type reading struct {
 }
 
 type gaugeReading struct {
-	row
+	collect.Queue
 	Full   float64 `json:"full"`    // 0 to 1, -1 if not known
 	In     float64 `json:"in"`      // messages a second, at least
 	Out    float64 `json:"out"`     // messages a second, at least
@@ -109,27 +111,15 @@ type gaugeReading struct {
 	FullIn float64 `json:"full_in"` // seconds at this pace, 0 if never
 }
 
-func newReading(gauges []gauge, problems []error) reading {
+func newReading(gauges []collect.Gauge, problems []error) reading {
 	r := reading{Time: time.Now(), Queues: []gaugeReading{}}
 	for _, g := range gauges {
-		r.Queues = append(r.Queues, gaugeReading{g.row, g.fill(), g.in, g.out, g.net, g.fillsIn().Seconds()})
+		r.Queues = append(r.Queues, gaugeReading{g.Queue, g.Fill(), g.In, g.Out, g.Net, g.FillsIn().Seconds()})
 	}
 	for _, err := range problems {
 		r.Problems = append(r.Problems, explain(err))
 	}
 	return r
-}
-
-// waiting counts who waits.
-func (r row) waiting() (receive, send int) {
-	for _, w := range r.Waiting {
-		if w.Receives {
-			receive++
-		} else {
-			send++
-		}
-	}
-	return
 }
 
 // shortly writes a duration in its largest unit.

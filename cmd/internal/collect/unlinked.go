@@ -1,4 +1,4 @@
-package cli
+package collect
 
 import (
 	"errors"
@@ -13,17 +13,17 @@ import (
 	"ipcmq/mq/posix"
 )
 
-// unlinked are the POSIX queues whose names are gone and that processes still
+// Unlinked are the POSIX queues whose names are gone and that processes still
 // have open. They are in no listing, and count for the limits.
-type unlinked struct {
-	queues  int
-	bytes   int64    // of RLIMIT_MSGQUEUE, by those of this user
-	holders []string // the processes, such as "7 perl"
-	hidden  bool     // there are processes whose descriptors this user may not see
+type Unlinked struct {
+	Queues  int
+	Bytes   int64    // of RLIMIT_MSGQUEUE, by those of this user
+	Holders []string // the processes, such as "7 perl"
+	Hidden  int      // processes whose descriptors this user may not see
 }
 
 // unlinkedQueues looks for them at the descriptors of all processes.
-func unlinkedQueues() (u unlinked, err error) {
+func unlinkedQueues() (u Unlinked, err error) {
 	mount, err := procfs.MqueueMount(procfs.Root)
 	if err != nil {
 		return u, err
@@ -48,7 +48,9 @@ func unlinkedQueues() (u unlinked, err error) {
 		}
 		dir := "/proc/" + p.Name() + "/fd/"
 		files, err := os.ReadDir(dir)
-		u.hidden = u.hidden || errors.Is(err, fs.ErrPermission)
+		if errors.Is(err, fs.ErrPermission) {
+			u.Hidden++
+		}
 		holds := false
 		for _, f := range files {
 			name, err := os.Readlink(dir + f.Name())
@@ -68,14 +70,14 @@ func unlinkedQueues() (u unlinked, err error) {
 				continue
 			}
 			seen[s.Inode] = true
-			u.queues++
+			u.Queues++
 			if int(s.UID) == os.Geteuid() {
-				u.bytes += footprintOf(dir + f.Name())
+				u.Bytes += footprintOf(dir + f.Name())
 			}
 		}
 		if holds {
 			comm, _ := os.ReadFile("/proc/" + p.Name() + "/comm") // it may have ended
-			u.holders = append(u.holders, fmt.Sprintf("%d %s", pid, strings.TrimSpace(string(comm))))
+			u.Holders = append(u.Holders, fmt.Sprintf("%d %s", pid, strings.TrimSpace(string(comm))))
 		}
 	}
 	return u, nil

@@ -1,91 +1,80 @@
-package cli
+package collect
 
 import (
-	"bytes"
-	"errors"
 	"io/fs"
 	"os"
 	"strconv"
 	"strings"
 	"time"
-
-	"ipcmq/internal/procfs"
 )
 
-// A process is one that has used a queue.
-type process struct {
-	PID     int    `json:"pid"`
-	Command string `json:"command,omitempty"` // empty if it has ended, or cannot be seen
-	Gone    bool   `json:"gone,omitempty"`    // it has ended
-}
-
-func (p process) String() string {
-	switch {
-	case p.PID == 0:
-		return "-"
-	case p.Gone:
-		return strconv.Itoa(p.PID) + " (gone)"
-	case p.Command == "":
-		return strconv.Itoa(p.PID)
-	}
-	return strconv.Itoa(p.PID) + " " + p.Command
-}
-
-// userAt returns the process pid that used a queue at that time. A zombie has
-// ended, and one that was started later has only got the number.
-func userAt(pid int, at time.Time) process {
-	p := process{PID: pid}
-	if pid == 0 {
-		return p
-	}
-	started, err := procfs.StartTime(procfs.Root, pid)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && started.After(at.Add(2*time.Second)) {
-		p.Gone = true
-		return p
-	}
-	if comm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm"); err == nil {
-		p.Command = string(bytes.TrimSpace(comm))
-	}
-	return p
-}
-
-// A waiter is a process that waits in the kernel for a message or for room.
-type waiter struct {
-	process
+// A Waiter is a process that waits in the kernel for a message or for room.
+type Waiter struct {
+	Process
 	Receives bool `json:"receives"` // it waits for a message, not for room
+}
+
+func (w Waiter) String() string {
+	what := "waits for room"
+	if w.Receives {
+		what = "waits for a message"
+	}
+	return strconv.Itoa(w.PID) + " " + w.Command + " " + what
+}
+
+// Wait adds who waits to queues. It returns how many processes this user may not
+// see wait, and an error if none can be seen.
+func Wait(queues []Queue) (hidden int, err error) {
+	all, hidden, err := waiters()
+	for i := range queues {
+		q := &queues[i]
+		if q.Kind == SysV {
+			q.Waiting = all["id:"+strconv.Itoa(*q.ID)]
+			continue
+		}
+		q.Waiting = all[q.Where.Name]
+		for j := range q.Waiting {
+			q.Waiting[j].Receives = q.Messages == 0
+		}
+	}
+	return hidden, err
 }
 
 // waiters returns the processes of this IPC namespace that wait at a queue, by
 // its address ("id:7", or "/jobs"). It sees those that the user may trace, and
 // not those that wait in a poller.
-func waiters() map[string][]waiter {
-	found := map[string][]waiter{}
+func waiters() (found map[string][]Waiter, hidden int, err error) {
 	namespace, err := os.Readlink("/proc/self/ns/ipc")
 	if err != nil {
-		return found
+		return nil, 0, err
 	}
-	processes, err := os.ReadDir("/proc")
+	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return found
+		return nil, 0, err
 	}
-	for _, entry := range processes {
+	found, seen, now := map[string][]Waiter{}, processes{}, time.Now()
+	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
 		if err != nil {
 			continue
 		}
 		dir := "/proc/" + entry.Name()
-		if other, err := os.Readlink(dir + "/ns/ipc"); err != nil || other != namespace {
+		other, err := os.Readlink(dir + "/ns/ipc")
+		if os.IsPermission(err) {
+			hidden++
+		}
+		if err != nil || other != namespace {
 			continue
 		}
 		threads, _ := os.ReadDir(dir + "/task") // it may have ended
 		for _, thread := range threads {
 			address, receives := waitsAt(os.DirFS(dir+"/task/"+thread.Name()), dir)
 			if address != "" {
-				found[address] = append(found[address], waiter{userAt(pid, time.Now()), receives})
+				found[address] = append(found[address], Waiter{seen.userAt(pid, now), receives})
 			}
 		}
 	}
-	return found
+	return found, hidden, nil
 }
 
 // waitsAt returns the queue at which a thread waits, if it does.

@@ -1,0 +1,53 @@
+package collect
+
+import (
+	"slices"
+	"strings"
+
+	"ipcmq/mq/posix"
+	"ipcmq/mq/sysv"
+)
+
+// A Listing is the queues that could be listed, System V ones first by key and
+// id, and what could not.
+type Listing struct {
+	Queues []Queue
+
+	SysVErr, PosixErr error // why there may be more
+}
+
+// Problems returns what could not be listed.
+func (l Listing) Problems() (problems []error) {
+	for _, err := range []error{l.SysVErr, l.PosixErr} {
+		if err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return problems
+}
+
+// List lists all queues.
+func List() (l Listing) {
+	seen := processes{}
+	for s, err := range sysv.Queues() {
+		if err != nil {
+			l.SysVErr = err
+			continue
+		}
+		l.Queues = append(l.Queues, ofSysV(s, seen))
+	}
+	for s, err := range posix.Queues() {
+		if err != nil {
+			l.PosixErr = err
+			continue
+		}
+		l.Queues = append(l.Queues, OfPosix(s))
+	}
+	slices.SortStableFunc(l.Queues, func(a, b Queue) int {
+		if a.Kind != b.Kind {
+			return strings.Compare(b.Kind, a.Kind)
+		}
+		return strings.Compare(a.Address, b.Address)
+	})
+	return l
+}

@@ -1,0 +1,67 @@
+package collect
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"strconv"
+	"time"
+
+	"ipcmq/internal/procfs"
+)
+
+// A Process is one that has used a queue.
+type Process struct {
+	PID     int    `json:"pid"`
+	Command string `json:"command,omitempty"` // empty if it has ended, or cannot be seen
+	Gone    bool   `json:"gone,omitempty"`    // it has ended
+}
+
+func (p Process) String() string {
+	switch {
+	case p.PID == 0:
+		return "-"
+	case p.Gone:
+		return strconv.Itoa(p.PID) + " (gone)"
+	case p.Command == "":
+		return strconv.Itoa(p.PID)
+	}
+	return strconv.Itoa(p.PID) + " " + p.Command
+}
+
+// UserAt returns the process pid that used a queue at that time. A zombie has
+// ended, and one that was started later has only got the number.
+func UserAt(pid int, at time.Time) Process { return processes{}.userAt(pid, at) }
+
+// processes are those that were looked up for one listing, so that each is once,
+// however many queues it uses.
+type processes map[int]started
+
+// started is a process that has the pid now.
+type started struct {
+	at      time.Time
+	command string
+	err     error // why the time is not known
+}
+
+func (seen processes) userAt(pid int, at time.Time) Process {
+	p := Process{PID: pid}
+	if pid == 0 {
+		return p
+	}
+	s, ok := seen[pid]
+	if !ok {
+		s.at, s.err = procfs.StartTime(procfs.Root, pid)
+		if comm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm"); err == nil {
+			s.command = string(bytes.TrimSpace(comm))
+		}
+		seen[pid] = s
+	}
+	if errors.Is(s.err, fs.ErrNotExist) || s.err == nil && s.at.After(at.Add(2*time.Second)) {
+		p.Gone = true
+		return p
+	}
+	p.Command = s.command
+	return p
+}
