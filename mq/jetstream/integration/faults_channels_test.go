@@ -30,6 +30,7 @@ const (
 // traffic: a stream, a subscription, and requests with a handler for them.
 type channels struct {
 	name    string
+	url     string
 	queues  []*jetstream.Queue // all handles
 	stream  *stream.Stream
 	mux     *mux.Mux // with the subscription
@@ -42,56 +43,11 @@ type channels struct {
 	readers sync.WaitGroup
 }
 
-// A line is what goes through one channel.
-type line struct {
-	name string
-	slot chan struct{} // has one for each message that is on its way
-
-	mu   sync.Mutex
-	sent int
-	got  map[string]int
-	lost int // requests without an answer
-}
-
-// most is how many messages of a line are in the queue while nothing arrives.
-const most = 20
-
-func newLine(name string) *line {
-	return &line{name: name, slot: make(chan struct{}, most), got: map[string]int{}}
-}
-
-// arrived notes a message.
-func (l *line) arrived(number string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.got[number]++
-	if l.got[number] == 1 {
-		<-l.slot
-	}
-}
-
-// count returns how many messages have arrived, each counted once.
-func (l *line) count() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.got)
-}
-
-// missing returns an error unless all that was sent has arrived.
-func (l *line) missing() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.got) != l.sent {
-		return fmt.Errorf("%s: %d messages were sent, and %d have arrived", l.name, l.sent, len(l.got))
-	}
-	return nil
-}
-
 // startChannels makes a queue and starts its traffic, with a message in each
 // channel every pace at most.
 func startChannels(t *testing.T, url, name string, cfg *jetstream.Config, pace time.Duration) *channels {
 	t.Helper()
-	c := &channels{name: name, lines: []*line{newLine("stream"), newLine("subscription"), newLine("requests")}}
+	c := &channels{name: name, url: url, lines: []*line{newLine(name + ": stream"), newLine(name + ": subscription"), newLine(name + ": requests")}}
 	open := func() *jetstream.Queue {
 		q := openQueue(t, url, name, cfg)
 		c.queues = append(c.queues, q)
@@ -135,30 +91,6 @@ func startChannels(t *testing.T, url, name string, cfg *jetstream.Config, pace t
 	}
 	c.senders.Go(func() { c.request(ctx, t, c.lines[2], pace) })
 	return c
-}
-
-// send sends numbers until ctx ends.
-func (l *line) send(ctx context.Context, t *testing.T, q mq.Sender, typ int64, pace time.Duration) {
-	next := time.NewTicker(pace)
-	defer next.Stop()
-	for i := 0; ; i++ {
-		<-next.C
-		select {
-		case l.slot <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
-		// It has all the time that there is, so nothing is in doubt.
-		if err := q.Send(t.Context(), mq.Message{Type: typ, Data: fmt.Append(nil, i)}); err != nil {
-			if !t.Failed() { // what follows a failure says nothing
-				t.Errorf("%s: %v", l.name, err)
-			}
-			return
-		}
-		l.mu.Lock()
-		l.sent++
-		l.mu.Unlock()
-	}
 }
 
 // request makes one request after the other until ctx ends. One whose reply is
@@ -205,6 +137,23 @@ func (c *channels) runs() error {
 	}
 }
 
+// await waits until check returns nil, and fails the test if something ends
+// meanwhile, or with all that is to know if nothing moves.
+func (c *channels) await(t *testing.T, check func() error) {
+	t.Helper()
+	err := eventually(func() error {
+		if err := c.runs(); err != nil {
+			t.Fatal(err)
+		}
+		return check()
+	})
+	if err != nil {
+		logState(t, c.url, streamOf(c.name))
+		logStacks(t, "ipcmq/mq/jetstream.(*Queue).begin", "ipcmq/mq/jetstream.(*receiver)", "ipcmq/mq/jetstream.(*Queue).send")
+		t.Fatal(err)
+	}
+}
+
 // advance waits until n messages more have gone through each channel.
 func advance(t *testing.T, all []*channels, n int) {
 	t.Helper()
@@ -216,12 +165,9 @@ func advance(t *testing.T, all []*channels, n int) {
 	}
 	for _, c := range all {
 		for _, l := range c.lines {
-			await(t, func() error {
-				if err := c.runs(); err != nil {
-					t.Fatal(err)
-				}
+			c.await(t, func() error {
 				if got := l.count(); got < until[l] {
-					return fmt.Errorf("%s: %s: %d messages, not %d", c.name, l.name, got, until[l])
+					return fmt.Errorf("%s: %d messages, not %d", l.name, got, until[l])
 				}
 				return nil
 			})
@@ -261,12 +207,7 @@ func (c *channels) finish(t *testing.T) {
 	c.senders.Wait()
 	again := 0
 	for _, l := range c.lines[:2] {
-		await(t, func() error {
-			if err := c.runs(); err != nil {
-				t.Fatal(err)
-			}
-			return l.missing()
-		})
+		c.await(t, l.missing)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
