@@ -3,7 +3,6 @@ package jetstream
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -16,7 +15,10 @@ func (q *Queue) tellRoom() {
 	q.nc.Publish(q.subjects.free(), nil) // if it fails they look again by themselves
 }
 
-// An intake is where messages arrive that one request asks for at a time.
+// An intake is where messages arrive that one request asks for at a time. It is
+// used again only when the server has certainly done with the request: what came
+// of it later would be taken for what another request has brought, which may be
+// for other types.
 type intake struct {
 	sub   *nats.Subscription
 	inbox string
@@ -32,10 +34,13 @@ const maxIdle = 64
 func (q *Queue) intake() (*intake, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if n := len(q.idle); n > 0 {
+	for n := len(q.idle); n > 0; n = len(q.idle) {
 		in := q.idle[n-1]
 		q.idle = q.idle[:n-1]
-		return in, nil
+		if n, _, err := in.sub.Pending(); n == 0 && err == nil {
+			return in, nil
+		}
+		q.abandon(in) // something has come for a request that was over
 	}
 	in := &intake{inbox: q.nc.NewInbox()}
 	var err error
@@ -85,7 +90,7 @@ func (c *consumer) pull(ctx context.Context, p pull) (msgs []*nats.Msg, err erro
 	}
 	link := c.q.restart.await()
 	if err := c.q.nc.PublishRequest(apiPrefix+"CONSUMER.MSG.NEXT."+c.q.subjects.stream+"."+c.name, in.inbox, body); err != nil {
-		c.q.reuse(in)
+		in.end()
 		return nil, err
 	}
 	wait, cancel := withGrace(ctx, request.Expires+answerWait, graceWait)
@@ -107,14 +112,15 @@ func (c *consumer) pull(ctx context.Context, p pull) (msgs []*nats.Msg, err erro
 				return msgs, nil
 			}
 		case err == nil:
-			if over, err := statusOf(m); over {
+			switch over, err := statusOf(m); {
+			case over && err == nil:
 				c.q.reuse(in)
+				return msgs, nil
+			case over:
+				c.q.abandon(in)
 				return msgs, err
 			}
-		case errors.Is(err, nats.ErrNoResponders):
-			c.q.reuse(in)
-			return msgs, err
-		case wait.Err() == nil: // not even a subscription any more
+		case wait.Err() == nil: // nobody has got the request, or there is not even a subscription any more
 			in.end()
 			return msgs, err
 		default:
@@ -137,9 +143,8 @@ func statusOf(m *nats.Msg) (over bool, err error) {
 		return false, nil
 	case "404", "408": // nothing there, or not in time
 		return true, nil
-	case "503":
-		return true, nats.ErrNoResponders
-	default:
+	default: // perhaps not the last word: a server that shuts down says so, and still sends messages
+
 		return true, fmt.Errorf("%w: %s %s", errPullEnded, status, strings.TrimSpace(m.Header.Get("Description")))
 	}
 }
@@ -152,7 +157,7 @@ func (c *consumer) giveUp(in *intake, p pull) (msgs []*nats.Msg) {
 		return nil
 	}
 	if p.wait == 0 || nc.ConnectedClusterName() != "" {
-		c.q.background.Go(func() { c.linger(in) })
+		c.q.abandon(in)
 		return nil
 	}
 	// The server may have a message for this request in hand. So the client keeps
@@ -176,24 +181,26 @@ func (c *consumer) giveUp(in *intake, p pull) (msgs []*nats.Msg) {
 	}
 }
 
-// linger gives back what comes of a request that was given up, until the server
+// abandon gives back what comes of a request that was given up, until the server
 // has forgotten it. In a cluster, a message may be on its way from one server to
 // another for a subscription that is over: so this one lives on.
-func (c *consumer) linger(in *intake) {
-	defer in.end()
-	ctx, cancel := context.WithTimeout(c.q.life, pullWait+answerWait)
-	defer cancel()
-	for {
-		m, err := in.sub.NextMsgWithContext(ctx)
-		if err != nil {
-			return
+func (q *Queue) abandon(in *intake) {
+	q.background.Go(func() {
+		defer in.end()
+		ctx, cancel := context.WithTimeout(q.life, pullWait+answerWait)
+		defer cancel()
+		for {
+			m, err := in.sub.NextMsgWithContext(ctx)
+			if err != nil {
+				return
+			}
+			if m.Reply != "" {
+				q.nc.Publish(m.Reply, nakBody) // if it fails, the lease runs out
+				continue
+			}
+			if over, err := statusOf(m); over && err == nil {
+				return
+			}
 		}
-		if m.Reply != "" {
-			c.q.nc.Publish(m.Reply, nakBody) // if it fails, the lease runs out
-			continue
-		}
-		if over, _ := statusOf(m); over {
-			return
-		}
-	}
+	})
 }
