@@ -1,6 +1,9 @@
 package procfs
 
-import "io/fs"
+import (
+	"io/fs"
+	"time"
+)
 
 func SelfAs(proc fs.FS, pid int) (Process, error) { return self(proc, pid) }
 
@@ -17,3 +20,8 @@ func (p Process) KnownAs(proc fs.FS, pid int, exists func(int) bool) bool {
 
 // StartTimeIf is StartTime with another answer to whether there is a process.
 var StartTimeIf = startTime
+
+// Offset is what the time namespace adds.
+func (c BootClock) Offset() time.Duration { return c.offset }
+
+var BootOffset = bootOffset

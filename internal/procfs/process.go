@@ -54,6 +54,7 @@ func namespace(proc fs.FS, kind string) uint64 {
 	if err != nil {
 		return 0
 	}
+	kind, _, _ = strings.Cut(kind, "_") // that for children too
 	digits, _ := strings.CutPrefix(link, kind+":[")
 	n, err := strconv.ParseUint(strings.TrimSuffix(digits, "]"), 10, 64)
 	if err != nil {

@@ -2,7 +2,9 @@ package mqtest
 
 import (
 	"context"
+	"errors"
 	"io/fs"
+	"time"
 
 	"ipcmq/mq"
 )
@@ -72,6 +74,24 @@ var exchangePromises = []promise{
 			f.Fatal(err)
 		}
 		f.empty()
+	}},
+
+	{"HandlesHaveOneClock", func(f *fixture) {
+		one, ok := f.q.(mq.Clocked)
+		if !ok {
+			return
+		}
+		before, err := one.Clock(f.patient())
+		if errors.Is(err, errors.ErrUnsupported) {
+			return
+		}
+		if err != nil {
+			f.Fatalf("Clock: %v", err)
+		}
+		after, err := f.handle().(mq.Clocked).Clock(f.patient())
+		if err != nil || after.ID != before.ID || after.Time < before.Time || after.Time > before.Time+time.Hour {
+			f.Errorf("Clock: %v, then %v, %v", before, after, err)
+		}
 	}},
 
 	{"RemovedInboxesDoNotExist", func(f *fixture) {
