@@ -45,6 +45,7 @@ const DefaultMaxUnanswered = 32
 type Client struct {
 	queue    mq.Queue
 	exchange mq.Exchange // the same
+	clock    mq.Clocked  // the same; nil if it has none
 	spin     time.Duration
 	timeout  time.Duration // 0 for none
 	stats    clientCounters
@@ -72,6 +73,7 @@ func NewClient(q mq.Queue, cfg *ClientConfig) (*Client, error) {
 		c = *cfg
 	}
 	client := &Client{queue: q, exchange: exchange, spin: reader.Spin(q, c.Spin), timeout: max(c.Timeout, 0)}
+	client.clock, _ = mq.As[mq.Clocked](q)
 	if c.Timeout == 0 {
 		client.timeout = DefaultTimeout
 	}
@@ -114,7 +116,8 @@ func nameOf(q mq.Queue, t int64) string {
 // t.
 //
 // The deadline of ctx, or else that of ClientConfig.Timeout, travels with the
-// request: no server begins to handle it later.
+// request, by a clock that client and server share: no server begins to handle it
+// later.
 //
 // Requests that nobody takes stay in the queue after their deadlines, and cost
 // others their room. So a client leaves no more than
@@ -155,7 +158,7 @@ func (c *Client) Request(ctx context.Context, t int64, data []byte) ([]byte, err
 	}
 	defer c.calls.Done()
 	h := header{kind: kindRequest, id: call.id, token: in.token, address: in.queue.Address(), metadata: metadata}
-	h.deadline, _ = ctx.Deadline()
+	h.setDeadline(ctx, c.clock)
 	b := h.append(make([]byte, 0, size), data)
 	err = c.queue.Send(ctx, mq.Message{Type: t, Data: b})
 	service.left(size, err == nil)
@@ -206,7 +209,7 @@ func (c *Client) admit(ctx context.Context, t int64, v *service, md Metadata, da
 		if err != nil {
 			return nil, nil, 0, err
 		}
-		size := int64(header{address: in.queue.Address(), metadata: md}.size() + len(data))
+		size := int64(header{address: in.queue.Address(), metadata: md}.size() + dueSize + len(data))
 		if err = v.admit(ctx, size, in); err == nil {
 			return in, call, size, nil
 		}

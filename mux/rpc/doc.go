@@ -57,6 +57,29 @@
 //	             key, the length of the value (2 bytes), the value; no key twice
 //	40+n+m       payload; for an error, its text in UTF-8
 //
+// A key that begins with a zero is that of a field of the header. A receiver skips
+// the fields that it does not know, and what is in one behind that which it
+// expects. These are known:
+//
+//	0 'd'  deadline of a request by the clock of the queue: the 16 bytes of the
+//	       clock's id, and the time (8 bytes) in nanoseconds
+//
+// The clock of a kernel queue is CLOCK_BOOTTIME in the initial time namespace: a
+// process in another one takes its offset off, which is in /proc/self/timens_offsets,
+// or sends no such field if /proc/self/ns/time and time_for_children differ. Its id
+// is that of the boot, in /proc/sys/kernel/random/boot_id. That of a queue on other
+// hosts is the clock of the server that stores it. A server goes by it if it can
+// read the same clock, and otherwise by the deadline at 24, which is that of the wall
+// clock of the client.
+//
+// # Other versions of the header
+//
+// In every version the bytes 0 to 23, 32 and 33, and 40 to 39+n, are as above. What
+// may be ignored is added to version 1 as a field; what must not be is another
+// version. A receiver discards what has a version or a kind that it does not know;
+// a server may answer a request with the error 7, in version 1. So a client can
+// speak version 1 to every server, and a server answers each client in its own.
+//
 // # Inboxes
 //
 // The address of a System V inbox is "sysv:" and the decimal id of the queue. It is
@@ -91,13 +114,17 @@
 // error 5. It sends one reply or error for each other one, copying id and token,
 // and gives up a reply only if the inbox stays full until the deadline of the
 // request. A client ignores messages in its inbox whose token or id it does not
-// know. The directory examples/rpc/c has a client and a server in C; that server
-// waits for room for a tenth of a second only.
+// know. The directory examples/rpc/c has a client and a server in C.
 //
 // # Caveats
 //
-// Deadlines travel as wall-clock time: a clock that is set meanwhile makes
-// servers see them early or late.
+// Where client and server cannot read the same clock, since one of them is older or
+// has no /proc, or a bridge carries requests to another host, deadlines are those of
+// wall clocks: one that differs, or is set meanwhile, makes a server see them early
+// or late. An error that comes from that says so.
+//
+// CLOCK_BOOTTIME goes on while the system is suspended, and the timers of Go do not:
+// a server sees a request of before as expired, and its client learns that at once.
 //
 // A request does not say who sent it. Whoever may write to the queue may send
 // one, and name the inbox of another client: that one discards the reply.

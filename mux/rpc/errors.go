@@ -40,8 +40,9 @@ const (
 	CodePanicked   Code = 2 // the handler panicked
 	CodeTooLarge   Code = 3 // the reply does not fit into the inbox
 	CodeNoAnswer   Code = 4 // the handler ended its goroutine, as runtime.Goexit does
-	CodeExpired    Code = 5 // the deadline had passed before the request was handled, by the clock of the server
+	CodeExpired    Code = 5 // the deadline had passed before the request was handled
 	CodeBadRequest Code = 6 // the request could not be decoded, see Method
+	CodeVersion    Code = 7 // the server does not know the version of the request's header
 )
 
 // String returns the code in words.
@@ -59,6 +60,8 @@ func (c Code) String() string {
 		return "bad request"
 	case CodeExpired:
 		return "expired"
+	case CodeVersion:
+		return "unknown version"
 	}
 	return fmt.Sprintf("code %d", uint16(c))
 }

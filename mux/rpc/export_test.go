@@ -1,6 +1,10 @@
 package rpc
 
-import "time"
+import (
+	"time"
+
+	"ipcmq/mq"
+)
 
 var ParseHeader = parseHeader
 
@@ -41,3 +45,12 @@ func MakeHeaderWith(address string, md Metadata) Header {
 
 // Metadata returns the metadata.
 func (h header) Metadata() Metadata { return h.metadata }
+
+// Due returns the deadline by the clock of the queue.
+func (h header) Due() mq.ClockTime { return h.due }
+
+// WithDue returns h with a deadline by the clock of the queue.
+func (h header) WithDue(due mq.ClockTime) Header {
+	h.due = due
+	return h
+}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"ipcmq/mq"
 )
 
 // The header of requests and replies; the package documentation specifies it.
@@ -36,19 +38,28 @@ type header struct {
 	code     Code // of an error
 	id       uint64
 	token    uint64
-	deadline time.Time // zero: none
-	address  string    // of the inbox, in requests
+	deadline time.Time    // by the wall clock; zero: none
+	address  string       // of the inbox, in requests
+	due      mq.ClockTime // the deadline by the clock of the queue, if that has one
 	metadata Metadata
 }
 
 // size is that of the header with all that belongs to it.
 func (h header) size() int {
 	n, _ := h.metadata.size("") // checked before
+	if h.due.ID != ([16]byte{}) {
+		n += dueSize
+	}
 	return headerSize + len(h.address) + n
 }
 
-// errHeader: the bytes are not a request or reply of this version.
-var errHeader = errors.New("not a request or reply")
+var (
+	// errHeader: the bytes are not a request or reply of this version.
+	errHeader = errors.New("not a request or reply")
+
+	// errVersion: they may be one of another version.
+	errVersion = fmt.Errorf("%w of version %d", errHeader, headerVersion)
+)
 
 // append adds the header and the payload to b.
 func (h header) append(b, payload []byte) []byte {
@@ -67,12 +78,15 @@ func (h header) append(b, payload []byte) []byte {
 	b = binary.LittleEndian.AppendUint16(b, uint16(size))
 	b = append(b, 0, 0, 0, 0)
 	b = append(b, h.address...)
+	if h.due.ID != ([16]byte{}) {
+		b = appendDue(b, h.due)
+	}
 	b = h.metadata.append(b)
 	return append(b, payload...)
 }
 
 // parseHeader returns the header and the payload of a message. The payload is
-// part of b.
+// part of b. With errVersion, the kind, the id, the token and the address are known.
 func parseHeader(b []byte) (header, []byte, error) {
 	bad := func(format string, args ...any) (header, []byte, error) {
 		return header{}, nil, fmt.Errorf("%w: %s", errHeader, fmt.Sprintf(format, args...))
@@ -83,19 +97,11 @@ func parseHeader(b []byte) (header, []byte, error) {
 	if [4]byte(b) != headerMagic {
 		return bad("it begins with %q instead of %q", b[:4], headerMagic[:])
 	}
-	if b[4] != headerVersion {
-		return bad("version %d; this is version %d", b[4], headerVersion)
-	}
 	h := header{
 		kind:  kind(b[5]),
 		code:  Code(binary.LittleEndian.Uint16(b[6:])),
 		id:    binary.LittleEndian.Uint64(b[8:]),
 		token: binary.LittleEndian.Uint64(b[16:]),
-	}
-	switch h.kind {
-	case kindRequest, kindReply, kindError:
-	default:
-		return bad("kind %d", h.kind)
 	}
 	if ns := int64(binary.LittleEndian.Uint64(b[24:])); ns != 0 {
 		h.deadline = time.Unix(0, ns)
@@ -105,12 +111,19 @@ func parseHeader(b []byte) (header, []byte, error) {
 		return bad("an address of %d bytes in a message of %d", n, len(b))
 	}
 	h.address = string(b[headerSize : headerSize+n])
+	if b[4] != headerVersion { // in all versions, what was read so far is where it is
+		return h, nil, fmt.Errorf("%w: version %d", errVersion, b[4])
+	}
+	switch h.kind {
+	case kindRequest, kindReply, kindError:
+	default:
+		return bad("kind %d", h.kind)
+	}
 	rest, m := b[headerSize+n:], int(binary.LittleEndian.Uint16(b[34:]))
 	if m > len(rest) {
 		return bad("metadata of %d bytes in a message of %d", m, len(b))
 	}
-	var ok bool
-	if h.metadata, ok = parseMetadata(rest[:m]); !ok {
+	if !h.parseMetadata(rest[:m]) {
 		return bad("%d bytes that are no metadata", m)
 	}
 	return h, rest[m:], nil

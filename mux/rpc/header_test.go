@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"ipcmq/mq"
 	"ipcmq/mux/rpc"
 )
 
@@ -27,11 +28,14 @@ var headers = []struct {
 	deadline time.Time
 	address  string
 	payload  string
+	due      mq.ClockTime
 }{
-	{"request", rpc.KindRequest, 0, 1, 0x0123456789abcdef, time.Unix(1_700_000_000, 123_456_789), "sysv:32769", "hello"},
-	{"request_without_deadline", rpc.KindRequest, 0, 0xffffffffffffffff, 1, time.Time{}, "posix:/ipcmq-inbox-1-2-A", ""},
-	{"reply", rpc.KindReply, 0, 1, 0x0123456789abcdef, time.Time{}, "", "\x00\x01\xfe\xff"},
-	{"error", rpc.KindError, rpc.CodePanicked, 258, 0x0123456789abcdef, time.Time{}, "", "handler panicked: ö"},
+	{"request", rpc.KindRequest, 0, 1, 0x0123456789abcdef, time.Unix(1_700_000_000, 123_456_789), "sysv:32769", "hello", mq.ClockTime{}},
+	{"request_by_the_clock_of_the_queue", rpc.KindRequest, 0, 1, 0x0123456789abcdef, time.Unix(1_700_000_000, 123_456_789), "sysv:32769", "hello",
+		mq.ClockTime{ID: [16]byte{0x0a, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xf9}, Time: time.Hour + 5}},
+	{"request_without_deadline", rpc.KindRequest, 0, 0xffffffffffffffff, 1, time.Time{}, "posix:/ipcmq-inbox-1-2-A", "", mq.ClockTime{}},
+	{"reply", rpc.KindReply, 0, 1, 0x0123456789abcdef, time.Time{}, "", "\x00\x01\xfe\xff", mq.ClockTime{}},
+	{"error", rpc.KindError, rpc.CodePanicked, 258, 0x0123456789abcdef, time.Time{}, "", "handler panicked: ö", mq.ClockTime{}},
 }
 
 // TestHeadersAreTheirGoldenFiles holds the bytes that programs in other
@@ -39,7 +43,7 @@ var headers = []struct {
 func TestHeadersAreTheirGoldenFiles(t *testing.T) {
 	for _, c := range headers {
 		t.Run(c.name, func(t *testing.T) {
-			got := rpc.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).Append(nil, []byte(c.payload))
+			got := rpc.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).WithDue(c.due).Append(nil, []byte(c.payload))
 			file := filepath.Join("testdata", c.name+".golden")
 			if *update {
 				var b strings.Builder
@@ -62,7 +66,7 @@ func TestHeadersAreTheirGoldenFiles(t *testing.T) {
 				t.Errorf("got  %x\nwant %x", got, want)
 			}
 			h, payload, err := rpc.ParseHeader(want)
-			if err != nil || string(payload) != c.payload || h.Address() != c.address || !h.Deadline().Equal(c.deadline) {
+			if err != nil || string(payload) != c.payload || h.Address() != c.address || !h.Deadline().Equal(c.deadline) || h.Due() != c.due {
 				t.Errorf("parsed %+v, %q, %v", h, payload, err)
 			}
 			if again := h.Append(nil, payload); !bytes.Equal(again, want) {
@@ -99,8 +103,14 @@ func TestHeadersAreAsSpecified(t *testing.T) {
 			binary.LittleEndian.PutUint64(want[24:], uint64(c.deadline.UnixNano()))
 		}
 		binary.LittleEndian.PutUint16(want[32:], uint16(len(c.address)))
-		want = append(want, c.address+c.payload...)
-		got := rpc.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).Append(nil, []byte(c.payload))
+		want = append(want, c.address...)
+		if c.due.ID != [16]byte{} {
+			want[34] = 29
+			want = append(append(want, 2, 0, 'd', 24, 0), c.due.ID[:]...)
+			want = binary.LittleEndian.AppendUint64(want, uint64(c.due.Time))
+		}
+		want = append(want, c.payload...)
+		got := rpc.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).WithDue(c.due).Append(nil, []byte(c.payload))
 		if !bytes.Equal(got, want) {
 			t.Errorf("%s:\ngot  %x\nwant %x", c.name, got, want)
 		}
@@ -147,11 +157,12 @@ func TestDeadlinesThatDoNotFitAreNone(t *testing.T) {
 
 func FuzzParseHeader(f *testing.F) {
 	for _, c := range headers {
-		f.Add(rpc.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).Append(nil, []byte(c.payload)))
+		f.Add(rpc.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).WithDue(c.due).Append(nil, []byte(c.payload)))
 	}
 	f.Add([]byte{})
 	f.Add(rpc.MakeHeaderWith("sysv:1", rpc.Metadata{"a": "b", "traceparent": "00-0af7"}).Append(nil, []byte("x")))
 	f.Add(rpc.MakeHeaderWith("", rpc.Metadata{"a": ""}).Append(nil, nil))
+	f.Add(append(bytes.Replace(rpc.NewHeader("sysv:1"), []byte("\x06\x00\x00"), []byte("\x06\x00\x08"), 1), "\x02\x00z\x03\x00abcx"...))
 	f.Add(rpc.NewHeader("x")[:39])
 	f.Add(append(rpc.NewHeader("")[:32], 0xff, 0xff, 0, 0, 0, 0, 0, 0))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -167,11 +178,11 @@ func FuzzParseHeader(f *testing.F) {
 			t.Fatalf("an address of %d and a payload of %d in %d bytes", len(h.Address()), len(payload), len(b))
 		}
 		again := h.Append(nil, payload)
-		if h2, payload2, err := rpc.ParseHeader(again); err != nil || !bytes.Equal(payload2, payload) || !maps.Equal(h2.Metadata(), h.Metadata()) {
+		if h2, payload2, err := rpc.ParseHeader(again); err != nil || !bytes.Equal(payload2, payload) || !maps.Equal(h2.Metadata(), h.Metadata()) || h2.Due() != h.Due() {
 			t.Fatalf("parsed again: %+v, %q, %v", h2, payload2, err)
 		}
-		if len(h.Metadata()) > 1 {
-			return // the pairs may have had another order
+		if len(h.Metadata()) > 1 || len(again) != len(before) || h.Due().ID != [16]byte{} && len(h.Metadata()) > 0 {
+			return // the pairs may have had another order, or were fields that are unknown
 		}
 		// Everything but the bytes kept free, and a deadline too far away.
 		copy(before[36:40], again[36:40])

@@ -57,6 +57,20 @@ func newPOSIXQueue(tb testing.TB) *posix.Queue {
 
 var posixQueues atomic.Int64
 
+// newInbox makes an inbox that is removed after the test.
+func newInbox(tb testing.TB, q mq.Exchange) mq.Inbox {
+	tb.Helper()
+	in, err := q.NewInbox()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		in.Remove()
+		in.Close()
+	})
+	return in
+}
+
 // newClient makes a client that is closed after the test.
 func newClient(tb testing.TB, q mq.Queue) *rpc.Client {
 	tb.Helper()

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -13,18 +14,24 @@ import (
 
 // Metadata goes with a request or a reply beside its payload, such as a trace
 // context or a content type. Keys and values are any bytes; a key is 1 to 255 bytes
-// long.
+// long, and does not begin with a zero.
 type Metadata map[string]string
 
 // MaxMetadata is how many bytes the metadata of a request or reply may take: those
 // of keys and values, and 3 for each pair.
-const MaxMetadata = 1024
+const MaxMetadata = 960
+
+// maxSection is how many bytes there may be of metadata and fields.
+const maxSection = 1024
 
 // size returns how many bytes the metadata takes, or an error if that is too much.
 func (md Metadata) size(op string) (n int, err error) {
 	for key, value := range md {
 		if len(key) == 0 || len(key) > 255 {
 			return 0, &mq.Error{Op: op, Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf("metadata: the key %.20q has %d bytes, not 1 to 255", key, len(key))}
+		}
+		if key[0] == fieldMark {
+			return 0, &mq.Error{Op: op, Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf("metadata: the key %.20q begins with a zero, as only those of this package do", key)}
 		}
 		n += 3 + len(key) + len(value)
 	}
@@ -45,32 +52,43 @@ func (md Metadata) append(b []byte) []byte {
 	return b
 }
 
-// parseMetadata returns what append has made of metadata, nil if b is empty.
-func parseMetadata(b []byte) (Metadata, bool) {
-	if len(b) == 0 {
-		return nil, true
+// parseMetadata reads what append has made of fields and metadata.
+func (h *header) parseMetadata(b []byte) bool {
+	if len(b) > maxSection {
+		return false
 	}
-	if len(b) > MaxMetadata {
-		return nil, false
-	}
-	md := make(Metadata)
+	var fields []byte // those that are known, of which each may be there once
 	for len(b) > 0 {
 		n := int(b[0])
 		if n == 0 || len(b) < 1+n+2 {
-			return nil, false
+			return false
 		}
-		key, rest := string(b[1:1+n]), b[1+n:]
+		key, rest := b[1:1+n], b[1+n:]
 		n = int(binary.LittleEndian.Uint16(rest))
 		if len(rest) < 2+n {
-			return nil, false
+			return false
 		}
-		if _, double := md[key]; double {
-			return nil, false
-		}
-		md[key] = string(rest[2 : 2+n])
+		value := rest[2 : 2+n]
 		b = rest[2+n:]
+		if key[0] == fieldMark {
+			known, ok := h.parseField(key, value)
+			if !ok || known && bytes.Contains(fields, key[1:]) {
+				return false
+			}
+			if known {
+				fields = append(fields, key[1])
+			}
+			continue
+		}
+		if h.metadata == nil {
+			h.metadata = make(Metadata)
+		}
+		if _, double := h.metadata[string(key)]; double {
+			return false
+		}
+		h.metadata[string(key)] = string(value)
 	}
-	return md, true
+	return true
 }
 
 type (

@@ -197,7 +197,7 @@ func TestForeignAndDuplicateRepliesAreDiscarded(t *testing.T) {
 	defer inbox.Close()
 	reply := func(change func(b []byte), payload string) {
 		b := bytes.Clone(raw[:40])
-		b[5], b[32] = 2, 0 // a reply, without an address
+		b[5], b[32], b[34] = 2, 0, 0 // a reply, without an address or fields
 		change(b)
 		if err := inbox.Send(t.Context(), mq.Message{Type: 1, Data: append(b, payload...)}); err != nil {
 			t.Fatal(err)

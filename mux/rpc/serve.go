@@ -31,18 +31,20 @@ func (s *server) serve(m mq.Message, replaced *bool) {
 	}
 	if err != nil {
 		s.cfg.Stats.Malformed.Add(1)
+		if errors.Is(err, errVersion) && h.kind == kindRequest {
+			s.tell(h, CodeVersion, fmt.Sprintf("this server knows version %d of the header", headerVersion))
+		}
 		s.report(m, fmt.Errorf("%w: %w", ErrNotRequest, err))
 		return
 	}
 	ctx, cancel := s.work, context.CancelFunc(func() {})
-	if !h.deadline.IsZero() {
-		now := time.Now()
-		h.deadline = now.Add(h.deadline.Sub(now)) // from here on, no clock that is set changes it
+	limit := limitOf(ctx, h, s.clock)
+	if h.deadline = limit.at; !h.deadline.IsZero() {
 		ctx, cancel = context.WithDeadline(ctx, h.deadline)
 	}
 	defer cancel()
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		s.expired(m, h)
+		s.expired(m, h, limit)
 		return
 	}
 	if !h.deadline.IsZero() {
@@ -84,18 +86,23 @@ func (s *server) replaceAt(at time.Time, m mq.Message) (replaced func() bool) {
 }
 
 // expired counts and reports a request that came too late, and tells its client,
-// which may still wait if its clock is another one. That is not worth waiting for
-// room in the inbox.
-func (s *server) expired(m mq.Message, h header) {
+// which may still wait if its clock is another one.
+func (s *server) expired(m mq.Message, h header, l limit) {
 	s.cfg.Stats.Expired.Add(1)
-	defer s.report(m, fmt.Errorf("%w: its deadline was %v", ErrExpired, h.deadline.Round(0)))
+	text := "the request came " + l.late()
+	s.tell(h, CodeExpired, text)
+	s.report(m, fmt.Errorf("%w: %s", ErrExpired, text))
+}
+
+// tell answers a request that is not handled with an error, which is not worth
+// waiting for room in the inbox.
+func (s *server) tell(h header, code Code, text string) {
 	inbox, err := s.exchange.OpenInbox(h.address)
 	if err != nil {
 		return
 	}
 	defer inbox.Close()
-	text := fmt.Sprintf("the request came %v after its deadline", time.Since(h.deadline).Round(time.Millisecond))
-	a := header{kind: kindError, code: CodeExpired, id: h.id, token: h.token}
+	a := header{kind: kindError, code: code, id: h.id, token: h.token}
 	_ = inbox.TrySend(mq.Message{Type: replyType, Data: a.append(nil, []byte(text))})
 }
 
@@ -140,7 +147,7 @@ func (s *server) settle(m mq.Message, h header, a answer) {
 	a.id, a.token = h.id, h.token
 	if !h.deadline.IsZero() && !time.Now().Before(h.deadline) {
 		count.Expired.Add(1)
-		s.report(m, fmt.Errorf("%w: handled after its deadline %v", ErrExpired, h.deadline.Round(0)))
+		s.report(m, fmt.Errorf("%w: handled until %v after its deadline", ErrExpired, time.Since(h.deadline).Round(time.Millisecond)))
 		return
 	}
 	if err := s.reply(m, h, a); err != nil {

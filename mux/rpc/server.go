@@ -147,6 +147,7 @@ func newServer(q mq.Queue, what string, h Handler, cfg *Config) (*server, error)
 		free: make(chan struct{}, c.Concurrency),
 		jobs: make(chan mq.Message),
 	}
+	s.clock, _ = mq.As[mq.Clocked](q)
 	s.outbox = newOutbox(exchange, s.workers.Go, s.lost)
 	return s, nil
 }
@@ -181,6 +182,7 @@ func (c *Config) complete(q mq.Queue, h Handler) error {
 // each only when a worker is free.
 type server struct {
 	exchange mq.Exchange
+	clock    mq.Clocked // the same; nil if it has none
 	handler  Handler
 	cfg      Config
 	name     string            // of the requests, in errors
