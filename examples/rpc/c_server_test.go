@@ -98,6 +98,28 @@ func request(deadline int64, address, payload string) []byte {
 	return append(append(b, address...), payload...)
 }
 
+// withMetadata returns a request with fields and metadata, and the text "hello".
+func withMetadata(deadline int64, address, metadata string) []byte {
+	b := request(deadline, address, metadata+"hello")
+	b[34] = byte(len(metadata))
+	return b
+}
+
+// due returns the field with the deadline by the clock of q.
+func due(t *testing.T, q *sysv.Queue, left time.Duration) string {
+	t.Helper()
+	now, err := q.Clock(t.Context())
+	if err != nil {
+		testutil.Lacking(t, "the time since the boot: "+err.Error())
+	}
+	at := left // the first and the last time that there is are meant as they are
+	if left != math.MinInt64 && left != math.MaxInt64 {
+		at += now.Time
+	}
+	b := append([]byte{2, 0, 'd', 24, 0}, now.ID[:]...)
+	return string(binary.LittleEndian.AppendUint64(b, uint64(at)))
+}
+
 // reply is a reply or an error to it.
 func reply(kind, code byte, payload string) string {
 	b := append([]byte("ipcq"), 1, kind, code, 0)
@@ -189,6 +211,12 @@ func TestCServerTrustsNothing(t *testing.T) {
 		edit(32, 255, 255),
 		edit(34, 6),     // more metadata than there is payload
 		edit(34, 1, 16), // more than there may be
+		withMetadata(0, inbox.Address(), "\x02\x00d\x03\x00abc"), // fields that are none
+		withMetadata(0, inbox.Address(), "\x01k\x05\x00v"),
+		withMetadata(0, inbox.Address(), "\x09k\x00\x00"),
+		withMetadata(0, inbox.Address(), "\x00\x00\x00"),
+		withMetadata(0, inbox.Address(), "\x01k"),
+		withMetadata(0, inbox.Address(), due(t, q, time.Minute)+due(t, q, time.Minute)),
 		request(0, "sysv:1", "")[:45],
 		request(0, "sysv:"+strings.Repeat("0", 251), ""),
 	}
@@ -196,6 +224,9 @@ func TestCServerTrustsNothing(t *testing.T) {
 		request(1, inbox.Address(), "hello"),
 		request(time.Now().UnixNano(), inbox.Address(), "hello"),
 		request(math.MinInt64, inbox.Address(), "hello"),
+		// The clock of the queue goes before that of the wall.
+		withMetadata(time.Now().Add(time.Hour).UnixNano(), inbox.Address(), due(t, q, -time.Hour)),
+		withMetadata(0, inbox.Address(), due(t, q, math.MinInt64)),
 	}
 	var refused [][]byte
 	for _, address := range []string{
@@ -214,13 +245,17 @@ func TestCServerTrustsNothing(t *testing.T) {
 	}
 	send(t, q, request(0, full.Address(), "hello"))
 	send(t, q, request(math.MaxInt64, inbox.Address(), "hello"))
-	// Metadata is skipped.
-	with := request(0, inbox.Address(), "\x01k\x01\x00vhello")
-	with[34] = 5
-	send(t, q, with)
+	// Metadata is skipped, and so are fields that are unknown.
+	send(t, q, withMetadata(0, inbox.Address(), "\x01k\x01\x00v\x02\x00z\x01\x00v"))
+	send(t, q, withMetadata(1, inbox.Address(), due(t, q, time.Minute)))
+	send(t, q, withMetadata(1, inbox.Address(), due(t, q, math.MaxInt64)))
+	foreign := []byte(due(t, q, -time.Hour)) // another clock
+	foreign[5]++
+	send(t, q, withMetadata(time.Now().Add(time.Hour).UnixNano(), inbox.Address(), string(foreign)))
 	send(t, q, request(0, "sysv:00000000"+inbox.Address()[5:], ""))
-	expect(t, inbox, reply(2, 0, "HELLO"))
-	expect(t, inbox, reply(2, 0, "HELLO"))
+	for range 5 {
+		expect(t, inbox, reply(2, 0, "HELLO"))
+	}
 	expect(t, inbox, reply(3, 1, "nothing to put in upper case"))
 
 	for _, victim := range []*sysv.Queue{private, keyed, other} {
@@ -228,7 +263,7 @@ func TestCServerTrustsNothing(t *testing.T) {
 			t.Errorf("%v has %q, %v", victim, m.Data, err)
 		}
 	}
-	s.end(t, fmt.Sprintf("handled 4, malformed %d, expired %d, refused %d, replies lost 1\n",
+	s.end(t, fmt.Sprintf("handled 7, malformed %d, expired %d, refused %d, replies lost 1\n",
 		len(malformed), len(expired), len(refused)))
 }
 
@@ -260,4 +295,47 @@ func TestCServerKeepsToTheLimitsOfTheSystem(t *testing.T) {
 	send(t, q, request(0, small.Address(), text))
 	expect(t, small, reply(3, 3, "the reply does not fit into the inbox"))
 	s.end(t, "handled 2, malformed 0, expired 0, refused 0, replies lost 0\n")
+}
+
+// A reply that finds no room is kept until the deadline of its request, and nobody
+// else waits for that.
+func TestCServerKeepsRepliesThatFindNoRoom(t *testing.T) {
+	q := newQueue(t)
+	s := startServer(t, q)
+	slow, gone, dead, other := newInbox(t, q), newInbox(t, q), newInbox(t, q), newInbox(t, q)
+	for _, in := range []mq.Inbox{slow, gone, dead} {
+		for in.TrySend(mq.Message{Type: 1, Data: make([]byte, 100)}) == nil {
+		}
+		for in.TrySend(mq.Message{Type: 1}) == nil {
+		}
+	}
+	minute := due(t, q, time.Minute)
+	const n = 20
+	for i := range n {
+		b := withMetadata(0, slow.Address(), minute)
+		send(t, q, append(b, fmt.Sprint(i)...))
+	}
+	send(t, q, withMetadata(0, gone.Address(), minute))
+	send(t, q, withMetadata(0, dead.Address(), due(t, q, 300*time.Millisecond)))
+	send(t, q, withMetadata(0, other.Address(), minute))
+	expect(t, other, reply(2, 0, "HELLO"))
+	if err := gone.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(300 * time.Millisecond) // a client that is stopped
+	for i := 0; i < n; {
+		m, err := slow.Receive(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.HasPrefix(m.Data, []byte("ipcq")) {
+			if want := reply(2, 0, fmt.Sprint("HELLO", i)); string(m.Data) != want {
+				t.Fatalf("got %q, want %q", m.Data, want)
+			}
+			i++
+		}
+	}
+	send(t, q, withMetadata(0, other.Address(), minute)) // so that it has looked at the one that is late
+	expect(t, other, reply(2, 0, "HELLO"))
+	s.end(t, fmt.Sprintf("handled %d, malformed 0, expired 0, refused 0, replies lost 2\n", n+4))
 }

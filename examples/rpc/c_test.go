@@ -168,7 +168,7 @@ func TestCClientTakesOnlyItsOwnReply(t *testing.T) {
 	}
 	r := asked.Data
 	n := 40 + int(binary.LittleEndian.Uint16(r[32:]))
-	if string(r[n:]) != "hello" {
+	if m := int(binary.LittleEndian.Uint16(r[34:])); m != 29 || string(r[n+m:]) != "hello" { // with the field of its deadline
 		t.Fatalf("the client sent %q", r)
 	}
 	inbox, err := q.OpenInbox(string(r[40:n]))
@@ -180,7 +180,7 @@ func TestCClientTakesOnlyItsOwnReply(t *testing.T) {
 	// edit returns a reply, with one byte of the header changed.
 	edit := func(at int, value byte, text string) []byte {
 		b := append(bytes.Clone(r[:40]), text...)
-		b[5], b[32] = 2, 0
+		b[5], b[32], b[34] = 2, 0, 0
 		b[at] = value
 		return b
 	}
@@ -195,6 +195,7 @@ func TestCClientTakesOnlyItsOwnReply(t *testing.T) {
 		edit(32, 200, "with an address longer than the message"),
 		edit(33, 1, "with an address too long"),
 		edit(34, 200, "with more metadata than the message has"),
+		edit(34, 5, "\x01k\x09\x00v with metadata that is none"),
 		edit(5, 2, "the reply"),
 		edit(5, 2, "once more"),
 	} {

@@ -17,6 +17,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "ipcmq.h"
 
 enum { SIZE = 65536 }; /* of the largest message here */
@@ -117,9 +118,9 @@ static void make_inbox(void)
 		die("the new inbox");
 }
 
-/* Sends a request and waits for its reply until the deadline. Returns 0, or 1
- * if there was none or an error. */
-static int request(int queue, long type, const struct ipcmq_header *h, const char *text)
+/* Sends a request and waits for its reply until the deadline, which is that of
+ * CLOCK_BOOTTIME. Returns 0, or 1 if there was none or an error. */
+static int request(int queue, long type, const struct ipcmq_header *h, int64_t deadline, const char *text)
 {
 	struct ipcmq_header reply;
 	size_t length = strlen(text), start = ipcmq_encode(message.data, h);
@@ -132,7 +133,7 @@ static int request(int queue, long type, const struct ipcmq_header *h, const cha
 	while (msgsnd(queue, &message, start + length, 0) == -1) {
 		if (errno != EINTR)
 			die("msgsnd");
-		if (ipcmq_now() >= h->deadline)
+		if (ipcmq_now(CLOCK_BOOTTIME) >= deadline)
 			goto late;
 	}
 	for (;;) {
@@ -140,7 +141,7 @@ static int request(int queue, long type, const struct ipcmq_header *h, const cha
 		if (n == -1 && errno != EINTR)
 			die("msgrcv");
 		if (n == -1) {
-			if (ipcmq_now() >= h->deadline)
+			if (ipcmq_now(CLOCK_BOOTTIME) >= deadline)
 				goto late;
 			continue;
 		}
@@ -166,6 +167,7 @@ int main(int argc, char **argv)
 	int failed = 0;
 	char address[32];
 	struct ipcmq_header h = {.kind = IPCMQ_REQUEST};
+	struct ipcmq_clock clock = ipcmq_open_clock();
 	int queue = argc < 4 ? -1 : (int)ipcmq_number(argv[1], 0, INT_MAX);
 	long type = argc < 4 ? -1 : ipcmq_number(argv[2], 1, LONG_MAX);
 	long patience = argc < 4 ? -1 : ipcmq_number(argv[3], 0, INT_MAX);
@@ -187,8 +189,8 @@ int main(int argc, char **argv)
 	set_timer(1);
 	for (int i = 4; i < argc; i++) {
 		h.id++;
-		h.deadline = ipcmq_now() + (int64_t)patience * 1000000;
-		failed |= request(queue, type, &h, argv[i]);
+		ipcmq_set_deadline(&h, &clock, patience * 1000000LL);
+		failed |= request(queue, type, &h, ipcmq_now(CLOCK_BOOTTIME) + patience * 1000000LL, argv[i]);
 	}
 	set_timer(0);
 	return failed;

@@ -15,6 +15,7 @@ enum {
 	IPCMQ_HEADER = 40,       /* bytes before the address */
 	IPCMQ_MAX_ADDRESS = 255,
 	IPCMQ_MAX_METADATA = 1024,
+	IPCMQ_DUE = 29,          /* bytes of the field with the deadline */
 	IPCMQ_INBOX_MODE = 0611, /* of an inbox; 020 and 002 may be added */
 	IPCMQ_INBOX_MASK = 0755, /* the bits by which it is told from other queues */
 
@@ -43,7 +44,8 @@ struct ipcmq_header {
 	int64_t deadline; /* nanoseconds since 1970, 0 for none */
 	size_t address_size;
 	const unsigned char *address; /* not terminated */
-	size_t metadata_size; /* of what follows the address; not sent, and not looked into, here */
+	const unsigned char *clock;   /* the 16 bytes of the id of the queue's clock, or NULL */
+	int64_t due;                  /* the deadline by that, in nanoseconds */
 };
 
 static inline void ipcmq_put(unsigned char *at, uint64_t value, int bytes)
@@ -60,8 +62,8 @@ static inline uint64_t ipcmq_get(const unsigned char *at, int bytes)
 	return value;
 }
 
-/* Writes the header and the address to b, which has room for both, and returns
- * how many bytes they take: where the payload begins. */
+/* Writes the header, the address and the deadline to b, which has room for all, and
+ * returns how many bytes they take: where the payload begins. */
 static inline size_t ipcmq_encode(unsigned char *b, const struct ipcmq_header *h)
 {
 	memset(b, 0, IPCMQ_HEADER);
@@ -75,7 +77,38 @@ static inline size_t ipcmq_encode(unsigned char *b, const struct ipcmq_header *h
 	ipcmq_put(b + 32, h->address_size, 2);
 	if (h->address_size > 0)
 		memcpy(b + IPCMQ_HEADER, h->address, h->address_size);
-	return IPCMQ_HEADER + h->address_size;
+	size_t start = IPCMQ_HEADER + h->address_size;
+	if (h->clock == NULL)
+		return start;
+	static const unsigned char key[] = {2, 0, 'd', 24, 0}; /* and two lengths */
+	ipcmq_put(b + 34, IPCMQ_DUE, 2);
+	memcpy(b + start, key, sizeof key);
+	memcpy(b + start + 5, h->clock, 16);
+	ipcmq_put(b + start + 21, (uint64_t)h->due, 8);
+	return start + IPCMQ_DUE;
+}
+
+/* Reads the metadata: n bytes of it, of which none is trusted. Only one field is
+ * of interest here; those that are unknown are skipped. Returns 0 if it is none. */
+static inline int ipcmq_decode_metadata(const unsigned char *b, size_t n, struct ipcmq_header *h)
+{
+	while (n > 0) {
+		size_t key = b[0];
+		if (key == 0 || n < 1 + key + 2)
+			return 0;
+		size_t value = (size_t)ipcmq_get(b + 1 + key, 2), all = 1 + key + 2 + value;
+		if (n < all)
+			return 0;
+		if (key == 2 && b[1] == 0 && b[2] == 'd') {
+			if (value < 24 || h->clock != NULL)
+				return 0;
+			h->clock = b + 5;
+			h->due = (int64_t)ipcmq_get(b + 21, 8);
+		}
+		b += all;
+		n -= all;
+	}
+	return 1;
 }
 
 /* Reads the header of a message of n bytes, of which none is trusted. Returns
@@ -94,11 +127,14 @@ static inline size_t ipcmq_decode(const unsigned char *b, size_t n, struct ipcmq
 	h->deadline = (int64_t)ipcmq_get(b + 24, 8);
 	h->address_size = (size_t)ipcmq_get(b + 32, 2);
 	h->address = b + IPCMQ_HEADER;
-	h->metadata_size = (size_t)ipcmq_get(b + 34, 2);
+	h->clock = NULL;
+	h->due = 0;
+	size_t metadata = (size_t)ipcmq_get(b + 34, 2);
 	if (h->address_size > IPCMQ_MAX_ADDRESS || h->address_size > n - IPCMQ_HEADER ||
-	    h->metadata_size > IPCMQ_MAX_METADATA || h->metadata_size > n - IPCMQ_HEADER - h->address_size)
+	    metadata > IPCMQ_MAX_METADATA || metadata > n - IPCMQ_HEADER - h->address_size ||
+	    !ipcmq_decode_metadata(b + IPCMQ_HEADER + h->address_size, metadata, h))
 		return 0;
-	return IPCMQ_HEADER + h->address_size + h->metadata_size;
+	return IPCMQ_HEADER + h->address_size + metadata;
 }
 
 /* Reads an argument between min and max. Returns -1 if it is something else. */
@@ -108,14 +144,6 @@ static inline long ipcmq_number(const char *text, long min, long max)
 	errno = 0;
 	long n = strtol(text, &end, 10);
 	return errno != 0 || end == text || *end != 0 || n < min || n > max ? -1 : n;
-}
-
-/* Nanoseconds since 1970, as in deadlines. */
-static inline int64_t ipcmq_now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 #endif

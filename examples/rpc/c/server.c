@@ -9,13 +9,19 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
+#include <sys/time.h>
 
+#include "clock.h"
 #include "ipcmq.h"
 
-enum { EMPTY = 1024 }; /* our own code of an error */
+enum {
+	EMPTY = 1024,       /* our own code of an error */
+	MAX_KEPT = 1 << 20, /* bytes of the replies that wait for room */
+};
 
 struct message {
 	long type;
@@ -25,6 +31,19 @@ struct message {
 static struct message *in, *out;
 static size_t size; /* of the data in each */
 static unsigned handled, malformed, expired, refused, lost;
+static struct ipcmq_clock queue_clock;
+
+/* A reply that found no room in its inbox: the client is slow, stopped or dead. */
+struct kept {
+	struct kept *next;
+	int inbox;
+	int64_t until; /* by CLOCK_BOOTTIME */
+	size_t n;
+	struct message *message;
+};
+
+static struct kept *kept; /* the oldest first */
+static size_t kept_bytes;
 
 static void die(const char *what)
 {
@@ -40,28 +59,6 @@ static void make_room(size_t n)
 	out = realloc(out, sizeof *out + IPCMQ_HEADER + size);
 	if (in == NULL || out == NULL)
 		die("memory");
-}
-
-/* Receives a request and returns its size, or -1 when the queue is gone. */
-static ssize_t receive(int queue, long type)
-{
-	for (;;) {
-		ssize_t n = msgrcv(queue, in, size, type, 0);
-		if (n >= 0)
-			return n;
-		switch (errno) {
-		case EINTR:
-			break;
-		case E2BIG: /* and the message has stayed in the queue */
-			make_room(2 * size);
-			break;
-		case EIDRM:
-		case EINVAL:
-			return -1;
-		default:
-			die("msgrcv");
-		}
-	}
 }
 
 /* Returns the id of the queue in an address such as "sysv:123", or -1. */
@@ -92,21 +89,113 @@ static int is_inbox(int id, struct msqid_ds *ds)
 	       (ds->msg_perm.mode & IPCMQ_INBOX_MASK) == IPCMQ_INBOX_MODE;
 }
 
-/* Sends a reply of n bytes, without waiting for long: an inbox that stays full
- * belongs to a client that has stopped. */
-static int send_reply(int inbox, size_t n)
+/* Returns whether an older reply than this one waits for room in the inbox. */
+static int waits_before(const struct kept *end, int inbox)
 {
-	const struct timespec pause = {.tv_nsec = 1000000};
-	out->type = IPCMQ_REPLY_TYPE;
-	for (int tries = 0; tries < 100; tries++) {
-		if (msgsnd(inbox, out, n, IPC_NOWAIT) == 0)
+	for (const struct kept *k = kept; k != end; k = k->next)
+		if (k->inbox == inbox)
 			return 1;
-		if (errno == EAGAIN)
-			nanosleep(&pause, NULL);
-		else if (errno != EINTR)
-			return 0;
-	}
 	return 0;
+}
+
+/* Sends a reply, or keeps it until then, so that no other client waits for this
+ * one. */
+static void send_reply(int inbox, size_t n, int64_t until)
+{
+	out->type = IPCMQ_REPLY_TYPE;
+	if (!waits_before(NULL, inbox)) {
+		int failed;
+		do
+			failed = msgsnd(inbox, out, n, IPC_NOWAIT) == -1;
+		while (failed && errno == EINTR);
+		if (!failed)
+			return;
+		if (errno != EAGAIN) {
+			lost++; /* the client is gone */
+			return;
+		}
+	}
+	struct kept *k = malloc(sizeof *k);
+	struct message *m = malloc(sizeof *m + n);
+	if (k == NULL || m == NULL || n > MAX_KEPT - kept_bytes) {
+		free(k);
+		free(m);
+		lost++;
+		return;
+	}
+	memcpy(m, out, sizeof *m + n);
+	*k = (struct kept){.inbox = inbox, .until = until, .n = n, .message = m};
+	struct kept **end = &kept;
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = k;
+	kept_bytes += n;
+}
+
+/* Sends what is kept where there is room now, and gives up that for which nobody
+ * waits any more. */
+static void send_kept(void)
+{
+	for (struct kept **at = &kept; *at != NULL;) {
+		struct kept *k = *at;
+		int waits = waits_before(k, k->inbox);
+		if (!waits && msgsnd(k->inbox, k->message, k->n, IPC_NOWAIT) == -1) {
+			if (errno == EAGAIN || errno == EINTR)
+				waits = 1;
+			else
+				lost++;
+		}
+		if (waits && ipcmq_now(CLOCK_BOOTTIME) < k->until) {
+			at = &k->next;
+			continue;
+		}
+		lost += waits;
+		*at = k->next;
+		kept_bytes -= k->n;
+		free(k->message);
+		free(k);
+	}
+}
+
+/* Does nothing: the signal itself ends a call that sleeps. */
+static void tick(int signal)
+{
+	(void)signal;
+}
+
+/* Has the timer send a signal every 10 milliseconds, or no more. */
+static void set_timer(int on)
+{
+	static int was;
+	struct itimerval t = {0};
+	t.it_interval.tv_usec = t.it_value.tv_usec = on ? 10000 : 0;
+	if (on != was && setitimer(ITIMER_REAL, &t, NULL) == -1)
+		die("setitimer");
+	was = on;
+}
+
+/* Receives a request and returns its size, or -1 when the queue is gone. */
+static ssize_t receive(int queue, long type)
+{
+	for (;;) {
+		send_kept();
+		set_timer(kept != NULL);
+		ssize_t n = msgrcv(queue, in, size, type, 0);
+		if (n >= 0)
+			return n;
+		switch (errno) {
+		case EINTR:
+			break;
+		case E2BIG: /* and the message has stayed in the queue */
+			make_room(2 * size);
+			break;
+		case EIDRM:
+		case EINVAL:
+			return -1;
+		default:
+			die("msgrcv");
+		}
+	}
 }
 
 /* Writes the answer to a request with n bytes of payload, and returns how many
@@ -137,7 +226,8 @@ static void serve(size_t n)
 		malformed++;
 		return;
 	}
-	if (h.deadline != 0 && h.deadline <= ipcmq_now()) {
+	int64_t left = ipcmq_left(&h, &queue_clock);
+	if (left <= 0) {
 		expired++;
 		return;
 	}
@@ -157,8 +247,12 @@ static void serve(size_t n)
 		memcpy(out->data + start, text, sizeof text - 1);
 		n = start + sizeof text - 1;
 	}
-	if (!send_reply(inbox, n))
-		lost++;
+	/* A reply for which nobody says how long it is waited for is kept for half a
+	 * minute. What is beyond a year is as good as a year. */
+	const int64_t second = 1000000000, year = 365 * 86400 * second;
+	if (left == INT64_MAX)
+		left = 30 * second;
+	send_reply(inbox, n, ipcmq_now(CLOCK_BOOTTIME) + (left < year ? left : year));
 }
 
 int main(int argc, char **argv)
@@ -170,9 +264,14 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: %s QUEUE TYPE\n", argv[0]);
 		return 2;
 	}
+	struct sigaction ticks = {.sa_handler = tick};
+	sigaction(SIGALRM, &ticks, NULL);
+	queue_clock = ipcmq_open_clock();
 	make_room(8192); /* kernel.msgmax by default */
 	while ((n = receive(queue, type)) >= 0)
 		serve((size_t)n);
+	for (; kept != NULL; kept = kept->next)
+		lost++;
 	printf("handled %u, malformed %u, expired %u, refused %u, replies lost %u\n",
 	       handled, malformed, expired, refused, lost);
 	return 0;
