@@ -236,9 +236,12 @@ func holding(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// signal TERM|INT|HUP sends a signal to the last command in the background.
+// signal TERM|INT|KILL|HUP sends a signal to the last command in the background.
 func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
-	s := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL, "HUP": syscall.SIGHUP}[args[0]]
+	s, ok := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL, "HUP": syscall.SIGHUP}[args[0]]
+	if neg || !ok {
+		ts.Fatalf("usage: signal TERM|INT|KILL|HUP") // signal 0 would be sent, and do nothing
+	}
 	ts.Check(lastBackground(ts).Process.Signal(s))
 }
 
