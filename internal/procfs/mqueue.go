@@ -19,16 +19,16 @@ func ReadMqueue(mount fs.FS, name string) (Mqueue, error) {
 	if err != nil {
 		return Mqueue{}, err
 	}
-	q, err := parseMqueue(string(b))
+	q, err := ParseMqueue(string(b))
 	if err != nil {
 		return Mqueue{}, fmt.Errorf("mqueue %s: %w", name, err)
 	}
 	return q, nil
 }
 
-// parseMqueue reads a line such as
+// ParseMqueue reads a line such as
 // "QSIZE:129     NOTIFY:2    SIGNO:0    NOTIFY_PID:8260".
-func parseMqueue(text string) (Mqueue, error) {
+func ParseMqueue(text string) (Mqueue, error) {
 	var q Mqueue
 	seen := false
 	for _, field := range strings.Fields(text) {

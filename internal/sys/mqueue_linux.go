@@ -15,6 +15,7 @@ const (
 	MQ_CREAT    = unix.O_CREAT
 	MQ_EXCL     = unix.O_EXCL
 	MQ_NONBLOCK = unix.O_NONBLOCK
+	MQ_ACCMODE  = unix.O_ACCMODE
 )
 
 // mqAttr is struct mq_attr of <linux/mqueue.h>, which is passed to the kernel
@@ -69,6 +70,31 @@ func MqSetNonblock(fd int) Errno {
 	a := mqAttr{flags: unix.O_NONBLOCK}
 	_, _, errno := syscall.Syscall(unix.SYS_MQ_GETSETATTR, uintptr(fd), uintptr(unsafe.Pointer(&a)), 0)
 	return errno
+}
+
+// IsMqueue reports whether a descriptor is that of a file in the file system of
+// POSIX queues, with fstatfs(2): such a file is a queue or their directory.
+func IsMqueue(fd int) (bool, Errno) {
+	var s unix.Statfs_t
+	for {
+		switch err := unix.Fstatfs(fd, &s); err {
+		case nil:
+			return uint32(s.Type) == 0x19800202, 0 // MQUEUE_MAGIC of ipc/mqueue.c
+		case syscall.EINTR:
+		default:
+			return false, err.(syscall.Errno)
+		}
+	}
+}
+
+// FileFlags wraps fcntl(2), F_GETFL. The access mode is among the flags, see
+// MQ_ACCMODE.
+func FileFlags(fd int) (int, Errno) {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil {
+		return 0, err.(syscall.Errno)
+	}
+	return flags, 0
 }
 
 // Duplicate wraps fcntl(2), F_DUPFD_CLOEXEC.

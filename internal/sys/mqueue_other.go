@@ -10,6 +10,7 @@ const (
 	MQ_CREAT    = 0o100
 	MQ_EXCL     = 0o200
 	MQ_NONBLOCK = 0o4000
+	MQ_ACCMODE  = 0o3
 )
 
 // See mqueue_linux.go for these functions.
@@ -24,4 +25,6 @@ func TryMqReceive(int, []byte, *Deadline) (int, uint32, Errno) { return 0, 0, EN
 func MqCanSleep() Errno                                        { return ENOSYS }
 func MqLimit() (soft, hard uint64, errno Errno)                { return 0, 0, ENOSYS }
 func MqSetNonblock(int) Errno                                  { return ENOSYS }
+func IsMqueue(int) (bool, Errno)                               { return false, ENOSYS }
+func FileFlags(int) (int, Errno)                               { return 0, ENOSYS }
 func Duplicate(int) (int, Errno)                               { return 0, ENOSYS }

@@ -1,7 +1,9 @@
 package sys
 
 import (
+	"fmt"
 	"io/fs"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +24,37 @@ func FileStatus(info fs.FileInfo) Status {
 		return Status{}
 	}
 	return Status{st.Uid, st.Gid, uint64(st.Nlink), uint64(st.Dev), uint64(st.Ino)}
+}
+
+// Links returns how many names the file of a descriptor has, with fstat(2).
+func Links(fd int) (uint64, Errno) {
+	var st unix.Stat_t
+	for {
+		switch err := unix.Fstat(fd, &st); err {
+		case nil:
+			return uint64(st.Nlink), 0
+		case syscall.EINTR:
+		default:
+			return 0, err.(syscall.Errno)
+		}
+	}
+}
+
+// FileRights returns the control message that sends f through a socket,
+// SCM_RIGHTS of unix(7).
+func FileRights(f *os.File) []byte { return unix.UnixRights(int(f.Fd())) }
+
+// RightsFile returns the file that came with a control message.
+func RightsFile(control []byte) (*os.File, error) {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil || len(messages) != 1 {
+		return nil, fmt.Errorf("%d control messages: %w", len(messages), err)
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		return nil, fmt.Errorf("%d descriptors: %w", len(fds), err)
+	}
+	return os.NewFile(uintptr(fds[0]), ""), nil
 }
 
 // MountMqueue shows the queues of the IPC namespace in the directory dir, in a

@@ -2,7 +2,10 @@
 
 package sys
 
-import "io/fs"
+import (
+	"io/fs"
+	"os"
+)
 
 // Status is what fstat(2) tells of the file behind a queue, besides fs.FileInfo.
 type Status struct {
@@ -14,6 +17,12 @@ type Status struct {
 
 // FileStatus returns zeros.
 func FileStatus(fs.FileInfo) Status { return Status{} }
+
+// See mqueuefile_linux.go for these functions.
+
+func Links(int) (uint64, Errno)           { return 0, ENOSYS }
+func FileRights(*os.File) []byte          { return nil }
+func RightsFile([]byte) (*os.File, error) { return nil, ENOSYS }
 
 // MountMqueue answers ENOSYS.
 func MountMqueue(string) error { return ENOSYS }

@@ -32,6 +32,13 @@
 // are read with [SystemLimits]. Errors name the limit that they are about, with
 // its value.
 //
+// # Descriptors
+//
+// A queue is a file. A program that gets one as a descriptor, because systemd has
+// made it (ListenMessageQueue= in systemd.socket(5)) or another process has sent
+// it, makes a handle with [FromFile]; [Queue.SyscallConn] gives the descriptor of
+// a handle.
+//
 // # Caveats
 //
 // A queue and its messages stay in the kernel until its name is unlinked and

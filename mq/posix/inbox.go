@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 
@@ -47,7 +46,7 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 	}
 	name := fmt.Sprintf("%s%d-%d-%d-%d-%s", inboxPrefix, p.PIDSpace, p.TimeSpace, p.PID, p.Start, rand.Text())
 	c := Config{
-		Exclusive: true, Mode: q.inboxMode, Blocking: q.now != nil,
+		Exclusive: true, Mode: q.inboxMode, Blocking: q.blocking,
 		MaxMessages: q.maxMessages, MaxMessageSize: q.maxMessageSize,
 	}
 	for {
@@ -84,7 +83,7 @@ func (c *Config) lessThan(err error) bool {
 }
 
 // Address returns "posix:" and the name of the inbox.
-func (in *inbox) Address() string { return inboxScheme + in.handle.Name }
+func (in *inbox) Address() string { return inboxScheme + in.name }
 
 // Remove unlinks the inbox.
 func (in *inbox) Remove() error { return in.Unlink() }
@@ -97,30 +96,11 @@ func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 		return nil, &mq.Error{Op: "open inbox", Queue: strconv.Quote(address), Kind: mq.ErrNotInbox,
 			Detail: "the address is not " + inboxScheme + inboxPrefix + " and the rest of a name"}
 	}
-	in, err := Open(name, &Config{Access: mq.WriteOnly, OpenOnly: true, Blocking: q.now != nil})
+	in, err := Open(name, &Config{Access: mq.WriteOnly, OpenOnly: true, Blocking: q.blocking})
 	if err != nil {
 		return nil, err
 	}
 	return in, nil
-}
-
-// Check returns nil if the queue still has its name, under which others can
-// open it. If it was unlinked the error matches [mq.ErrRemoved]; the handle can
-// be used nevertheless.
-func (q *Queue) Check() error {
-	if err := q.usable("check", true); err != nil {
-		return err
-	}
-	info, err := q.file.Stat()
-	switch {
-	case errors.Is(err, os.ErrClosed):
-		return q.handle.Fail("check", mq.ErrClosed, nil, "")
-	case err != nil:
-		return &mq.Error{Op: "check", Queue: q.handle.Name, Err: err}
-	case sys.FileStatus(info).Links == 0:
-		return q.handle.Fail("check", mq.ErrRemoved, nil, "the name of the queue was unlinked")
-	}
-	return nil
 }
 
 // IsInbox reports whether the queue was made for the replies to a client's

@@ -6,28 +6,10 @@ import (
 	"io/fs"
 	"iter"
 	"os"
-	"time"
 
 	"ipcmq/internal/procfs"
-	"ipcmq/internal/sys"
 	"ipcmq/mq"
 )
-
-// Stat is what the queue file system tells of a queue.
-type Stat struct {
-	Name     string      // as for [Open]
-	Mode     fs.FileMode // permissions: read and write for owner, group, others
-	UID, GID uint32      // owner
-	Changed  time.Time   // creation, or the last send or receive
-
-	// Bytes of payload waiting; -1 if the caller may not read the queue.
-	Bytes int64
-
-	// NotifyPID is the process that mq_notify(3) is to tell of a message, in
-	// the caller's pid namespace; 0 if there is none, or the caller may not
-	// read the queue.
-	NotifyPID int
-}
 
 // Queues returns an iterator over all queues of the IPC namespace, also those
 // that the caller may not use. Queues that come or go meanwhile may be missing.
@@ -83,7 +65,7 @@ func queuesIn(mount fs.FS) iter.Seq2[Stat, error] {
 			first, bad = &mq.Error{Op: "list queues", Err: err}, 1
 		}
 		for _, entry := range entries {
-			s, err := stat(mount, entry)
+			s, err := statAt(mount, entry)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue // unlinked meanwhile
 			}
@@ -103,23 +85,4 @@ func queuesIn(mount fs.FS) iter.Seq2[Stat, error] {
 			yield(Stat{}, first)
 		}
 	}
-}
-
-// stat returns what can be told of a queue, with a name unless there is nothing.
-func stat(mount fs.FS, entry fs.DirEntry) (Stat, error) {
-	info, err := entry.Info()
-	if err != nil {
-		return Stat{}, err
-	}
-	status := sys.FileStatus(info)
-	s := Stat{Name: "/" + entry.Name(), Mode: info.Mode().Perm(), UID: status.UID, GID: status.GID, Changed: info.ModTime(), Bytes: -1}
-	state, err := procfs.ReadMqueue(mount, entry.Name())
-	if errors.Is(err, fs.ErrPermission) {
-		return s, nil
-	}
-	if err != nil {
-		return s, err
-	}
-	s.Bytes, s.NotifyPID = state.Size, state.NotifyPID
-	return s, nil
 }

@@ -20,7 +20,8 @@ import (
 // the queue that are registered, of its sender too. So one is registered, a
 // duplicate of the handle's, when a call has to wait for the first time.
 type poller struct {
-	fd        int // of the handle
+	fd        int           // of the handle
+	now       *sys.Deadline // also of the handle
 	closing   chan struct{}
 	transfers sync.Pool
 
@@ -37,9 +38,9 @@ type turn struct {
 	setDeadline func(time.Time) error
 }
 
-func newPoller(fd int) *poller {
-	p := &poller{fd: fd, closing: make(chan struct{})}
-	p.transfers.New = func() any { return newTransfer() }
+func newPoller(q *Queue) *poller {
+	p := &poller{fd: q.fd, now: q.now, closing: make(chan struct{})}
+	p.transfers.New = func() any { return newTransfer(p.now) }
 	p.reads.taken, p.writes.taken = make(chan struct{}, 1), make(chan struct{}, 1)
 	return p
 }
@@ -84,14 +85,14 @@ type transfer struct {
 	send, receive func(fd uintptr) (done bool)
 }
 
-func newTransfer() *transfer {
+func newTransfer(now *sys.Deadline) *transfer {
 	t := &transfer{}
 	t.send = func(fd uintptr) bool {
-		t.errno = trySend(int(fd), t.data, t.priority, nil)
+		t.errno = trySend(int(fd), t.data, t.priority, now)
 		return t.errno != sys.EAGAIN
 	}
 	t.receive = func(fd uintptr) bool {
-		t.n, t.priority, t.errno = tryReceive(int(fd), t.data, nil)
+		t.n, t.priority, t.errno = tryReceive(int(fd), t.data, now)
 		return t.errno != sys.EAGAIN
 	}
 	return t

@@ -19,6 +19,9 @@ type Queue struct {
 	receiver
 
 	handle         handle.Handle
+	name           string // "" if it is not known
+	inherited      bool   // by FromFile: others may have the same open file
+	blocking       bool
 	created        bool
 	inboxMode      fs.FileMode
 	maxMessages    int
@@ -26,7 +29,7 @@ type Queue struct {
 
 	file   *os.File // owns the descriptor; the poller of the runtime does not know it
 	fd     int
-	now    *sys.Deadline // what ends a call that is to wait on no account; nil if O_NONBLOCK does
+	now    *sys.Deadline // what ends a call that is to wait on no account; nil if O_NONBLOCK surely does
 	wait   waiter
 	closed atomic.Bool
 	using  sync.RWMutex // held for reading while the descriptor is in use outside of wait; no call waits with it
@@ -78,7 +81,7 @@ func Open(name string, cfg *Config) (*Queue, error) {
 	if created {
 		c.Owners = nil // it is ours
 	}
-	q, err := newQueue(name, fd, c)
+	q, err := newQueue(name, fd, c, false)
 	if err != nil {
 		return nil, err
 	}
@@ -115,10 +118,14 @@ func retry(call func() (int, sys.Errno)) (int, sys.Errno) {
 	}
 }
 
-// newQueue makes a handle of a descriptor, which it closes if it fails.
-func newQueue(name string, fd int, c Config) (*Queue, error) {
+// newQueue makes a handle of a descriptor, which it closes if it fails. One that
+// is inherited has O_NONBLOCK as c says.
+func newQueue(name string, fd int, c Config, inherited bool) (*Queue, error) {
 	file := os.NewFile(uintptr(fd), name)
-	q := &Queue{handle: handle.Handle{Name: name, Access: c.Access}, inboxMode: c.InboxMode, file: file, fd: fd}
+	q := &Queue{
+		handle: handle.Handle{Name: name, Access: c.Access}, name: name, inherited: inherited, blocking: c.Blocking,
+		inboxMode: c.InboxMode, file: file, fd: fd,
+	}
 	attr, errno := sys.MqGetAttr(fd)
 	if errno != 0 {
 		file.Close()
@@ -129,16 +136,20 @@ func newQueue(name string, fd int, c Config) (*Queue, error) {
 		file.Close()
 		return nil, err
 	}
-	if c.Blocking {
+	if c.Blocking || inherited && sys.MqCanSleep() == 0 {
 		q.now = new(sys.Deadline)
+	}
+	if c.Blocking {
 		q.wait = &sleeper{fd: fd}
 	} else {
-		// Not from the start: os.NewFile would have registered it.
-		if errno := sys.MqSetNonblock(fd); errno != 0 {
-			file.Close()
-			return nil, openError(name, errno, c)
+		if !inherited {
+			// Not from the start: os.NewFile would have registered it.
+			if errno := sys.MqSetNonblock(fd); errno != 0 {
+				file.Close()
+				return nil, openError(name, errno, c)
+			}
 		}
-		q.wait = newPoller(fd)
+		q.wait = newPoller(q)
 	}
 	q.receiver = receiver{q: q}
 	q.buffers.New = func() any {
@@ -161,10 +172,12 @@ func (q *Queue) checkOwners(trusted []int) error {
 	return q.handle.CheckOwners(trusted, handle.Owner{Role: "owner", UID: sys.FileStatus(info).UID})
 }
 
-// Name returns the name that the queue was opened with.
-func (q *Queue) Name() string { return q.handle.Name }
+// Name returns the name that the queue was opened with, or "" if [FromFile] could
+// not find it.
+func (q *Queue) Name() string { return q.name }
 
-// String returns the name that the queue was opened with.
+// String returns the name that the queue was opened with, or "descriptor 3" if
+// [FromFile] could not find it.
 func (q *Queue) String() string { return q.handle.Name }
 
 // Created reports whether opening this handle created the queue.
@@ -191,16 +204,20 @@ func (q *Queue) Close() error {
 
 // Unlink removes the name of the queue. The queue lives on, with its messages,
 // for those that have it open, and goes when the last of them has closed it.
-// Whoever opens the name later creates another queue. If Unlink fails, nothing
-// has changed; the error matches fs.ErrNotExist if the name is gone and
-// fs.ErrPermission if the queue belongs to another user.
+// Whoever opens the name later creates another queue, which Unlink leaves alone,
+// unless it is made at that very moment. If Unlink fails, nothing has changed; the
+// error matches fs.ErrNotExist if the name is gone and fs.ErrPermission if the
+// queue belongs to another user.
 //
 // See mq_unlink(3).
 func (q *Queue) Unlink() error {
 	if err := q.usable("unlink", true); err != nil {
 		return err
 	}
-	return Unlink(q.handle.Name)
+	if err := q.checkNamed(); err != nil {
+		return err
+	}
+	return Unlink(q.name)
 }
 
 // Unlink removes the name of a queue as [Queue.Unlink] does, without opening it.

@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"os/user"
 	"strconv"
 	"strings"
@@ -52,7 +50,7 @@ The sizes of a POSIX queue are fixed when it is created.`,
 			return err
 		}
 		if a.Kind == address.Name {
-			return setPosix(a, fs.FileMode(mode), int(uid), int(gid))
+			return setPosix(a, fs.FileMode(mode), uid, gid)
 		}
 		q, err := openSysv(a)
 		if err != nil {
@@ -77,32 +75,24 @@ The sizes of a POSIX queue are fixed when it is created.`,
 	return c
 }
 
-// setPosix changes the file that a POSIX queue is; a mode of 0 and ids of -1
-// stay.
-func setPosix(a address.Address, mode fs.FileMode, uid, gid int) error {
+// setPosix changes a POSIX queue; a mode of 0 and ids of -1 stay.
+func setPosix(a address.Address, mode fs.FileMode, uid, gid int64) error {
 	q, err := openAnyhow(a)
 	if err != nil {
 		return err
 	}
 	defer q.Close()
-	conn, err := q.(*posix.Queue).SyscallConn()
-	if err != nil {
-		return err
-	}
-	var result error
-	err = conn.Control(func(fd uintptr) {
-		file := fmt.Sprintf("/proc/self/fd/%d", fd)
+	return q.(*posix.Queue).Set(func(s *posix.Settings) {
 		if mode != 0 {
-			result = os.Chmod(file, mode)
+			s.Mode = mode
 		}
-		if result == nil && (uid >= 0 || gid >= 0) {
-			result = os.Chown(file, uid, gid)
+		if uid >= 0 {
+			s.UID = uint32(uid)
+		}
+		if gid >= 0 {
+			s.GID = uint32(gid)
 		}
 	})
-	if err := errors.Join(err, result); err != nil {
-		return fmt.Errorf("set %v: %w", a, err)
-	}
-	return nil
 }
 
 // openAnyhow opens a queue whatever its mode lets this user do: an owner may

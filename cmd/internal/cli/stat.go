@@ -71,22 +71,19 @@ func describe(arg string) (description, error) {
 }
 
 func describePosix(a address.Address) (description, error) {
-	q, err := open(a, mq.ReadOnly, false)
+	opened, err := openAnyhow(a)
 	if err != nil {
 		return description{}, err
 	}
-	defer q.Close()
-	for s, err := range posix.Queues() {
-		if err != nil {
-			return description{}, err
-		}
-		if s.Name == a.Name {
-			found := []collect.Queue{collect.OfPosix(s)}
-			_, _ = collect.Wait(found)
-			return description{Queue: found[0]}, nil
-		}
+	defer opened.Close()
+	q := opened.(*posix.Queue)
+	s, err := q.Stat()
+	if err != nil {
+		return description{}, err
 	}
-	return description{}, fmt.Errorf("%v was opened but is not in the mounted mqueue file system: that shows another IPC namespace", a)
+	found := []collect.Queue{collect.OfOpenPosix(s, q)}
+	_, _ = collect.Wait(found)
+	return description{Queue: found[0]}, nil
 }
 
 func (d description) text() harmless {

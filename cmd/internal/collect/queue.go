@@ -103,11 +103,6 @@ func ofSysV(s sysv.Stat, seen processes) Queue {
 
 // OfPosix returns the queue that a Stat tells of, which it opens for the rest.
 func OfPosix(s posix.Stat) Queue {
-	a := address.OfName(s.Name)
-	q := Queue{
-		Where: a, Address: a.String(), Kind: Posix, Owner: UserName(s.UID), UID: s.UID, GID: s.GID, Mode: Octal(s.Mode), Inbox: s.IsInbox(),
-		Messages: -1, Bytes: s.Bytes, Capacity: -1, Changed: s.Changed, NotifyPID: s.NotifyPID,
-	}
 	// Blocking, as nothing is waited for: the poller would cost more than the look.
 	c := posix.Config{Access: mq.ReadOnly, OpenOnly: true, Blocking: true}
 	opened, err := posix.Open(s.Name, &c)
@@ -116,14 +111,28 @@ func OfPosix(s posix.Stat) Queue {
 		opened, err = posix.Open(s.Name, &c)
 	}
 	if err != nil {
-		return q
+		return ofPosix(s)
 	}
 	defer opened.Close()
+	return OfOpenPosix(s, opened)
+}
+
+// OfOpenPosix is OfPosix of a queue that is open.
+func OfOpenPosix(s posix.Stat, opened *posix.Queue) Queue {
+	q := ofPosix(s)
 	if a, err := opened.Attr(); err == nil {
 		q.Messages, q.MaxMessages, q.MaxMessageSize = int64(a.Messages), int64(a.MaxMessages), int64(a.MaxMessageSize)
 		q.Capacity = q.MaxMessages * q.MaxMessageSize
 	}
 	return q
+}
+
+func ofPosix(s posix.Stat) Queue {
+	a := address.OfName(s.Name)
+	return Queue{
+		Where: a, Address: a.String(), Kind: Posix, Owner: UserName(s.UID), UID: s.UID, GID: s.GID, Mode: Octal(s.Mode), Inbox: s.IsInbox(),
+		Messages: -1, Bytes: s.Bytes, Capacity: -1, Changed: s.Changed, NotifyPID: s.NotifyPID,
+	}
 }
 
 // Octal writes permissions.
