@@ -128,7 +128,7 @@ message, or no room).`,
 	}
 	add("queues", lsCommand(), statCommand(), createCommand(), setCommand(), rmCommand())
 	add("messages", sendCommand(), recvCommand(), peekCommand(), requestCommand(), serveCommand(), drainCommand(), loadCommand())
-	add("system", topCommand(), limitsCommand(), doctorCommand(), benchCommand())
+	add("system", topCommand(), exportCommand(), limitsCommand(), doctorCommand(), benchCommand())
 	root.AddCommand(versionCommand(), benchPeerCommand())
 	return root
 }

@@ -67,7 +67,7 @@ type limitRow struct {
 
 func (r limitRow) cells() []string {
 	now, used, raise := strconv.FormatInt(r.Now, 10), "-", cmp.Or(r.Raise, "-")
-	if r.Limit == msgqueueLimit && r.Now < 0 {
+	if r.Limit == collect.MsgqueueLimit && r.Now < 0 {
 		now = "unlimited"
 	}
 	if r.Used != nil {
@@ -75,8 +75,6 @@ func (r limitRow) cells() []string {
 	}
 	return []string{r.Limit, now, used, r.What, raise}
 }
-
-const msgqueueLimit = "RLIMIT_MSGQUEUE"
 
 // limitOf is the row of a limit, given its value now.
 func limitOf(l limits.Limit, now int, used *int64, what string) limitRow {
@@ -118,7 +116,7 @@ func posixLimits(listing collect.Listing) ([]limitRow, error) {
 		limitOf(limits.MqMsgsizeDefault, l.DefaultMessageSize, nil, "bytes of one message, unless it asks"),
 		limitOf(limits.MqMsgsizeMax, l.MaxMessageSize, size, "bytes of one message; used: the largest"),
 		limitOf(limits.MqQueuesMax, l.MaxQueues, queues, "queues"),
-		{msgqueueLimit, l.UserBytes, bytes, "bytes of all queues of a user", raise},
+		{collect.MsgqueueLimit, l.UserBytes, bytes, "bytes of all queues of a user", raise},
 	}, err
 }
 

@@ -133,6 +133,7 @@ func TestCommandsLeaveTheTerminalAlone(t *testing.T) {
 		{args: []string{"request", "0x7e57", "7", "hi", "--timeout", "50ms"}, status: 3},
 		{args: []string{"recv", "0x7e57"}},
 		{args: []string{"limits"}},
+		{args: []string{"export", "--once"}},
 		{args: []string{"doctor"}},
 		{args: []string{"bench", "--duration", "20ms"}},
 		{args: []string{"rm", "0x7e57"}},

@@ -40,6 +40,7 @@ func unlinkedQueues() (u Unlinked, err error) {
 	if err != nil {
 		return u, err
 	}
+	u.Hidden = othersHidden()
 	seen := map[uint64]bool{}
 	for _, p := range processes {
 		pid, err := strconv.Atoi(p.Name())

@@ -32,6 +32,9 @@ func (l Listing) SysVUse() (SysVUse, error) {
 	return u, nil
 }
 
+// MsgqueueLimit is the name of the limit of what a user's POSIX queues take.
+const MsgqueueLimit = "RLIMIT_MSGQUEUE"
+
 // PosixUse is what is used of the limits of POSIX queues.
 type PosixUse struct {
 	Queues, Messages, Size int   // how many; the largest

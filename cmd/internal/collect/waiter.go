@@ -53,6 +53,7 @@ func waiters() (found map[string][]Waiter, hidden int, err error) {
 		return nil, 0, err
 	}
 	found, seen, now := map[string][]Waiter{}, processes{}, time.Now()
+	hidden = othersHidden()
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
 		if err != nil {
@@ -75,6 +76,15 @@ func waiters() (found map[string][]Waiter, hidden int, err error) {
 		}
 	}
 	return found, hidden, nil
+}
+
+// othersHidden returns 1 if /proc shows no processes of others, as when it is
+// mounted with hidepid=invisible: there is a first process in every namespace.
+func othersHidden() int {
+	if _, err := os.Stat("/proc/1"); os.IsNotExist(err) {
+		return 1
+	}
+	return 0
 }
 
 // waitsAt returns the queue at which a thread waits, if it does.

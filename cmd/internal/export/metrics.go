@@ -1,0 +1,212 @@
+// Package export tells Prometheus of the queues of the host.
+package export
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ipcmq/cmd/internal/collect"
+	"ipcmq/internal/address"
+	"ipcmq/internal/visible"
+)
+
+// Config says of which queues there are metrics.
+type Config struct {
+	// MaxQueues is the most queues that have metrics of their own; the others
+	// are counted. Those with a key or a name come first, inboxes last, so that
+	// it is not chance which are left out.
+	MaxQueues int
+
+	// Inboxes asks for metrics of each inbox. Each client makes one under another
+	// name, so that over time there are ever more of them.
+	Inboxes bool
+
+	// Told, if it is not nil, is called with each collection, one at a time.
+	Told func(*collect.Host)
+}
+
+// Metrics is a prometheus.Collector. It may be used by several goroutines; those
+// that collect at the same time share one look at the host.
+type Metrics struct {
+	config Config
+
+	mu   sync.Mutex // held while looking at the host
+	last *collect.Host
+}
+
+// New returns the metrics of the host.
+func New(c Config) *Metrics { return &Metrics{config: c} }
+
+// look returns what the host is like: as of a look that has begun since this
+// call.
+func (m *Metrics) look() *collect.Host {
+	asked := time.Now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.last == nil || m.last.Begun.Before(asked) {
+		m.last = collect.Look()
+		if m.config.Told != nil {
+			m.config.Told(m.last)
+		}
+	}
+	return m.last
+}
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("ipcmq_"+name, help, labels, nil)
+}
+
+// Of each queue. What is not known of it, or has never been, is left out.
+var (
+	queueInfo = describe("queue_info", "A queue: its id (System V), owner, mode, and whether it is an inbox for replies.",
+		"kind", "queue", "id", "owner", "mode", "inbox")
+	queueMessages         = ofQueue("messages", "Messages waiting in the queue.")
+	queueBytes            = ofQueue("bytes", "Bytes of payload waiting in the queue.")
+	queueCapacityMessages = ofQueue("capacity_messages", "Most messages in the queue.")
+	queueCapacityBytes    = ofQueue("capacity_bytes", "Most bytes of payload in the queue.")
+	queueUsed             = ofQueue("used_ratio", "How full the queue is, 0 to 1: by messages, and for System V by bytes if that is more.")
+	queueLastSend         = ofQueue("last_send_timestamp_seconds", "When a message was last sent, to the second (System V).")
+	queueLastReceive      = ofQueue("last_receive_timestamp_seconds", "When a message was last received, to the second (System V).")
+	queueChanged          = ofQueue("changed_timestamp_seconds", "System V: when the queue was created or set. POSIX: when it was created, or a message was last sent or received.")
+	queueReceivers        = ofQueue("waiting_receivers", "Threads that wait in the kernel for a message; those in pollers and of hidden processes (ipcmq_unseen) are not seen.")
+	queueSenders          = ofQueue("waiting_senders", "Threads that wait in the kernel for room; those in pollers and of hidden processes (ipcmq_unseen) are not seen.")
+)
+
+func ofQueue(name, help string) *prometheus.Desc {
+	return describe("queue_"+name, help, "kind", "queue")
+}
+
+// Of the host.
+var (
+	queues        = describe("queues", "Queues that could be listed, inboxes included.", "kind")
+	queuesOmitted = describe("queues_omitted", "Queues without metrics of their own: inboxes, and those above the limit of queues.", "kind")
+	inboxesThere  = describe("inboxes", "Inboxes for replies to requests.", "kind")
+	inboxesDead   = describe("dead_inboxes", "Inboxes whose process has ended (ipcmq rm --dead-inboxes).", "kind")
+	limit         = describe("limit", "Limits of this IPC namespace, and of the exporter's user: a sysctl, or RLIMIT_MSGQUEUE. There is none of what is unlimited.", "limit")
+	limitUsed     = describe("limit_used", "How much is used of those limits that queues share.", "limit")
+	unseen        = describe("unseen", "What could not be seen, of each kind; all 0 if everything was.", "what")
+	took          = describe("collect_duration_seconds", "How long it took to look at the queues.")
+)
+
+// Describe sends the descriptions of all metrics.
+func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		queueInfo, queueMessages, queueBytes, queueCapacityMessages, queueCapacityBytes, queueUsed, queueLastSend,
+		queueLastReceive, queueChanged, queueReceivers, queueSenders,
+		queues, queuesOmitted, inboxesThere, inboxesDead, limit, limitUsed, unseen, took,
+	} {
+		to <- d
+	}
+}
+
+// Collect looks at the host and sends all metrics.
+func (m *Metrics) Collect(to chan<- prometheus.Metric) {
+	h := m.look()
+	s := sender(to)
+	kinds := []string{collect.SysV, collect.Posix}
+	there, omitted, boxes, dead := map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}
+	for _, q := range h.Queues {
+		there[q.Kind]++
+		if q.Inbox {
+			boxes[q.Kind]++
+		}
+	}
+	for _, a := range h.Inboxes.Dead {
+		if a.IsSysV() {
+			dead[collect.SysV]++
+		} else {
+			dead[collect.Posix]++
+		}
+	}
+	shown := map[string]bool{} // a queue that is made again meanwhile may be listed twice
+	for _, q := range inOrder(h.Queues) {
+		if shown[q.Address] {
+			continue
+		}
+		if q.Inbox && !m.config.Inboxes || len(shown) >= m.config.MaxQueues {
+			omitted[q.Kind]++
+			continue
+		}
+		shown[q.Address] = true
+		s.queue(q, h.WaitErr == nil)
+	}
+	for _, kind := range kinds {
+		s.send(queues, there[kind], kind)
+		s.send(queuesOmitted, omitted[kind], kind)
+		s.send(inboxesThere, boxes[kind], kind)
+		s.send(inboxesDead, dead[kind], kind)
+	}
+	s.limits(h)
+	u := h.Unseen()
+	for what, n := range map[string]int{
+		"sysv_queues": u.SysVQueues, "posix_queues": u.PosixQueues, "queue_states": u.States, "waiting_processes": u.Waiting,
+		"processes_with_unlinked_queues": u.Unlinked, "inbox_owners": u.Inboxes, "limits": u.Limits,
+	} {
+		s.send(unseen, n, what)
+	}
+	to <- prometheus.MustNewConstMetric(took, prometheus.GaugeValue, h.Took.Seconds())
+}
+
+// inOrder returns the queues in the order in which they get metrics: by name, by
+// key, private ones, inboxes.
+func inOrder(all []collect.Queue) []collect.Queue {
+	rank := func(q collect.Queue) int {
+		switch {
+		case q.Inbox:
+			return 2
+		case q.Where.Kind == address.ID: // it has no key
+			return 1
+		}
+		return 0
+	}
+	return slices.SortedStableFunc(slices.Values(all), func(a, b collect.Queue) int { return cmp.Compare(rank(a), rank(b)) })
+}
+
+// A sender sends metrics.
+type sender chan<- prometheus.Metric
+
+func (s sender) send(d *prometheus.Desc, value int, labels ...string) {
+	s <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(value), labels...)
+}
+
+// queue sends the metrics of a queue; who waits at it only if that was seen.
+func (s sender) queue(q collect.Queue, waiting bool) {
+	id := ""
+	if q.ID != nil {
+		id = strconv.Itoa(*q.ID)
+	}
+	s.send(queueInfo, 1, q.Kind, q.Address, id, visible.Line(q.Owner), q.Mode, strconv.FormatBool(q.Inbox))
+	known := func(d *prometheus.Desc, value float64) {
+		if value >= 0 {
+			s <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, q.Kind, q.Address)
+		}
+	}
+	at := func(d *prometheus.Desc, t *time.Time) {
+		if t != nil && !t.IsZero() {
+			known(d, float64(t.UnixMilli())/1000)
+		}
+	}
+	known(queueMessages, float64(q.Messages))
+	known(queueBytes, float64(q.Bytes))
+	known(queueCapacityBytes, float64(q.Capacity))
+	known(queueUsed, q.Fill())
+	switch {
+	case q.Kind == collect.SysV: // as many as bytes
+		known(queueCapacityMessages, float64(q.Capacity))
+	case q.MaxMessages > 0:
+		known(queueCapacityMessages, float64(q.MaxMessages))
+	}
+	at(queueLastSend, q.LastSend)
+	at(queueLastReceive, q.LastReceive)
+	at(queueChanged, &q.Changed)
+	if waiting {
+		receivers, senders := q.CountWaiting()
+		known(queueReceivers, float64(receivers))
+		known(queueSenders, float64(senders))
+	}
+}
