@@ -28,6 +28,7 @@ type Calls struct {
 
 	mu    sync.Mutex
 	last  uint64         // number of the latest call
+	round uint64         // number of the latest system call
 	lines map[Line]*line // of those that wait
 	first *call          // list of those that sleep, the latest first
 
@@ -48,8 +49,9 @@ type call struct {
 	before  *call
 	behind  *call
 
-	tid        int // of the thread that sleeps, 0 if none does
-	demoting   int // goroutines of demote that have the call
+	tid        int    // of the thread that sleeps, 0 if none does
+	round      uint64 // number of its system call
+	demoting   int    // goroutines of demote that have the call
 	deadline   sys.Deadline
 	prev, next *call
 }
@@ -133,6 +135,8 @@ func (c *Calls) enter(call *call, tid int) sys.Errno {
 		return errno
 	}
 	call.tid = tid
+	c.round++
+	call.round = c.round
 	call.prev, call.next = nil, c.first
 	if c.first != nil {
 		c.first.prev = call
@@ -218,6 +222,35 @@ func (c *Calls) kickUpTo(last uint64) (any bool) {
 	defer c.mu.Unlock()
 	for call := c.first; call != nil; call = call.next {
 		if call.number <= last {
+			call.signal()
+			any = true
+		}
+	}
+	return any
+}
+
+// Nudge interrupts the system calls of a line that are under way, and returns when
+// they have answered. Calls that are not to end make theirs again.
+func (c *Calls) Nudge(in Line) {
+	c.mu.Lock()
+	round := c.round
+	c.mu.Unlock()
+	for pause := firstPause; c.kickLine(in, round); pause = min(2*pause, lastPause) {
+		time.Sleep(pause)
+	}
+}
+
+// kickLine signals the threads of a line whose system calls have numbers up to
+// round, and reports whether there were any.
+func (c *Calls) kickLine(in Line, round uint64) (any bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.lines[in]
+	if l == nil {
+		return false
+	}
+	for _, call := range l.called {
+		if call.tid != 0 && call.round <= round {
 			call.signal()
 			any = true
 		}

@@ -13,6 +13,7 @@ type Line struct {
 	Send bool
 	Type int64 // msgtyp of those that receive
 	Flag int   // and its flags
+	One  bool  // no more than one of them sleeps: waking up is all that the call does
 }
 
 // A line is the calls that wait for the same, in order. Some of them are called
@@ -119,7 +120,7 @@ func (c *Calls) end(ended *call, reuse bool) {
 // arrange calls those that are to sleep.
 func (l *line) arrange() {
 	if !l.of.Send {
-		for l.oldest != nil && (len(l.called) == 0 || len(l.called) < atOnce && spareThread()) {
+		for l.oldest != nil && (len(l.called) == 0 || !l.of.One && len(l.called) < atOnce && spareThread()) {
 			l.call(l.oldest)
 		}
 		return

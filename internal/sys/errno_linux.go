@@ -9,6 +9,7 @@ type Errno = syscall.Errno
 const (
 	EPERM     = syscall.EPERM
 	ENOENT    = syscall.ENOENT
+	ESRCH     = syscall.ESRCH
 	EINTR     = syscall.EINTR
 	E2BIG     = syscall.E2BIG
 	EAGAIN    = syscall.EAGAIN

@@ -14,6 +14,7 @@ type Errno uintptr
 const (
 	EPERM     Errno = 1
 	ENOENT    Errno = 2
+	ESRCH     Errno = 3
 	EINTR     Errno = 4
 	E2BIG     Errno = 7
 	EAGAIN    Errno = 11

@@ -18,3 +18,9 @@ func PrivateIPC() *syscall.SysProcAttr {
 	}
 	return attr
 }
+
+// PrivatePID returns attributes that start a process as the first of a pid
+// namespace of its own, and end it with its parent.
+func PrivatePID() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
+}
