@@ -4,6 +4,7 @@
 package testutil
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -104,6 +105,9 @@ func leftQueues() error {
 		return nil
 	}
 	err := left(sysv.Queues())
+	if b, e := os.ReadFile("/proc/sysvipc/shm"); e == nil && bytes.Count(b, []byte{'\n'}) > 1 { // below the heading
+		err = errors.Join(err, fmt.Errorf("segments left behind: %s", b))
+	}
 	if os.Getenv(envMount) != "" { // or they would be those of another namespace
 		err = errors.Join(err, left(posix.Queues()))
 	}

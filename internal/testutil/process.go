@@ -93,3 +93,11 @@ func Signal(tb testing.TB, pid int, name string) {
 		tb.Fatalf("kill -%s: %v: %s", name, err, out)
 	}
 }
+
+// KillSelf kills this process, as SIGKILL from outside would.
+func KillSelf() {
+	if p, err := os.FindProcess(os.Getpid()); err == nil {
+		p.Kill()
+	}
+	select {}
+}
