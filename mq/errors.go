@@ -43,6 +43,10 @@ var (
 	// or not. Queues of the kernel never return it.
 	ErrInDoubt = errors.New("in doubt whether it happened")
 
+	// ErrLeaseOver: a lease has run out, and the message was lent to another
+	// meanwhile, or is settled.
+	ErrLeaseOver = errors.New("the lease is over")
+
 	// ErrTooManyThreads: a call would have to wait in the kernel, and as many
 	// threads of this process wait there as may.
 	ErrTooManyThreads = errors.New("too many threads wait")

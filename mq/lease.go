@@ -7,7 +7,8 @@ import (
 
 // A Leaser is a queue that can lend its messages. What is lent stays stored
 // until it is acknowledged: if the holder dies or takes too long, the message is
-// lent again. Kernel queues cannot do this; there, what is received is gone.
+// lent again. System V queues with a key can do this, and JetStream; of a POSIX
+// queue, what is received is gone.
 type Leaser interface {
 	Queue
 
@@ -30,9 +31,14 @@ type LeaseReceiver interface {
 // A Lease is a message that is lent: nobody else gets it until Deadline. Each
 // of Ack and Nak ends the lease; use one of them, once.
 //
-// A lease that has run out is not refused: the message may meanwhile be with
-// another holder, who will not learn of it. Ack then removes the message all the
-// same; Nak and Extend return nil and do not get it back. Extend in time.
+// A lease that has run out may still be acknowledged, given back or extended, as
+// long as nobody else has the message. Afterwards a queue with
+// Capabilities.SeesLeaseOver answers [ErrLeaseOver], and the message stays with
+// its new holder. Other queues cannot tell: there Ack removes the message all the
+// same, and Nak and Extend return nil and do not get it back. Extend in time.
+//
+// A lease may have a method Uncertain() bool. If it reports true, the length of
+// the payload is not certain; see Uncertain of package mq/sysv's leases.
 type Lease interface {
 	// Message returns the message. Its Data belongs to the holder.
 	Message() Message

@@ -90,6 +90,14 @@ type Capabilities struct {
 	// anyone, such as Any beside Type(5).
 	Exclusive bool
 
+	// SeesLeaseOver reports that Ack, Nak and Extend of a lease fail with
+	// [ErrLeaseOver] if someone else has the message by then.
+	SeesLeaseOver bool
+
+	// LentLeavesRoom reports that messages which are lent leave their room in
+	// the queue to others.
+	LentLeavesRoom bool
+
 	// Remote reports that the queue is on another host, so that answers can be
 	// lost: Send may return an error that matches [ErrInDoubt], after which m was
 	// sent or not, and a message whose removal was not confirmed may be received

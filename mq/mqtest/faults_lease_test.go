@@ -165,7 +165,7 @@ var leaseFaults = []leaseFault{
 			return r.LeaseBatch(ctx, n)
 		},
 	}, {
-		name: "leases are receives", seenBy: []string{"LeasesRunOutAndAreLentAgain", "LeasedMessagesTakeRoomUntilAcked"},
+		name: "leases are receives", seenBy: []string{"LeasesRunOutAndAreLentAgain", "LeasedMessagesTakeRoomUntilAckedUnlessTheyLeaveIt"},
 		lend: func(r mq.LeaseReceiver, q *mqtest.Queue, ctx context.Context, n int) ([]mq.Lease, error) {
 			leases, err := r.LeaseBatch(ctx, n)
 			for _, l := range leases {

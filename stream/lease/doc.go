@@ -9,8 +9,9 @@
 //		return store(ctx, d.Data)
 //	}, nil)
 //
-// Queues of the kernel cannot lend, and are refused. In tests, the queue in
-// memory of ipcmq/mq/mqtest can.
+// System V queues with a key can lend, and those of JetStream; POSIX queues and
+// private System V queues are refused. In tests, the queue in memory of
+// ipcmq/mq/mqtest can.
 //
 // # Caveats
 //

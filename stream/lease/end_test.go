@@ -72,15 +72,15 @@ func TestAnEndedContextHandlesNothing(t *testing.T) {
 
 func TestQueuesThatDoNotLendAreRefused(t *testing.T) {
 	for _, b := range []struct { // their defaults do not
-		name string
-		open func(*testing.T) mq.Queue
+		name, says string
+		open       func(*testing.T) mq.Queue
 	}{
-		{"Memory", func(t *testing.T) mq.Queue {
+		{"Memory", "does not lend its messages", func(t *testing.T) mq.Queue {
 			q := mqtest.New(nil)
 			t.Cleanup(func() { q.Close() })
 			return q
 		}},
-		{"SysV", func(t *testing.T) mq.Queue {
+		{"SysV", "a private queue has no key", func(t *testing.T) mq.Queue {
 			q, err := sysv.Open(sysv.Private, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -88,7 +88,7 @@ func TestQueuesThatDoNotLendAreRefused(t *testing.T) {
 			t.Cleanup(func() { q.Remove(); q.Close() })
 			return q
 		}},
-		{"POSIX", func(t *testing.T) mq.Queue {
+		{"POSIX", "does not lend its messages", func(t *testing.T) mq.Queue {
 			testutil.NotEmulated(t, "the emulator hands mips's own O_NONBLOCK to mq_setattr", "mips", "mipsle", "mips64", "mips64le")
 			q, err := posix.Open(fmt.Sprintf("/ipcmq-lease-%d", time.Now().UnixNano()), &posix.Config{Exclusive: true, MaxMessages: 8, MaxMessageSize: 64})
 			if errors.Is(err, errors.ErrUnsupported) {
@@ -105,7 +105,7 @@ func TestQueuesThatDoNotLendAreRefused(t *testing.T) {
 			q := b.open(t)
 			err := lease.Handle(t.Context(), q, func(context.Context, lease.Delivery) error { return nil }, nil)
 			var e *mq.Error
-			if !errors.Is(err, errors.ErrUnsupported) || !errors.As(err, &e) || !strings.Contains(err.Error(), "does not lend its messages") {
+			if !errors.Is(err, errors.ErrUnsupported) || !errors.As(err, &e) || !strings.Contains(err.Error(), b.says) {
 				t.Errorf("got %v", err)
 			}
 		})

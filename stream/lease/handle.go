@@ -21,6 +21,19 @@ type Delivery struct {
 	// Attempt is how many times the message was lent, this time included, to
 	// anyone: also to holders that were killed or stopped before they handled it.
 	Attempt int
+
+	// Uncertain reports that bytes at the end of the payload may be missing; see
+	// [mq.Lease]. It is rare.
+	Uncertain bool
+}
+
+// deliver returns what the handler is told of a lease.
+func deliver(l mq.Lease) Delivery {
+	d := Delivery{Message: l.Message(), Sequence: l.Sequence(), Attempt: l.Attempt()}
+	if u, ok := l.(interface{ Uncertain() bool }); ok {
+		d.Uncertain = u.Uncertain()
+	}
+	return d
 }
 
 // A Handler handles a message that is lent. If it returns nil, the message is
@@ -103,8 +116,8 @@ func Backoff(attempt int, _ error) time.Duration {
 // message will be handled again.
 //
 // The error matches [mq.ErrInvalidConfig], [mq.ErrInvalidType],
-// errors.ErrUnsupported if q does not lend its messages, as those of the kernel
-// do not, and otherwise it is that of the queue, such as [mq.ErrClosed] or
+// errors.ErrUnsupported if q does not lend its messages, as POSIX queues and
+// private System V queues do not, and otherwise it is that of the queue, such as [mq.ErrClosed] or
 // [mq.ErrRemoved].
 func Handle(ctx context.Context, q mq.Queue, h Handler, cfg *Config) error {
 	var c Config

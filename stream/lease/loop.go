@@ -141,7 +141,7 @@ func (l *loop) handle(lease mq.Lease) {
 		l.giveBack(lease, 0)
 		return
 	}
-	d := Delivery{Message: lease.Message(), Sequence: lease.Sequence(), Attempt: lease.Attempt()}
+	d := deliver(lease)
 	ctx, end := context.WithCancelCause(l.ctx)
 	defer end(nil)
 	lost, err := error(nil), errGoexit
@@ -254,6 +254,8 @@ func (l *loop) keep(ctx context.Context, lease mq.Lease) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, mq.ErrLeaseOver):
+			return fmt.Errorf("%w: %w", ErrLost, err)
 		case err != nil && !late && !passes(err):
 			l.fail(err)
 			return nil
@@ -280,9 +282,10 @@ func (l *loop) ack(lease mq.Lease, d Delivery) {
 		case !unanswered && passes(err) && pause(ctx, n):
 			continue
 		}
+		over := errors.Is(err, mq.ErrLeaseOver) // another has the message
 		err = fmt.Errorf("message %d was handled and may be handled again: %w", d.Sequence, err)
 		l.report(d, err)
-		if unanswered {
+		if unanswered || over {
 			return
 		}
 		l.mu.Lock()
@@ -303,7 +306,7 @@ func (l *loop) giveBack(lease mq.Lease, delay time.Duration) {
 	for n := 0; ; n++ {
 		err := lease.Nak(ctx, delay)
 		switch {
-		case err == nil, errors.Is(err, mq.ErrInDoubt):
+		case err == nil, errors.Is(err, mq.ErrInDoubt), errors.Is(err, mq.ErrLeaseOver):
 			return
 		case !passes(err) && ctx.Err() == nil:
 			l.fail(err)
