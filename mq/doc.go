@@ -25,7 +25,8 @@
 // # Caveats
 //
 // A receive is destructive: the message has left the queue when Receive returns
-// it, and is lost if the process dies before it has done its work.
+// it, and is lost if the process dies before it has done its work. A queue that is
+// a [Leaser] lends messages instead.
 //
 // Whoever may write to a queue may send any type, any priority and any bytes;
 // a message does not say who sent it.

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"time"
 
+	"ipcmq/internal/pool"
 	"ipcmq/mq"
 )
 
@@ -47,6 +49,16 @@ type Config struct {
 	// effective group of this process.
 	InboxMode fs.FileMode
 
+	// Lease is how long a message stays with who has it on lease, before it is
+	// lent again; 0 means 30 seconds.
+	Lease time.Duration
+
+	// MaxLeases is how many messages of the queue can be on lease at once, in
+	// all processes together; 0 means 256. The first who leases decides, for as
+	// long as the queue exists. Each takes memory as large as kernel.msgmax is
+	// then, from when it is used first.
+	MaxLeases int
+
 	// Truncate, if not 0, is the most bytes of payload to receive: of a longer
 	// message the rest is discarded, and Message.Truncated is set
 	// (MSG_NOERROR). By default messages are received whole, however long.
@@ -66,6 +78,12 @@ func (cfg *Config) check(name string) (Config, error) {
 	if c.InboxMode == 0 {
 		c.InboxMode = 0o600
 	}
+	if c.Lease == 0 {
+		c.Lease = 30 * time.Second
+	}
+	if c.MaxLeases == 0 {
+		c.MaxLeases = 256
+	}
 	bad := func(format string, args ...any) (Config, error) {
 		return Config{}, &mq.Error{Op: "open", Queue: name, Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf(format, args...)}
 	}
@@ -82,6 +100,10 @@ func (cfg *Config) check(name string) (Config, error) {
 		return bad("Capacity = %d is negative; 0 is the default of the system", c.Capacity)
 	case c.OpenOnly && c.Capacity != 0:
 		return bad("Capacity = %d applies to a queue that is created, but OpenOnly is set; use Set", c.Capacity)
+	case c.Lease < 0:
+		return bad("Lease = %v is negative; 0 is 30 seconds", c.Lease)
+	case c.MaxLeases < 0 || c.MaxLeases > pool.MaxSlots:
+		return bad("MaxLeases = %d is not in 0 to %d; 0 is 256", c.MaxLeases, pool.MaxSlots)
 	case c.Truncate < 0:
 		return bad("Truncate = %d is negative; 0 receives messages whole", c.Truncate)
 	}

@@ -33,6 +33,13 @@
 // signal.Ignore finds it no longer ignored after the first call that had to be
 // ended so. Ignoring SIGURG by other means, in C, leaves such calls waiting.
 //
+// # Leases
+//
+// What is received is gone from the queue, and with the process that received
+// it. [Queue.SelectLeases] lends messages instead: one that is not acknowledged,
+// because its holder failed, was killed or takes too long, is lent again. Package
+// ipcmq/stream/lease handles messages so, with retries and dead letters.
+//
 // # Limits
 //
 // kernel.msgmax bounds the payload of a message (8192 bytes by default),
@@ -57,6 +64,9 @@
 // The kernel gives each waiting sender room in turn, but one whose message does
 // not fit yet is passed over: beside a steady flow of small messages a large one
 // can wait for long.
+//
+// A restart of the system, or the end of a container's IPC namespace, ends queues
+// with their messages, also those on lease.
 //
 // Handles and selectors on which calls wait hold at least one thread each. A
 // process may have 8,000 of them, or half of the threads that RLIMIT_NPROC or

@@ -19,6 +19,7 @@ type Queue struct {
 	receiver // of any type
 
 	id        int
+	key       Key
 	handle    handle.Handle
 	created   bool
 	truncate  int
@@ -30,6 +31,8 @@ type Queue struct {
 	size atomic.Int64
 
 	calls sleep.Calls // those blocked in the kernel
+
+	leases leases
 
 	errFull, errEmpty *mq.Error // made once: Try calls may be made in a loop
 }
@@ -63,6 +66,7 @@ func Open(key Key, cfg *Config) (*Queue, error) {
 		return nil, err
 	}
 	q := newQueue(id, fmt.Sprintf("%s (id %d)", name, id), created, c)
+	q.key = key
 	if created {
 		err = q.setCapacity(c.Capacity)
 	} else if len(c.Owners) > 0 {
@@ -168,6 +172,7 @@ func OpenID(id int, cfg *Config) (*Queue, error) {
 		name = fmt.Sprintf("key %v (id %d)", Key(ds.Key), id)
 	}
 	q := newQueue(id, name, false, c)
+	q.key = Key(ds.Key)
 	if err := q.checkOwners(c.Owners, ds); err != nil {
 		return nil, err
 	}
@@ -175,7 +180,8 @@ func OpenID(id int, cfg *Config) (*Queue, error) {
 }
 
 func newQueue(id int, name string, created bool, c Config) *Queue {
-	q := &Queue{id: id, handle: handle.Handle{Name: name, Access: c.Access}, created: created, truncate: c.Truncate, inboxMode: c.InboxMode}
+	q := &Queue{id: id, handle: handle.Handle{Name: name, Access: c.Access}, created: created, truncate: c.Truncate, inboxMode: c.InboxMode,
+		leases: leases{lasts: c.Lease, most: c.MaxLeases}}
 	q.receiver = receiver{q: q}
 	q.size.Store(initialSize())
 	q.errFull = q.handle.Fail("send", mq.ErrFull, sys.EAGAIN, "")
@@ -196,15 +202,17 @@ func (q *Queue) String() string { return q.handle.Name }
 
 // Close unblocks every call that is blocked on this handle, waits until it has
 // returned, and makes it and all later ones fail with [mq.ErrClosed]. The queue
-// and its messages stay in the kernel; see [Queue.Remove]. Close always returns
-// nil and may be called more than once.
+// and its messages stay in the kernel; see [Queue.Remove]. What is on lease stays
+// so until its time is over. Close always returns nil and may be called more than
+// once.
 func (q *Queue) Close() error {
 	q.calls.Close()
+	q.leases.close()
 	return nil
 }
 
-// Remove removes the queue from the kernel with all its messages, at once and
-// for everybody: calls that are blocked on it, here and in other processes, end
+// Remove removes the queue from the kernel with all its messages, also those on
+// lease, at once and for everybody: calls that are blocked on it, here and in other processes, end
 // with [mq.ErrRemoved]. It needs the rights of the owner or the creator. The
 // handle still wants to be closed.
 //
@@ -213,9 +221,11 @@ func (q *Queue) Remove() error {
 	if err := q.usable("remove", true); err != nil {
 		return err
 	}
+	ds, _ := q.statAnyhow()
 	if errno := sys.MsgRemove(q.id); errno != 0 {
 		return q.errno("remove", errno)
 	}
+	q.removePool(ds)
 	return nil
 }
 
@@ -233,7 +243,7 @@ func (q *Queue) Capabilities() mq.Capabilities {
 		MaxType:     sys.MaxType,
 		MaxPayload:  limit,
 		Selectors:   []mq.SelectorKind{mq.SelectAny, mq.SelectType, mq.SelectUpTo, mq.SelectExcept},
-		SeesRemoval: true,
+		SeesRemoval: true, SeesLeaseOver: true, LentLeavesRoom: true,
 	}
 }
 
