@@ -103,6 +103,13 @@ func WithMetadata(ctx context.Context, md Metadata) context.Context {
 	return context.WithValue(ctx, sentKey{}, maps.Clone(md))
 }
 
+// OutgoingMetadata returns what [WithMetadata] has put into ctx, for those who add to
+// it; nil if that is nothing.
+func OutgoingMetadata(ctx context.Context) Metadata {
+	md, _ := ctx.Value(sentKey{}).(Metadata)
+	return maps.Clone(md)
+}
+
 // WithReplyMetadata returns a context for one request, which stores the metadata of
 // the reply in *md, also if that is an error of the server.
 func WithReplyMetadata(ctx context.Context, md *Metadata) context.Context {

@@ -118,3 +118,17 @@ func TestBadMetadataMakesNoRequest(t *testing.T) {
 		t.Errorf("261 bytes: %v", h.Metadata())
 	}
 }
+
+// Who adds to the metadata of a context sees what is there.
+func TestOutgoingMetadataIsWhatWasPutIn(t *testing.T) {
+	ctx := context.Background()
+	if md := rpc.OutgoingMetadata(ctx); md != nil {
+		t.Errorf("%v", md)
+	}
+	ctx = rpc.WithMetadata(ctx, rpc.Metadata{"a": "1"})
+	md := rpc.OutgoingMetadata(ctx)
+	md["b"] = "2" // of the copy
+	if md := rpc.OutgoingMetadata(ctx); len(md) != 1 || md["a"] != "1" {
+		t.Errorf("%v", md)
+	}
+}

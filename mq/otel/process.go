@@ -1,0 +1,62 @@
+package otel
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"ipcmq/mq"
+)
+
+// processing is what a handler does with messages.
+type processing struct {
+	*Telemetry
+	attributes []attribute.KeyValue
+	record     []metric.RecordOption // of what has succeeded
+	title      string                // of spans
+	start      []trace.SpanStartOption
+}
+
+func (t *Telemetry) newProcessing(destination string, kind trace.SpanKind, more ...attribute.KeyValue) *processing {
+	attributes := []attribute.KeyValue{system, semconv.MessagingOperationName("process"), semconv.MessagingDestinationName(destination)}
+	return &processing{
+		Telemetry: t, attributes: attributes,
+		record: []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attributes...))},
+		title:  "process " + destination,
+		start: []trace.SpanStartOption{trace.WithSpanKind(kind),
+			trace.WithAttributes(append(append(more, attributes...), semconv.MessagingOperationTypeProcess)...)},
+	}
+}
+
+// begin begins the span of a message. The function that it returns ends that, with
+// what the handler panicked with, which it raises again, or its error. A handler
+// that ends its goroutine gives neither.
+func (p *processing) begin(ctx context.Context, size int) (context.Context, func(panicked any, err *error)) {
+	begun := time.Now()
+	ctx, span := p.tracer.Start(ctx, p.title, p.start...)
+	if span.IsRecording() {
+		span.SetAttributes(semconv.MessagingMessageBodySize(size))
+	}
+	return ctx, func(panicked any, err *error) {
+		failure := *err
+		if panicked != nil {
+			failure = &mq.PanicError{Value: panicked}
+		}
+		if p.process.Enabled(ctx) {
+			took := time.Since(begun).Seconds()
+			if failure == nil {
+				p.process.Record(ctx, took, p.record...)
+			} else {
+				p.process.Record(ctx, took, metric.WithAttributes(append(p.attributes[:len(p.attributes):len(p.attributes)], errorType(failure))...))
+			}
+		}
+		endSpan(span, failure)
+		if panicked != nil {
+			panic(panicked)
+		}
+	}
+}
