@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"time"
 
@@ -79,6 +80,12 @@ type Config struct {
 	// message could not be acknowledged or given back. It may be called by
 	// several goroutines at once.
 	OnError func(d Delivery, err error)
+
+	// Logger, if not nil, is told what Handle does by itself: at the level Warn that a
+	// message is tried again, has become a dead letter, is lent to others as its
+	// lease was lost, or may be handled again, and that the queue cannot be
+	// reached; at Info that it can again. Payloads are not logged.
+	Logger *slog.Logger
 }
 
 // ErrLost: the lease of a message ran out while it was handled, since it
@@ -132,7 +139,7 @@ func Handle(ctx context.Context, q mq.Queue, h Handler, cfg *Config) error {
 		return &mq.Error{Op: "handle", Kind: errors.ErrUnsupported,
 			Detail: fmt.Sprintf("%T does not lend its messages: what is received is gone, so it cannot be acknowledged; use ipcmq/stream, or a queue that is an mq.Leaser", q)}
 	}
-	receiver, err := selectLeases(ctx, lender, c.Select)
+	receiver, err := selectLeases(ctx, lender, c.Select, c.Logger)
 	if receiver == nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -38,11 +39,12 @@ func newLoop(ctx context.Context, h Handler, c Config) *loop {
 // selectLeases returns what lends the messages that s selects, as soon as the
 // queue is available, and nil without an error if ctx ends first. A call that
 // is under way by then may take as long as the queue allows it, with no effect.
-func selectLeases(ctx context.Context, q mq.Leaser, s mq.Selector) (mq.LeaseReceiver, error) {
+func selectLeases(ctx context.Context, q mq.Leaser, s mq.Selector, logger *slog.Logger) (mq.LeaseReceiver, error) {
 	type answer struct {
 		receiver mq.LeaseReceiver
 		err      error
 	}
+	reach := reachable{logger: logger}
 	for n := 0; ; n++ {
 		answered := make(chan answer, 1)
 		go func() {
@@ -51,6 +53,7 @@ func selectLeases(ctx context.Context, q mq.Leaser, s mq.Selector) (mq.LeaseRece
 		}()
 		select {
 		case a := <-answered:
+			reach.note(ctx, a.err)
 			switch {
 			case a.err == nil:
 				return a.receiver, nil
@@ -84,6 +87,7 @@ func (l *loop) err() error {
 // take takes messages, as many as can be handled at once, until the loop ends.
 func (l *loop) take(r mq.LeaseReceiver) {
 	failures := 0
+	reach := reachable{logger: l.cfg.Logger}
 	for {
 		n := l.reserve()
 		if n == 0 {
@@ -97,6 +101,7 @@ func (l *loop) take(r mq.LeaseReceiver) {
 				l.handle(lease)
 			})
 		}
+		reach.note(l.ctx, err)
 		switch {
 		case err == nil:
 			failures = 0
@@ -170,6 +175,7 @@ func (l *loop) settle(lease mq.Lease, d Delivery, lost, err error) {
 			l.report(d, err)
 		}
 		delay = max(0, l.cfg.RetryDelay(d.Attempt, err))
+		l.warn("message is tried again", d, slog.Any("error", err), slog.Duration("delay", delay))
 	}
 }
 
@@ -183,6 +189,7 @@ func (l *loop) attemptAndKeep(ctx context.Context, end context.CancelCauseFunc, 
 	keeper.Go(func() {
 		if *lost = l.keep(keeping, lease); *lost != nil {
 			end(*lost)
+			l.warn("lease was lost", d, slog.Any("error", *lost))
 			l.report(d, *lost)
 		}
 	})
@@ -214,6 +221,9 @@ func (l *loop) attempt(ctx context.Context, d Delivery) error {
 	}
 	dead := Handler(func(ctx context.Context, d Delivery) error { return l.cfg.DeadLetter(ctx, d, err) })
 	failed := dead.call(ctx, d)
+	if failed == nil {
+		l.warn("message is a dead letter", d, slog.Any("error", err))
+	}
 	if failed != nil && !endedBy(ctx, failed) {
 		l.report(d, fmt.Errorf("dead letter: %w", failed))
 	}
@@ -283,6 +293,7 @@ func (l *loop) ack(lease mq.Lease, d Delivery) {
 			continue
 		}
 		over := errors.Is(err, mq.ErrLeaseOver) // another has the message
+		l.warn("message was handled and may be handled again", d, slog.Any("error", err))
 		err = fmt.Errorf("message %d was handled and may be handled again: %w", d.Sequence, err)
 		l.report(d, err)
 		if unanswered || over {
