@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -30,6 +31,9 @@ type ClientConfig struct {
 	// price is a busy processor. Where polling is in vain, it is done ever more
 	// rarely, up to once in 256 waits. A queue on other hosts is not polled.
 	Spin time.Duration
+
+	// Logger, if not nil, is told that the inbox was removed and made again.
+	Logger *slog.Logger
 }
 
 // DefaultTimeout is how long a request may take if neither its context nor the
@@ -48,6 +52,7 @@ type Client struct {
 	clock    mq.Clocked  // the same; nil if it has none
 	spin     time.Duration
 	timeout  time.Duration // 0 for none
+	logger   *slog.Logger  // nil for none
 	stats    clientCounters
 	services *services
 
@@ -72,7 +77,7 @@ func NewClient(q mq.Queue, cfg *ClientConfig) (*Client, error) {
 	if cfg != nil {
 		c = *cfg
 	}
-	client := &Client{queue: q, exchange: exchange, spin: reader.Spin(q, c.Spin), timeout: max(c.Timeout, 0)}
+	client := &Client{queue: q, exchange: exchange, spin: reader.Spin(q, c.Spin), timeout: max(c.Timeout, 0), logger: c.Logger}
 	client.clock, _ = mq.As[mq.Clocked](q)
 	if c.Timeout == 0 {
 		client.timeout = DefaultTimeout
@@ -229,8 +234,12 @@ func (c *Client) begin(ctx context.Context, t int64) (*inbox, *call, error) {
 		if call != nil || err != nil {
 			return in, call, err
 		}
-		if err := c.openInbox(in); err != nil {
+		made, err := c.openInbox(in)
+		if err != nil {
 			return nil, nil, err
+		}
+		if made && in != nil {
+			logInbox(ctx, c.logger, in.queue.Address())
 		}
 	}
 }
@@ -260,18 +269,18 @@ func (c *Client) register(ctx context.Context, t int64) (*inbox, *call, error) {
 
 // openInbox makes an inbox in place of the one that is of no use, nil if there
 // was none. Other calls go on meanwhile: an inbox on another host takes a while.
-func (c *Client) openInbox(useless *inbox) error {
+func (c *Client) openInbox(useless *inbox) (made bool, err error) {
 	c.opening.Lock()
 	defer c.opening.Unlock()
 	c.mu.RLock()
 	there := c.inbox != useless || c.closing
 	c.mu.RUnlock()
 	if there {
-		return nil
+		return false, nil
 	}
 	queue, err := c.exchange.NewInbox()
 	if err != nil {
-		return err
+		return false, err
 	}
 	in := newInbox(queue, c.spin, &c.stats)
 	in.watch(c.queue, c.checkInterval(), c.end)
@@ -279,10 +288,10 @@ func (c *Client) openInbox(useless *inbox) error {
 	defer c.mu.Unlock()
 	if c.closing {
 		in.close(c.closed())
-		return nil
+		return false, nil
 	}
 	c.inbox = in
-	return nil
+	return true, nil
 }
 
 // checkInterval is how often a client that waits for replies looks whether the

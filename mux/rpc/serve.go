@@ -165,6 +165,7 @@ func (s *server) lost(request mq.Message, err error) {
 }
 
 func (s *server) report(m mq.Message, why error) {
+	logRequest(s.work, s.cfg.Logger, m, why)
 	if s.cfg.OnError != nil {
 		s.cfg.OnError(m, why)
 	}

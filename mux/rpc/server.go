@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -71,6 +72,10 @@ type Config struct {
 	// the handler returns is for the client alone. OnError may be called by several
 	// goroutines at once.
 	OnError func(request mq.Message, err error)
+
+	// Logger, if not nil, is told what OnError is, at the level Warn. Payloads are not
+	// logged.
+	Logger *slog.Logger
 
 	// Stats, if not nil, is counted up.
 	Stats *ServerStats
