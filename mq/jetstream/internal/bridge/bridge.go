@@ -73,7 +73,7 @@ func run(ctx context.Context, s *settings) error {
 	context.AfterFunc(ctx, func() { time.AfterFunc(s.grace, cancel) })
 
 	if s.verbose {
-		logf("forwarding from %v to %v", s.from, s.to)
+		inform("forwarding from %v to %v", s.from, s.to)
 	}
 	var watcher sync.WaitGroup
 	watcher.Go(func() { b.watch(end) })
@@ -83,7 +83,7 @@ func run(ctx context.Context, s *settings) error {
 	}
 	err = forward()
 	if s.verbose {
-		logf("from %v to %v: %d forwarded, %d put back, %d sent again in doubt, %d came again and were left out",
+		inform("from %v to %v: %d forwarded, %d put back, %d sent again in doubt, %d came again and were left out",
 			s.from, s.to, b.forwarded, b.putBack, b.again, b.repeated)
 	}
 	end(nil)

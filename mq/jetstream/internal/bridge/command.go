@@ -6,8 +6,8 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -78,9 +78,12 @@ func Main(args []string) int {
 		return statusDone
 	}
 	if err == nil {
+		if s.json {
+			logger = slog.New(slog.NewJSONHandler(os.Stderr, nil)).With("from", s.from.String(), "to", s.to.String())
+		}
 		err = run(ctx, s)
 	}
-	return report(os.Stderr, err)
+	return report(err)
 }
 
 // settings are what the command line asks for.
@@ -90,6 +93,7 @@ type settings struct {
 	priorities bool
 	create     bool
 	verbose    bool
+	json       bool
 	grace      time.Duration
 	server     serverFlags
 }
@@ -112,6 +116,7 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	f.BoolVar(&s.create, "create", false, "create a queue that does not exist: mode 0600; lease mode, on disk, one replica")
 	f.DurationVar(&s.grace, "grace", 5*time.Second, "how long the message in hand may take after a signal")
 	f.BoolVar(&s.verbose, "v", false, "tell when the forwarding begins, and at the end how many messages went over")
+	f.BoolVar(&s.json, "json", false, "tell everything in JSON, an object a line: time, level, msg, from, to")
 	err := f.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		io.WriteString(out, help)
@@ -174,9 +179,4 @@ func (s *settings) check() error {
 		return usagef("-type %v: messages of POSIX queues have no type to select; the highest priority comes first", &s.selector)
 	}
 	return nil
-}
-
-// logf tells something on standard error.
-func logf(format string, args ...any) {
-	writeLine(os.Stderr, fmt.Sprintf(format, args...))
 }

@@ -57,7 +57,7 @@ func (b *bridge) handOver(l mq.Lease) error {
 	}
 	b.giveBack(l)
 	if b.last.Err() != nil {
-		logf("it was not sent in time: the message in hand is back in %s", b.from.name)
+		warn("it was not sent in time: the message in hand is back in %s", b.from.name)
 		return unlessEnded(b.ctx, nil)
 	}
 	return fmt.Errorf("message %d of %s: %w; it stays there, the first one", l.Sequence(), b.from.name, err)

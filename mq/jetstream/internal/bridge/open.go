@@ -60,10 +60,10 @@ func (f *serverFlags) options() []nats.Option {
 	opts := []nats.Option{
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
-				logf("the connection to the server is lost, and is being made again: %v", err)
+				warn("the connection to the server is lost, and is being made again: %v", err)
 			}
 		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) { logf("connected again, to %s", nc.ConnectedUrlRedacted()) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) { inform("connected again, to %s", nc.ConnectedUrlRedacted()) }),
 	}
 	if f.creds != "" {
 		opts = append(opts, nats.UserCredentials(f.creds))
@@ -90,7 +90,7 @@ func persist(ctx context.Context, try func() error) error {
 			return err
 		}
 		if !told {
-			logf("%s; trying again until it works", explain(err))
+			warn("%s; trying again until it works", explain(err))
 			told = true
 		}
 		select {

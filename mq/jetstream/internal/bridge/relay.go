@@ -45,7 +45,7 @@ func (b *bridge) pass(m mq.Message) error {
 			return err
 		}
 		b.again++
-		logf("%s; the message is sent once more", explain(err))
+		warn("%s; the message is sent once more", explain(err))
 	}
 }
 
@@ -69,7 +69,7 @@ func (b *bridge) back(m mq.Message, why error) error {
 	if b.last.Err() == nil {
 		return fmt.Errorf("%w; %s", why, where)
 	}
-	logf("it was not sent in time: %s", where)
+	warn("it was not sent in time: %s", where)
 	return unlessEnded(b.ctx, nil)
 }
 

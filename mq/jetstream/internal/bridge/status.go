@@ -1,9 +1,12 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"os"
 	"strings"
 
 	"ipcmq/internal/visible"
@@ -36,24 +39,41 @@ func status(err error) int {
 	return statusFailed
 }
 
-// report writes err as one line and returns the exit status.
-func report(w io.Writer, err error) int {
+// report tells err and returns the exit status.
+func report(err error) int {
 	s := status(err)
 	if err != nil {
 		text := strings.ReplaceAll(strings.TrimSpace(explain(err)), "\n", "; ")
 		if s == statusUsage {
 			text += " (see ipcmq-bridge -h)"
 		}
-		writeLine(w, text)
+		logger.Error(text)
 	}
 	return s
 }
 
-// writeLine writes text, which may have words of servers and peers in it, so
-// that it cannot command a terminal.
-func writeLine(w io.Writer, text string) {
-	fmt.Fprintf(w, "ipcmq-bridge: %s\n", visible.Line(text))
+// logger tells what the bridge does by itself. Main may set another one before
+// anything uses it.
+var logger = slog.New(lines{os.Stderr})
+
+// lines writes the text of records as lines for people. It may have words of
+// servers and peers in it, which must not command a terminal.
+type lines struct{ w io.Writer }
+
+func (l lines) Enabled(context.Context, slog.Level) bool { return true }
+func (l lines) WithAttrs([]slog.Attr) slog.Handler       { return l }
+func (l lines) WithGroup(string) slog.Handler            { return l }
+
+func (l lines) Handle(_ context.Context, r slog.Record) error {
+	_, err := fmt.Fprintf(l.w, "ipcmq-bridge: %s\n", visible.Line(r.Message))
+	return err
 }
+
+// warn tells of something to look at.
+func warn(format string, args ...any) { logger.Warn(fmt.Sprintf(format, args...)) }
+
+// inform tells of what is as it should be.
+func inform(format string, args ...any) { logger.Info(fmt.Sprintf(format, args...)) }
 
 // explain returns the text of err without the prefix of the library.
 func explain(err error) string {
