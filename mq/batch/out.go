@@ -77,7 +77,7 @@ func (o *out) acquire(q *Queue, op string, w way) error {
 		select {
 		case <-free:
 		case <-w.ctx.Done():
-			return handle.Ended(op, q.String(), w.ctx)
+			return handle.Waited(handle.Ended(op, q.String(), w.ctx), "messages that were added before are being sent")
 		}
 	}
 }

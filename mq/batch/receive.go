@@ -126,7 +126,7 @@ func (in *in) follow(ctx context.Context, w *waiter) error {
 		return w.r.q.fail("receive", mq.ErrClosed, "")
 	}
 	in.leave(w)
-	return handle.Ended("receive", w.r.q.String(), ctx)
+	return handle.Waited(handle.Ended("receive", w.r.q.String(), ctx), handle.NoMessage(w.r.q.beneath, w.r.selector))
 }
 
 // lead waits at the queue beneath for w, unless somebody else gives it a message

@@ -233,10 +233,16 @@ func (b *box) wait(op string, ctx context.Context, w *waiter, list *[]*waiter) e
 	if i < 0 {
 		return w.err
 	}
-	return b.ended(op, ctx)
+	what := ""
+	if list == &b.senders {
+		what = handle.NoRoom(w.by, len(w.message.Data))
+	} else {
+		what = handle.NoMessage(w.by, w.selector)
+	}
+	return handle.Waited(b.ended(op, ctx), what)
 }
 
 // ended makes the error for a call that ctx ended.
-func (b *box) ended(op string, ctx context.Context) error {
+func (b *box) ended(op string, ctx context.Context) *mq.Error {
 	return handle.Ended(op, b.name, ctx)
 }

@@ -34,7 +34,7 @@ func (q *Queue) errno(op string, errno sys.Errno) error {
 }
 
 // ended makes the error for a call that ctx or Close ended.
-func (q *Queue) ended(op string, ctx context.Context) error {
+func (q *Queue) ended(op string, ctx context.Context) *mq.Error {
 	return q.handle.Ended(op, ctx, q.closed.Load())
 }
 

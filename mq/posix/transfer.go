@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"ipcmq/internal/handle"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
 )
@@ -61,7 +62,7 @@ func (q *Queue) tryReceive(buf []byte) (n int, priority uint32, errno sys.Errno)
 //
 // If Send returns an error, m was not sent. The error matches [mq.ErrTooLarge],
 // [mq.ErrInvalidPriority], [mq.ErrClosed], fs.ErrPermission, or ctx.Err() and
-// the cause of ctx.
+// the cause of ctx; then it says how full the queue is.
 //
 // See mq_send(3).
 func (q *Queue) Send(ctx context.Context, m mq.Message) error {
@@ -80,7 +81,7 @@ func (q *Queue) Send(ctx context.Context, m mq.Message) error {
 		case errno == 0:
 			return nil
 		case q.closed.Load() || errno == sys.EINTR && ctx.Err() != nil:
-			return q.ended("send", ctx)
+			return handle.Waited(q.ended("send", ctx), handle.NoRoom(q, len(m.Data)))
 		case errno != sys.EINTR:
 			return q.errno("send", errno)
 		}
@@ -178,7 +179,7 @@ func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
 			store(m, buf[:n], priority, pooled != nil)
 			return nil
 		case q.closed.Load() || errno == sys.EINTR && ctx.Err() != nil:
-			return q.ended("receive", ctx)
+			return handle.Waited(q.ended("receive", ctx), handle.NoMessage(q, mq.Any()))
 		case errno != sys.EINTR:
 			return q.errno("receive", errno)
 		}

@@ -3,6 +3,7 @@ package sysv
 import (
 	"context"
 
+	"ipcmq/internal/handle"
 	"ipcmq/internal/sleep"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
@@ -10,9 +11,10 @@ import (
 
 // A receiver takes the messages of a queue that one selector selects.
 type receiver struct {
-	q     *Queue
-	typ   int64 // msgtyp of msgrcv(2)
-	flags int
+	q        *Queue
+	selector mq.Selector
+	typ      int64 // msgtyp of msgrcv(2)
+	flags    int
 }
 
 // Select returns a receiver of the messages that s selects.
@@ -32,11 +34,11 @@ func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
 	}
 	switch s.Kind() {
 	case mq.SelectType:
-		return &receiver{q: q, typ: s.Type()}, nil
+		return &receiver{q: q, selector: s, typ: s.Type()}, nil
 	case mq.SelectUpTo:
-		return &receiver{q: q, typ: -s.Type()}, nil
+		return &receiver{q: q, selector: s, typ: -s.Type()}, nil
 	case mq.SelectExcept:
-		return &receiver{q: q, typ: s.Type(), flags: sys.MSG_EXCEPT}, nil
+		return &receiver{q: q, selector: s, typ: s.Type(), flags: sys.MSG_EXCEPT}, nil
 	}
 	all := q.receiver // of an inbox: all replies
 	return &all, nil
@@ -46,7 +48,7 @@ func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
 //
 // If Receive returns an error, nothing was taken. The error matches
 // [mq.ErrClosed], [mq.ErrRemoved], [mq.ErrTooManyThreads], fs.ErrPermission, or
-// ctx.Err() and the cause of ctx.
+// ctx.Err() and the cause of ctx; then it says what is in the queue instead.
 //
 // While it waits, Receive may hold an OS thread; a canceled ctx gets it back
 // with a signal, see the package documentation.
@@ -76,7 +78,7 @@ func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
 		case errno == 0:
 			return nil
 		case errno == sys.EINTR && (r.q.calls.Closed() || ctx.Err() != nil):
-			return r.q.ended("receive", ctx)
+			return handle.Waited(r.q.ended("receive", ctx), handle.NoMessage(r.q, r.selector))
 		case errno == sys.EINTR, errno == sys.E2BIG:
 			// Again, after a signal meant for something else, or with more room.
 		default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"ipcmq/internal/handle"
 	"ipcmq/internal/sleep"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
@@ -20,7 +21,8 @@ import (
 //
 // If Send returns an error, m was not sent. The error matches [mq.ErrTooLarge],
 // [mq.ErrInvalidType], [mq.ErrClosed], [mq.ErrRemoved], [mq.ErrTooManyThreads],
-// fs.ErrPermission, or ctx.Err() and the cause of ctx.
+// fs.ErrPermission, or ctx.Err() and the cause of ctx; then it says how full the
+// queue is.
 //
 // See msgsnd(2).
 func (q *Queue) Send(ctx context.Context, m mq.Message) error {
@@ -47,7 +49,7 @@ func (q *Queue) Send(ctx context.Context, m mq.Message) error {
 		case errno == 0:
 			return nil
 		case errno == sys.EINTR && (q.calls.Closed() || ctx.Err() != nil):
-			return q.ended("send", ctx)
+			return handle.Waited(q.ended("send", ctx), handle.NoRoom(q, n+q.reserved))
 		case errno != sys.EINTR:
 			return q.sendError(errno, n)
 		}

@@ -169,13 +169,16 @@ func (c *Client) Request(ctx context.Context, t int64, data []byte) ([]byte, err
 	service.left(size, err == nil)
 	if err != nil {
 		in.forget(call)
-		return nil, c.explain(ctx, t, err)
+		if errors.Is(err, mq.ErrInDoubt) {
+			return nil, c.explain(ctx, t, err, "it is in doubt whether the request was sent")
+		}
+		return nil, c.explain(ctx, t, err, "the request was not sent", handle.NoRoom(c.queue, len(b)))
 	}
 	reply, err := in.await(ctx, call)
 	service.ended(size, err == nil)
 	if err != nil {
 		in.abandon(call, service)
-		return nil, c.explain(ctx, t, err)
+		return nil, c.explain(ctx, t, err, "the request was sent, and no reply has come")
 	}
 	if md, ok := ctx.Value(receivedKey{}).(*Metadata); ok && md != nil {
 		*md = reply.metadata
@@ -190,11 +193,16 @@ func (e timeoutError) Error() string {
 	return fmt.Sprintf("no reply within ClientConfig.Timeout = %v", time.Duration(e))
 }
 
-// explain returns the error of a request that err has ended.
-func (c *Client) explain(ctx context.Context, t int64, err error) error {
+// explain returns the error of a request that err has ended. If that is the end of
+// ctx, it says how things stood then.
+func (c *Client) explain(ctx context.Context, t int64, err error, state ...string) error {
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		return c.ended(ctx, t)
+		e := c.ended(ctx, t)
+		for _, s := range state {
+			e = handle.Waited(e, s)
+		}
+		return e
 	case err == errInboxGone:
 		return &mq.Error{Op: "request", Queue: nameOf(c.queue, t), Kind: ErrReplyLost,
 			Detail: err.Error() + ", and a reply with it; the request may have been handled"}
@@ -203,7 +211,7 @@ func (c *Client) explain(ctx context.Context, t int64, err error) error {
 }
 
 // ended is the error of a request whose context has ended.
-func (c *Client) ended(ctx context.Context, t int64) error {
+func (c *Client) ended(ctx context.Context, t int64) *mq.Error {
 	return handle.Ended("request", nameOf(c.queue, t), ctx)
 }
 

@@ -74,14 +74,17 @@ func explain(err error) string {
 	if queue != "" {
 		about += " " + queue
 	}
-	reason := ""
+	reason, state := "", ""
+	if after, ok := strings.CutPrefix(e.Detail, context.DeadlineExceeded.Error()); ok {
+		state = after // of the queue, behind a semicolon
+	}
 	switch {
 	case errors.Is(e, context.Canceled):
 		reason = "interrupted"
 	case errors.Is(e, context.DeadlineExceeded) && e.Op == "send":
-		reason = "there was no room in time"
+		reason = "there was no room in time" + state
 	case errors.Is(e, context.DeadlineExceeded):
-		reason = "nothing came in time"
+		reason = "nothing came in time" + state
 	case errors.Is(e, mq.ErrEmpty) && e.Op == "receive":
 		reason = "there is no message"
 	case errors.Is(e, mq.ErrFull):

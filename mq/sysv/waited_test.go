@@ -1,0 +1,57 @@
+package sysv_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"ipcmq/mq"
+	"ipcmq/mq/sysv"
+)
+
+// soon returns a context that ends as soon as a call waits with it.
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// What a call waited for is in its error.
+func TestACallThatEndsSaysWhatItWaitedFor(t *testing.T) {
+	q := newQueue(t, nil)
+	wants := func(err error, text string) {
+		t.Helper()
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.HasSuffix(err.Error(), text) {
+			t.Errorf("got %v, want %q at the end", err, text)
+		}
+	}
+	receive := func(s mq.Selector) error {
+		r, err := q.Select(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.Receive(soon(t))
+		return err
+	}
+	if err := q.Set(func(s *sysv.Settings) { s.Capacity = 20 }); err != nil {
+		t.Fatal(err)
+	}
+	wants(receive(mq.Any()), "; the queue is empty")
+	send(t, q, 1, 1, 8)
+	wants(receive(mq.Type(7)), "; no message of type 7 came; 3 others are in the queue")
+	wants(q.Send(soon(t), mq.Message{Type: 1, Data: make([]byte, 18)}),
+		"; the queue has no room for 18 bytes: 3 of 20 are taken")
+	if err := q.TrySend(mq.Message{Type: 1, Data: make([]byte, 17)}); err != nil {
+		t.Fatal(err)
+	}
+	wants(q.Send(soon(t), mq.Message{Type: 1, Data: []byte("x")}), "; the queue is full: 20 of 20 bytes")
+
+	// One that has ended before it began has waited for nothing.
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := q.Send(ended, mq.Message{Type: 1}); strings.Contains(err.Error(), "full") {
+		t.Error(err)
+	}
+}
