@@ -111,7 +111,7 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 				ok = true
 			case s.under("mux", "stream"):
 				ok = standard || slices.Contains([]string{"mq", "internal/reader", "internal/handle"}, strings.TrimPrefix(name, "ipcmq/"))
-			case s.under("internal/reader", "mq/mqtest", "mq/batch"):
+			case s.under("internal/reader", "mq/mqtest", "mq/batch", "mq/follow"):
 				ok = standard || name == "ipcmq/mq" || name == "ipcmq/internal/handle"
 			case s.under("internal/handle", "mq/codec"):
 				ok = standard || name == "ipcmq/mq"

@@ -51,7 +51,7 @@
 //
 // A queue that someone unlinked while it was open goes on working for those who
 // have it open; whoever opens its name later gets another one. [Queue.Check]
-// tells.
+// tells, and package ipcmq/mq/follow goes on with the other one.
 //
 // Whoever may write to a queue may send any priority; a message does not name
 // its sender. Any local user may create a queue under a name that is free: see

@@ -54,6 +54,10 @@
 // restarts, also when no process uses it. systemd removes an ordinary user's
 // queues at logout unless RemoveIPC=no is set in logind.conf(5).
 //
+// A handle stays with its queue: once that is removed its calls fail with
+// [mq.ErrRemoved], also if somebody has made another with the same key. Package
+// ipcmq/mq/follow opens that.
+//
 // Containers have IPC namespaces of their own: the same key is another queue
 // there.
 //

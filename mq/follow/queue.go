@@ -1,0 +1,230 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"ipcmq/internal/handle"
+	"ipcmq/mq"
+)
+
+// DefaultEvery is how often a queue is looked for if its Config does not say
+// otherwise.
+const DefaultEvery = 100 * time.Millisecond
+
+// Config says how a queue is followed. The zero value, like a nil *Config, has the
+// defaults.
+type Config struct {
+	// Every is how often to try to open a queue that is gone, at most: it begins
+	// with a millisecond and takes twice as long each time. It is also how often to
+	// look whether a queue was unlinked that lives on without its name, as POSIX
+	// queues do. 0 means [DefaultEvery].
+	Every time.Duration
+
+	// Changed, if not nil, is called with what happens to the queue, one event after
+	// the other. It should return soon, as a call on the queue waits for it, and must
+	// not use the queue.
+	Changed func(Event)
+}
+
+// An Event is what has happened to a queue.
+type Event struct {
+	// Err is nil if the queue was opened again, matches [mq.ErrRemoved] if it is
+	// gone, and else says why it could not be opened. While the reason stays the
+	// same, and if it is fs.ErrNotExist, there are no more events.
+	Err error
+
+	// Queue is the queue as its String method names it: which one is gone, or has
+	// been opened. It is empty while there is none.
+	Queue string
+}
+
+// A Queue is a handle on whichever queue has a key or name. Its methods may be
+// called by several goroutines at once.
+type Queue struct {
+	receiver // of any type
+
+	open    func() (mq.Exchange, error)
+	every   time.Duration
+	changed func(Event)
+	closing chan struct{}
+	turn    chan struct{} // whoever has sent opens the queue
+
+	mu       sync.Mutex
+	now      *opened
+	closed   bool
+	receives bool      // somebody has begun to receive
+	before   []*opened // unlinked, and perhaps not empty; the oldest first
+	lost     *Event    // that now is gone, until it is told
+	problem  string    // why there is no other, if that is news
+
+	// Of whoever has the turn.
+	pause time.Duration
+	next  time.Time // not to try before
+}
+
+// An opened is a queue that was opened, and may be gone.
+type opened struct {
+	queue mq.Exchange
+	tells bool // its calls fail when it is removed
+	since time.Time
+
+	// Guarded by the lock of the Queue.
+	gone   bool
+	looked time.Time // when it had its name, if it does not tell
+}
+
+// Open opens a queue with open, which is called again whenever the queue is gone.
+// It should open the same queue each time, by its key or name: an id names one
+// queue only, and sysv.Private a new one each time. A nil cfg means the defaults;
+// see [Config].
+//
+// If the first open fails, so does Open, with the same error.
+func Open[Q mq.Exchange](open func() (Q, error), cfg *Config) (*Queue, error) {
+	if cfg == nil {
+		cfg = &Config{}
+	}
+	if cfg.Every < 0 {
+		return nil, &mq.Error{Op: "follow", Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf("Every = %v is negative; 0 means %v", cfg.Every, DefaultEvery)}
+	}
+	q := &Queue{every: cfg.Every, changed: cfg.Changed, closing: make(chan struct{}), turn: make(chan struct{}, 1)}
+	if q.every == 0 {
+		q.every = DefaultEvery
+	}
+	q.open = func() (mq.Exchange, error) {
+		opened, err := open()
+		if err != nil { // or a nil pointer would become an interface that is not nil
+			return nil, err
+		}
+		return opened, nil
+	}
+	q.receiver = receiver{q: q, selector: mq.Any()}
+	first, err := q.open()
+	if err != nil {
+		return nil, err
+	}
+	q.now = newOpened(first)
+	return q, nil
+}
+
+func newOpened(q mq.Exchange) *opened {
+	now := time.Now()
+	return &opened{queue: q, tells: q.Capabilities().SeesRemoval, since: now, looked: now}
+}
+
+// Current returns the handle that is in use now, for what this package does not
+// know. It is closed when its queue is gone and there is another one.
+func (q *Queue) Current() mq.Exchange {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.now.queue
+}
+
+// String returns the name of the queue that is or was open.
+func (q *Queue) String() string { return nameOf(q.Current()) }
+
+func nameOf(q mq.Queue) string {
+	if s, ok := q.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return fmt.Sprintf("%T", q)
+}
+
+// Capabilities returns those of the queue that is or was open, except that no
+// removal is seen.
+func (q *Queue) Capabilities() mq.Capabilities {
+	can := q.Current().Capabilities()
+	can.SeesRemoval = false
+	return can
+}
+
+// Check returns nil, or [mq.ErrClosed] if q was closed: a queue that is gone may
+// come back.
+func (q *Queue) Check() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return q.fail("check", mq.ErrClosed, nil)
+	}
+	return nil
+}
+
+// fail makes an error about the current queue. It is called with the lock.
+func (q *Queue) fail(op string, kind, err error) *mq.Error {
+	return &mq.Error{Op: op, Queue: nameOf(q.now.queue), Kind: kind, Err: err}
+}
+
+// Close gives up the handle. See [mq.Queue].
+func (q *Queue) Close() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return nil
+	}
+	q.closed = true
+	close(q.closing)
+	err := q.now.queue.Close()
+	for _, old := range q.before {
+		err = errors.Join(err, old.queue.Close())
+	}
+	q.before = nil
+	return err
+}
+
+// NewInbox makes an inbox as the queue does that is or was open. It lives on when
+// that is gone.
+func (q *Queue) NewInbox() (mq.Inbox, error) { return q.Current().NewInbox() }
+
+// OpenInbox opens an inbox as the queue does that is or was open.
+func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
+	return q.Current().OpenInbox(address)
+}
+
+// Usage returns how full the queue is. If it is gone, the error matches
+// [mq.ErrRemoved], and errors.ErrUnsupported if it does not tell.
+func (q *Queue) Usage() (mq.Usage, error) {
+	if m, ok := mq.As[mq.Meter](q.Current()); ok {
+		return m.Usage()
+	}
+	return mq.Usage{}, &mq.Error{Op: "usage", Queue: q.String(), Kind: errors.ErrUnsupported}
+}
+
+// Clock reads the clock of the queue. See [mq.Clocked].
+func (q *Queue) Clock(ctx context.Context) (mq.ClockTime, error) {
+	if c, ok := mq.As[mq.Clocked](q.Current()); ok {
+		return c.Clock(ctx)
+	}
+	return mq.ClockTime{}, &mq.Error{Op: "clock", Queue: q.String(), Kind: errors.ErrUnsupported}
+}
+
+var (
+	_ mq.Exchange = (*Queue)(nil)
+	_ mq.Checker  = (*Queue)(nil)
+	_ mq.Meter    = (*Queue)(nil)
+	_ mq.Clocked  = (*Queue)(nil)
+)
+
+// ended makes the error of a call that ctx or Close has ended while there was no
+// queue.
+func (q *Queue) ended(op string, ctx context.Context) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return q.fail(op, mq.ErrClosed, nil)
+	}
+	return handle.Waited(handle.Ended(op, nameOf(q.now.queue), ctx), q.why())
+}
+
+// why says why there is no queue. It is called with the lock.
+func (q *Queue) why() string {
+	switch {
+	case !q.now.gone:
+		return ""
+	case q.problem != "":
+		return "the queue is gone, and another cannot be opened: " + q.problem
+	}
+	return "the queue is gone, and nobody has made it again"
+}
