@@ -9,6 +9,7 @@ import (
 	"ipcmq/internal/address"
 	"ipcmq/internal/visible"
 	"ipcmq/mq"
+	"ipcmq/mq/follow"
 	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
 )
@@ -55,6 +56,8 @@ func openArg(arg string, access mq.Access, create bool) (mq.Exchange, error) {
 // again opens q a second time with another access.
 func again(q mq.Queue, access mq.Access) (mq.Exchange, error) {
 	switch q := q.(type) {
+	case *follow.Queue:
+		return again(q.Current(), access)
 	case *sysv.Queue:
 		return open(address.OfID(q.ID()), access, false)
 	case *posix.Queue:

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -15,12 +14,13 @@ import (
 	"ipcmq/internal/address"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
+	"ipcmq/mq/follow"
 )
 
 func recvCommand() *cobra.Command {
 	var sel selector
 	var count int
-	var follow, create, reopen bool
+	var follows, create, reopen bool
 	c := &cobra.Command{
 		Use:   "recv ADDR [flags]",
 		Short: "Take messages out of a queue",
@@ -35,7 +35,8 @@ and ends. What was written to the pipe and not read by then, up to 64 KiB, is lo
 
 With --follow the status is 3 only if nothing came at all, with -n if fewer came,
 and 0 if the reader of a pipe has left. With --reopen, recv goes on with the queue
-that somebody makes with the same key after this one was removed.
+that somebody makes with the same key or name after this one was removed, and says
+so on standard error.
 
 Selectors (System V):
   0    any, the oldest first        7    type 7
@@ -53,9 +54,9 @@ Selectors (System V):
 	}
 	c.Flags().Var(&sel, "type", "which types to take, a selector")
 	c.Flags().IntVarP(&count, "count", "n", 1, "how many messages to take")
-	c.Flags().BoolVarP(&follow, "follow", "f", false, "take messages until interrupted, or none comes in time")
+	c.Flags().BoolVarP(&follows, "follow", "f", false, "take messages until interrupted, or none comes in time")
 	c.Flags().BoolVar(&create, "create", false, "create the queue, with mode 0600, if there is none")
-	c.Flags().BoolVar(&reopen, "reopen", false, "with --follow: wait for another queue when this one is removed (System V)")
+	c.Flags().BoolVar(&reopen, "reopen", false, "with --follow: go on with the next queue when this one is removed")
 	c.MarkFlagsMutuallyExclusive("count", "follow")
 	p := patienceFlags(c, "for each message")
 	f := formatFlags(c)
@@ -67,12 +68,12 @@ Selectors (System V):
 		switch {
 		case err != nil:
 			return err
-		case reopen && !follow:
+		case reopen && !follows:
 			return usagef("--reopen goes with --follow")
-		case reopen && a.Kind != address.Key:
-			return usagef("--reopen: %v is no key; an id names one queue only, and who has a POSIX queue open does not see that it is removed", a)
+		case reopen && a.Kind == address.ID:
+			return usagef("--reopen: %v: an id names one queue only; give its key", a)
 		}
-		q, err := open(a, mq.ReadOnly, create)
+		q, err := openToReceive(a, create, reopen)
 		if err != nil {
 			return err
 		}
@@ -88,15 +89,7 @@ Selectors (System V):
 		}}
 		stop := context.AfterFunc(c.Context(), out.giveUpSoon)
 		defer stop()
-		for {
-			err := receiveFrom(ctx, q, sel.Selector, p, out, count, follow)
-			if !reopen || !errors.Is(err, mq.ErrRemoved) {
-				return err
-			}
-			if q, err = openAgain(ctx, a, create); q == nil {
-				return err
-			}
-		}
+		return receiveFrom(ctx, q, sel.Selector, p, out, count, follows)
 	}
 	return c
 }
@@ -104,28 +97,27 @@ Selectors (System V):
 // errNoReader ends the taking when nobody reads what is written.
 var errNoReader = errors.New("nobody reads standard output")
 
-// reopenEvery is how often to look whether a queue is there again.
-const reopenEvery = 100 * time.Millisecond
-
-// openAgain opens the queue at a as soon as there is one. It returns neither a
-// queue nor an error if ctx ends.
-func openAgain(ctx context.Context, a address.Address, create bool) (mq.Exchange, error) {
-	tell("ipcmq: %v was removed; waiting for another", a)
-	for {
-		q, err := open(a, mq.ReadOnly, create)
-		if !errors.Is(err, fs.ErrNotExist) {
-			return q, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, nil
-		case <-time.After(reopenEvery):
-		}
+// openToReceive opens the queue at a, or whichever has its key or name.
+func openToReceive(a address.Address, create, reopen bool) (mq.Exchange, error) {
+	openOne := func() (mq.Exchange, error) { return open(a, mq.ReadOnly, create) }
+	if !reopen {
+		return openOne()
 	}
+	q, err := follow.Open(openOne, &follow.Config{Changed: func(e follow.Event) {
+		switch {
+		case e.Err == nil:
+			tell("ipcmq: %v is there again", a)
+		case errors.Is(e.Err, mq.ErrRemoved):
+			tell("ipcmq: %v was removed; waiting for another", a)
+		default:
+			tell("ipcmq: %s; trying again", explain(e.Err))
+		}
+	}})
+	return as(q, err)
 }
 
 // receiveFrom takes messages of q, which it closes.
-func receiveFrom(ctx context.Context, q mq.Exchange, s mq.Selector, p *patience, out *output, count int, follow bool) error {
+func receiveFrom(ctx context.Context, q mq.Exchange, s mq.Selector, p *patience, out *output, count int, follows bool) error {
 	defer q.Close()
 	r, err := q.Select(s)
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -134,17 +126,17 @@ func receiveFrom(ctx context.Context, q mq.Exchange, s mq.Selector, p *patience,
 		return err
 	}
 	out.from(q)
-	return receive(ctx, r, p, out, count, follow)
+	return receive(ctx, r, p, out, count, follows)
 }
 
 // receive moves messages from r to out, count of them or, to follow, all.
-func receive(ctx context.Context, r mq.Receiver, p *patience, out *output, count int, follow bool) error {
+func receive(ctx context.Context, r mq.Receiver, p *patience, out *output, count int, follows bool) error {
 	var m mq.Message
-	for ; follow || out.count < count; out.count++ {
+	for ; follows || out.count < count; out.count++ {
 		if err := out.take(ctx, r, p, &m); err != nil {
 			ended := errors.Is(err, context.Canceled) && ctx.Err() != nil || status(err) == statusNothing && out.count > 0
 			switch {
-			case follow && ended:
+			case follows && ended:
 				return nil
 			case ended && context.Cause(ctx) == errNoReader:
 				return fmt.Errorf("%w; what was not taken is in the queue", errNoReader)

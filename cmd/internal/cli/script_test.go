@@ -167,9 +167,22 @@ func asleep(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// empty KEY waits until the queue is empty, and moves KEY until something was
+// empty KEY|NAME waits until the queue is empty, and moves KEY until something was
 // sent to it.
 func empty(ts *testscript.TestScript, neg bool, args []string) {
+	if strings.HasPrefix(args[0], "/") {
+		q, err := posix.Open(args[0], &posix.Config{OpenOnly: true})
+		ts.Check(err)
+		defer q.Close()
+		eventually(ts, func() error {
+			u, err := q.Usage()
+			if err == nil && u.Messages > 0 {
+				err = fmt.Errorf("%d messages are in %s", u.Messages, args[0])
+			}
+			return err
+		})
+		return
+	}
 	awaitStat(ts, args[0], func(s sysv.Stat) bool { return s.Messages == 0 })
 }
 
