@@ -16,34 +16,12 @@ import (
 	"ipcmq/stream"
 )
 
-// replace removes the queue and makes another, in which nothing is.
-func (k kind) replace(t *testing.T) {
-	t.Helper()
-	must(t, k.remove())
-	must(t, k.make())
-}
-
-func TestStreamsGoOn(t *testing.T) {
-	ofEach(t, func(t *testing.T, k kind) {
-		s, err := stream.New(k.follows(t, nil), nil)
-		must(t, err)
-		q := k.follows(t, nil)
-		for i := range 5 {
-			must(t, q.Send(t.Context(), message(fmt.Sprint(i))))
-			if m := <-s.Messages(); string(m.Data) != fmt.Sprint(i) {
-				t.Errorf("got %q instead of %d; the stream: %v", m.Data, i, s.Err())
-			}
-			k.replace(t)
-			awaitHere(t, q)
-		}
-		must(t, s.Shutdown(t.Context()))
-	})
-}
-
-// awaitHere waits until q has noticed that its queue was replaced.
-func awaitHere(t *testing.T, q *follow.Queue) {
+// replace removes the queue and makes another, and waits until q has noticed it.
+func (k kind) replace(t *testing.T, q *follow.Queue) {
 	t.Helper()
 	old := q.Current()
+	must(t, k.remove())
+	must(t, k.make())
 	testutil.Await(t, func() error {
 		var err error
 		if q.Capabilities().MaxType > 0 {
@@ -57,6 +35,22 @@ func awaitHere(t *testing.T, q *follow.Queue) {
 			return fmt.Errorf("it has not noticed: %v", err)
 		}
 		return nil
+	})
+}
+
+func TestStreamsGoOn(t *testing.T) {
+	ofEach(t, func(t *testing.T, k kind) {
+		s, err := stream.New(k.follows(t, nil), nil)
+		must(t, err)
+		q := k.follows(t, nil)
+		for i := range 5 {
+			must(t, q.Send(t.Context(), message(fmt.Sprint(i))))
+			if m := <-s.Messages(); string(m.Data) != fmt.Sprint(i) {
+				t.Errorf("got %q instead of %d; the stream: %v", m.Data, i, s.Err())
+			}
+			k.replace(t, q)
+		}
+		must(t, s.Shutdown(t.Context()))
 	})
 }
 
@@ -78,8 +72,7 @@ func TestMuxesAndBatchesGoOn(t *testing.T) {
 			if got := <-sub.Messages(); string(got.Data) != fmt.Sprint(i) {
 				t.Errorf("got %q instead of %d; the mux: %v", got.Data, i, m.Err())
 			}
-			k.replace(t)
-			awaitHere(t, follower)
+			k.replace(t, follower)
 		}
 		must(t, m.Shutdown(t.Context()))
 	})
@@ -128,8 +121,7 @@ func TestRequestsGoOn(t *testing.T) {
 			}
 			return err
 		})
-		k.replace(t)
-		awaitHere(t, clientQueue)
+		k.replace(t, clientQueue)
 		next := make(chan error)
 		go func() { next <- request(time.Minute, "next") }()
 		close(goOn)
