@@ -151,8 +151,8 @@ func (o *oneOf) Set(s string) error {
 	return fmt.Errorf("it is one of %v", o.values)
 }
 
-// choice adds a flag that takes one of values.
-func choice(c *cobra.Command, name, value, usage string, values ...string) *oneOf {
+// choiceFlag adds a flag that takes one of values.
+func choiceFlag(c *cobra.Command, name, value, usage string, values ...string) *oneOf {
 	o := &oneOf{value, values}
 	c.Flags().Var(o, name, usage)
 	// The flag exists, so this cannot fail.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -112,10 +111,10 @@ var keySequences = map[string]string{
 	"\x1b[A": keyUp, "\x1bOA": keyUp, "\x1b[B": keyDown, "\x1bOB": keyDown, "\x1b[5~": keyPageUp, "\x1b[6~": keyPageDown,
 }
 
-// readKeys sends the keys that are typed, until send returns false, the terminal
-// is gone, or one of last was sent. It reads byte after byte, so that what is
-// typed behind the last key is left to the program that comes next.
-func readKeys(in io.Reader, last []string, send func(key string) bool) error {
+// readKeys sends the keys that are typed, until send returns false or the terminal
+// is gone. It reads byte after byte, so that what is typed behind the last key is
+// left to the program that comes next.
+func readKeys(in io.Reader, send func(key string) (more bool)) error {
 	var sequence []byte // since an escape
 	for b := make([]byte, 1); ; {
 		if _, err := io.ReadFull(in, b); err != nil {
@@ -133,7 +132,7 @@ func readKeys(in io.Reader, last []string, send func(key string) bool) error {
 				key, sequence = keySequences[string(sequence)], nil // empty if it is none of ours
 			}
 		}
-		if !send(key) || len(sequence) == 0 && slices.Contains(last, key) {
+		if !send(key) {
 			return nil
 		}
 	}

@@ -66,8 +66,9 @@ type Gauge struct {
 }
 
 // View returns what top shows of gauges on a screen of that size.
-func View(width, height int, bySize bool, gauges ...Gauge) string {
-	s := &screen{painter: painter{plain: true}, meter: &collect.Meter{Interval: time.Second}, at: time.Unix(1, 0), width: width, height: height, bySize: bySize}
+// after keys are typed, where "escape" is a key.
+func View(width, height int, keys []string, gauges ...Gauge) string {
+	s := &screen{painter: painter{plain: true}, meter: &collect.Meter{Interval: time.Second}, at: time.Unix(1, 0), width: width, height: height, choice: choice{order: byName}}
 	for _, g := range gauges {
 		r := collect.Queue{Address: g.Address, Kind: collect.SysV, Messages: g.Messages, Bytes: g.Messages, Capacity: g.Capacity}
 		for i := range g.Receivers + g.BlockedSends {
@@ -75,6 +76,14 @@ func View(width, height int, bySize bool, gauges ...Gauge) string {
 		}
 		s.gauges = append(s.gauges, collect.Gauge{Queue: r, In: g.In, Out: g.Out, Net: g.Net, History: g.History})
 	}
+	for _, key := range keys {
+		if key == keyEscape {
+			s.leave()
+		} else {
+			s.press(key)
+		}
+	}
+	s.scroll()
 	return s.View()
 }
 

@@ -29,7 +29,7 @@ type format struct {
 
 // formatFlags adds the flags that choose a format.
 func formatFlags(c *cobra.Command) *format {
-	f := &format{oneOf: choice(c, "format", "text", "text, hex, json or raw", "text", "hex", "json", "raw")}
+	f := &format{oneOf: choiceFlag(c, "format", "text", "text, hex, json or raw", "text", "hex", "json", "raw")}
 	c.Flags().BoolVar(&f.withType, "with-type", false, "put the type (POSIX: the priority) and a tab before each message")
 	return f
 }

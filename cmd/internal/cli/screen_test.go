@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -15,7 +16,7 @@ func TestTopShowsWhichQueueFills(t *testing.T) {
 		{Address: "/drains", Messages: 500, Capacity: 1000, Net: -5},
 		{Address: "/empty", Capacity: 1000},
 	}
-	view := cli.View(120, 20, false, gauges...)
+	view := cli.View(120, 20, nil, gauges...)
 	lines := strings.Split(view, "\n")
 	for i, want := range [][]string{
 		{"ipcmq top", "2 full or filling"}, nil, {"QUEUE", "FULL", "MESSAGES", "≥ IN/S", "≥ OUT/S", "TREND", "HISTORY", "WAITING"},
@@ -30,10 +31,76 @@ func TestTopShowsWhichQueueFills(t *testing.T) {
 			}
 		}
 	}
-	sorted := strings.Split(cli.View(120, 20, true, gauges...), "\n")
-	for i, name := range []string{"/full", "/drains", "0x0000002a", "/empty"} {
-		if !strings.Contains(sorted[3+i], name) {
-			t.Errorf("by size, line %d is %q and not of %s", i, sorted[3+i], name)
+}
+
+// shownQueues returns the first words of the lines between head and foot.
+func shownQueues(view string) (names []string) {
+	for _, l := range strings.Split(view, "\n")[3:] {
+		if l == "" {
+			break
+		}
+		names = append(names, strings.Fields(strings.TrimLeft(l, "!▲▼ "))[0])
+	}
+	return names
+}
+
+func TestTopSortsAndFilters(t *testing.T) {
+	gauges := []cli.Gauge{
+		{Address: "0x0000002a", Messages: 400, Capacity: 1000, In: 100, Out: 40, Net: 60},
+		{Address: "/full", Messages: 990, Capacity: 990, Receivers: 1},
+		{Address: "/many", Messages: 5000, Capacity: 100_000, Out: 1},
+		{Address: "/Empty", Capacity: 1000},
+	}
+	all := "0x0000002a /full /many /Empty"
+	for _, test := range []struct {
+		keys, want, foot string
+	}{
+		{"", all, "? keys  q quit  s sort  / filter"},
+		{"s", "/full 0x0000002a /many /Empty", ""},
+		{"s s", "/many /full 0x0000002a /Empty", ""},
+		{"s s s", "0x0000002a /many /full /Empty", ""},
+		{"s s s s", all, ""},
+		{"/ e m", "/Empty", "show queues with: em_"},
+		{`/ e m \x7f q ? s`, "", "show queues with: eq?s_"}, // which are no commands now
+		{`/ \xc3 \xa9 \x7f m`, "/many /Empty", "show queues with: m_"},
+		{`/ x \x15 m \r`, "/many /Empty", `with "m", Esc shows all  ? keys`},
+		{`/ m \r s`, "/many /Empty", ""},
+		{"/ p e r l", "/full", ""}, // waits there
+		{`/ m \r escape`, all, ""},
+		{"/ m escape", all, ""},
+		{"? x", all, ""},
+		{"? escape", all, ""},
+		{"j k up down", all, ""},
+	} {
+		keys := strings.Fields(test.keys)
+		for i, k := range keys {
+			if s, err := strconv.Unquote(`"` + k + `"`); err == nil {
+				keys[i] = s
+			}
+		}
+		view := cli.View(80, 24, keys, gauges...)
+		if got := strings.Join(shownQueues(view), " "); got != test.want {
+			t.Errorf("%q: %q, want %q", test.keys, got, test.want)
+		}
+		if last := view[strings.LastIndex(view, "\n"):]; !strings.Contains(last, test.foot) {
+			t.Errorf("%q: the last line is %q", test.keys, last)
+		}
+	}
+}
+
+func TestTopExplainsItself(t *testing.T) {
+	help := strings.Split(cli.View(80, 24, []string{"?"}), "\n")
+	if len(help) > 24 {
+		t.Errorf("%d lines", len(help))
+	}
+	for _, l := range help {
+		if n := utf8.RuneCountInString(l); n > 80 {
+			t.Errorf("%d characters: %q", n, l)
+		}
+	}
+	for _, want := range []string{"quit", "sort by", "FULL", "▲ in", "HISTORY", "any key goes back"} {
+		if !strings.Contains(strings.Join(help, "\n"), want) {
+			t.Errorf("it lacks %q", want)
 		}
 	}
 }
@@ -44,15 +111,18 @@ func TestTopFitsOntoTheScreen(t *testing.T) {
 		gauges = append(gauges, cli.Gauge{Address: "/a-name-that-is-longer-than-there-is-room-for", Messages: 1 << 40, Capacity: 1 << 41,
 			In: 1e6, Out: 1e6, Net: 1, History: make([]float64, 120), Receivers: 3, BlockedSends: 4})
 	}
-	for _, width := range []int{90, 100, 120, 200} {
-		lines := strings.Split(cli.View(width, 12, false, gauges...), "\n")
+	for _, width := range []int{46, 60, 72, 80, 90, 100, 120, 200} {
+		lines := strings.Split(cli.View(width, 12, nil, gauges...), "\n")
 		if len(lines) > 12 {
 			t.Errorf("%d lines on a screen of 12", len(lines))
 		}
-		for _, l := range lines[2:] {
+		for _, l := range lines {
 			if n := utf8.RuneCountInString(l); n > width {
 				t.Errorf("%d characters on a screen of %d: %q", n, width, l)
 			}
+		}
+		if width >= 72 && !strings.Contains(lines[3], "/a-name-that-is-longer-") {
+			t.Errorf("%d columns: the name is cut: %q", width, lines[3])
 		}
 		if last := lines[len(lines)-1]; !strings.Contains(last, "43 queues more") {
 			t.Errorf("the queues that are not shown are not counted: %q", last)

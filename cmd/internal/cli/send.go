@@ -35,7 +35,7 @@ While there is no room send waits; --timeout is for each message.`,
 	kind.add(c)
 	p := patienceFlags(c, "for room")
 	c.Flags().BoolVar(&create, "create", false, "create the queue, with mode 0600, if there is none")
-	stdin := choice(c, "stdin", "", "read standard input: whole, as one message, or lines, each as a message", "whole", "lines")
+	stdin := choiceFlag(c, "stdin", "", "read standard input: whole, as one message, or lines, each as a message", "whole", "lines")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if (len(args) == 2) == (stdin.value != "") {
 			return usagef("give either MESSAGE or --stdin whole or --stdin lines")

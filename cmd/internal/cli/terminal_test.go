@@ -138,7 +138,8 @@ func TestCommandsLeaveTheTerminalAlone(t *testing.T) {
 		{args: []string{"bench", "--duration", "20ms"}},
 		{args: []string{"rm", "0x7e57"}},
 		{args: []string{"rm", "--mine", "--empty"}, after: "[y/N]", keys: "n\n"},
-		{args: []string{"top", "--interval", "100ms"}, after: "QUEUE", keys: "jkq"},
+		{args: []string{"top", "--interval", "100ms"}, after: "QUEUE", keys: "js?k/q\r?qq"}, // a q in the filter, and one that closes the help
+		{args: []string{"top", "--interval", "100ms", "--filter", "7e57", "--sort", "fill"}, after: "Esc shows all", keys: "q"},
 		{args: []string{"top", "--interval", "1h"}, after: "looking", keys: "\x03"},
 		{args: []string{"no-such-command"}, status: 2},
 	} {
@@ -262,9 +263,9 @@ func TestTopFollowsTheSizeOfTheTerminal(t *testing.T) {
 // keysOf returns the keys that are read of typed, and what is left.
 func keysOf(typed string) (keys []string, left string) {
 	in := strings.NewReader(typed)
-	_ = cli.ReadKeys(in, []string{"q"}, func(key string) bool {
+	_ = cli.ReadKeys(in, func(key string) bool {
 		keys = append(keys, key)
-		return true
+		return key != "q"
 	})
 	rest, _ := io.ReadAll(in)
 	return keys, string(rest)

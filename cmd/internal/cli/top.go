@@ -13,14 +13,15 @@ import (
 
 func topCommand() *cobra.Command {
 	interval, times, asJSON := time.Second, 0, false
+	filter := ""
 	c := &cobra.Command{
 		Use:   "top [flags]",
 		Short: "Watch all queues live",
 		Long: `Top shows how full each queue is, how that has changed, who waits at it, and when
-it will be full at this pace. Keys: q quits, s sorts by fill or by name, the
-arrows scroll. Where standard input or output is no terminal, or TERM is empty or
-dumb, it writes a line for each queue and interval, with --json an object for each
-interval. If not all queues can be seen, the status is 1 in the end.
+it will be full at this pace. Keys: q quits, s sorts, / filters, the arrows scroll,
+? explains keys and columns. Where standard input or output is no terminal, or TERM
+is empty or dumb, it writes a line for each queue and interval, with --json an
+object for each interval. If not all queues can be seen, the status is 1 in the end.
 
 The kernel does not count messages. Top looks at each queue a thousand times a
 second and adds up what it sees coming and going: the rates are at least what is
@@ -28,11 +29,14 @@ shown, and their difference is exact. Who waits is seen of processes that this u
 trace, and that do not wait in a poller.`,
 		Example: `  ipcmq top
   ipcmq top --interval 5s >> queues.log
+  ipcmq top --sort fill --filter php
   ipcmq top -n 1`,
 		Args: cobra.NoArgs,
 	}
 	c.Flags().DurationVar(&interval, "interval", interval, "how often to show")
 	c.Flags().IntVarP(&times, "count", "n", 0, "end after so many intervals (default: never)")
+	order := choiceFlag(c, "sort", byName, "which first: by name, or the fullest, longest or busiest", orders...)
+	c.Flags().StringVar(&filter, "filter", "", "show the queues alone that have this text in address, owner or processes")
 	c.Flags().BoolVar(&asJSON, "json", false, "write a line for each interval: time, queues with rates, problems")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if interval < 100*time.Millisecond {
@@ -41,30 +45,32 @@ trace, and that do not wait in a poller.`,
 		if times < 0 || times == 0 && c.Flags().Changed("count") {
 			return usagef("-n %d: it is 1 or more", times)
 		}
+		chosen := choice{order.value, filter}
 		m := collect.NewMeter(interval)
 		defer m.Close()
 		if asJSON || !canDraw(os.Stdin, os.Stdout) {
-			return topPlain(c.Context(), m, times, asJSON)
+			return topPlain(c.Context(), m, chosen, times, asJSON)
 		}
 		d, err := openDisplay(os.Stdin, os.Stdout)
 		if err != nil {
 			return err
 		}
 		defer d.close()
-		return (&screen{meter: m, left: times, painter: newPainter()}).run(c.Context(), d)
+		return (&screen{meter: m, left: times, choice: chosen, painter: newPainter()}).run(c.Context(), d)
 	}
 	return c
 }
 
 // topPlain writes a line for each queue and interval, or an object for each
 // interval.
-func topPlain(ctx context.Context, m *collect.Meter, times int, asJSON bool) error {
+func topPlain(ctx context.Context, m *collect.Meter, chosen choice, times int, asJSON bool) error {
 	result := error(nil)
 	for i := 0; times == 0 || i < times; i++ {
 		gauges, problems := m.Measure(ctx)
 		if ctx.Err() != nil {
 			return result
 		}
+		gauges = chosen.of(gauges)
 		if len(problems) > 0 && result == nil {
 			for _, err := range problems {
 				report(err)
