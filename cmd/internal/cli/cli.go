@@ -129,7 +129,7 @@ message, or no room).`,
 	add("queues", lsCommand(), statCommand(), createCommand(), setCommand(), rmCommand())
 	add("messages", sendCommand(), recvCommand(), peekCommand(), requestCommand(), serveCommand(), drainCommand(), loadCommand())
 	add("system", topCommand(), exportCommand(), limitsCommand(), doctorCommand(), benchCommand())
-	root.AddCommand(versionCommand(), benchPeerCommand())
+	root.AddCommand(manCommand(), versionCommand(), benchPeerCommand())
 	return root
 }
 

@@ -4,6 +4,8 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"ipcmq/cmd/internal/collect"
 	"ipcmq/mq"
 	"ipcmq/mq/sysv"
@@ -92,5 +94,15 @@ func Commands() (names []string) {
 	for _, c := range newRoot().Commands() {
 		names = append(names, c.Name())
 	}
+	return names
+}
+
+// Flags returns the names of the flags of a command.
+func Flags(command string) (names []string) {
+	c, _, err := newRoot().Find([]string{command})
+	if err != nil {
+		return nil
+	}
+	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	return names
 }

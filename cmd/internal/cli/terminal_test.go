@@ -113,6 +113,7 @@ func TestCommandsLeaveTheTerminalAlone(t *testing.T) {
 	}{
 		{args: []string{"version"}},
 		{args: []string{"help"}},
+		{args: []string{"man", "recv"}},
 		{args: []string{"completion", "bash"}},
 		{args: []string{"__complete", "stat", ""}},
 		{args: []string{"ls"}},

@@ -29,6 +29,11 @@ func refuseUnknown(root *cobra.Command) {
 				return about.Help()
 			}
 		case c.HasSubCommands():
+			for _, shell := range c.Commands() {
+				if shell.Name() == "bash" {
+					completeBash(shell)
+				}
+			}
 			c.Args = cobra.ArbitraryArgs
 			c.RunE = func(c *cobra.Command, args []string) error {
 				if len(args) > 0 {
