@@ -127,22 +127,22 @@ func (r *receiver) Receive(ctx context.Context) (mq.Message, error) {
 
 // ReceiveInto is Receive into *m. See [mq.Receiver].
 func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
-	return r.receive(ctx, m)
+	return r.receive(m, ctx)
 }
 
 // TryReceive takes the next message if there is one now. If the queue is gone and
 // there is no other, the error matches [mq.ErrRemoved]. See [mq.Receiver].
 func (r *receiver) TryReceive() (mq.Message, error) {
 	var m mq.Message
-	err := r.receive(nil, &m)
+	err := r.receive(&m, nil)
 	return m, err
 }
 
 // TryReceiveInto is TryReceive into *m. See [mq.Receiver].
-func (r *receiver) TryReceiveInto(m *mq.Message) error { return r.receive(nil, m) }
+func (r *receiver) TryReceiveInto(m *mq.Message) error { return r.receive(m, nil) }
 
 // receive waits if ctx is not nil.
-func (r *receiver) receive(ctx context.Context, m *mq.Message) error {
+func (r *receiver) receive(m *mq.Message, ctx context.Context) error {
 	if (ctx == nil || ctx.Err() == nil) && r.q.takeOld(r.selector, m) {
 		return nil
 	}
