@@ -77,6 +77,15 @@ func (b *bells) ring(t int64) {
 	}
 }
 
+// ringSubject wakes those that a message to subject is for.
+func (b *bells) ringSubject(subject string) {
+	if t := typeOf(subject); t > 0 {
+		b.ring(t)
+	} else {
+		b.ringAll()
+	}
+}
+
 func (b *bells) ringAll() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -2,11 +2,8 @@ package jetstream
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"ipcmq/mq"
 )
@@ -39,79 +36,42 @@ type stored struct {
 // take takes a message for good.
 func (r *claims) take(c *call) (mq.Message, error) {
 	q := r.q
-	var pauses backoff
-	var wake *bell // once the call waits
-	var woken <-chan struct{}
-	for {
-		m, err := r.find(c.ctx)
-		if err == nil && m != nil {
-			var claimed bool
-			claimed, err = r.claim(c, m.Sequence)
-			if claimed {
-				q.tellRoom()
-				if m.Data == nil {
-					m.Data = []byte{}
-				}
-				return mq.Message{Type: typeOf(m.Subject), Data: m.Data}, nil
-			}
-			if err == nil {
-				continue // another receiver was quicker
-			}
-		}
-		switch {
-		case c.ctx.Err() != nil:
-			return mq.Message{}, r.interrupted(c, err)
-		case err != nil && !isUnavailable(err):
-			return mq.Message{}, c.failed(err)
-		case err != nil:
-			if errors.Is(err, nats.ErrNoResponders) {
-				if gone := q.verify(c.ctx, c.op); gone != nil {
-					return mq.Message{}, gone
-				}
-			}
-			if !c.waits {
-				return mq.Message{}, q.failed(c.op, err)
-			}
-			pauses.pause(c.ctx, q.restart.await().Done())
-		case !c.waits:
-			return mq.Message{}, q.handle.Fail(c.op, mq.ErrEmpty, nil, "")
-		case wake == nil:
-			// Look once more: a message that comes after that is heard of.
-			err := q.subscribe(q.subjects.wakes(), func(subject string) {
-				if t := typeOf(subject); t > 0 {
-					q.wakes.ring(t)
-				} else {
-					q.wakes.ringAll()
-				}
-			})
+	leave := func() {}
+	defer func() { leave() }()
+	var got *stored
+	err := c.retry(&tries{
+		try: func() error {
+			m, err := r.find(c.ctx)
 			if err != nil {
-				return mq.Message{}, c.failed(err)
+				return err
 			}
-			var leave func()
-			wake, leave = q.wakes.enter(r.selector)
-			defer leave()
-			woken = wake.await().Done()
-			continue
-		default:
-			pauses = backoff(lookAgain)
-			pauses.pause(c.ctx, woken)
-			pauses = 0
-		}
-		if c.ctx.Err() != nil {
-			return mq.Message{}, r.interrupted(c, err)
-		}
-		if wake != nil {
-			woken = wake.await().Done()
-		}
+			if m == nil {
+				return errNoMessage
+			}
+			claimed, err := r.claim(c, m.Sequence)
+			if err == nil && !claimed {
+				return errNow // another receiver was quicker
+			}
+			got = m
+			return err
+		},
+		hear: func() (bell *bell, err error) {
+			if err := q.subscribe(q.subjects.wakes(), q.wakes.ringSubject); err != nil {
+				return nil, err
+			}
+			bell, leave = q.wakes.enter(r.selector)
+			return bell, nil
+		},
+		look: lookAgain,
+	})
+	if err != nil {
+		return mq.Message{}, err
 	}
-}
-
-// interrupted makes the error for a call that was to end.
-func (r *claims) interrupted(c *call, err error) error {
-	if !c.waits {
-		return r.q.handle.Fail(c.op, mq.ErrClosed, nil, "")
+	q.tellRoom()
+	if got.Data == nil {
+		got.Data = []byte{}
 	}
-	return c.ended(err)
+	return mq.Message{Type: typeOf(got.Subject), Data: got.Data}, nil
 }
 
 // claim deletes a message and reports whether this receiver has it. If in doubt
@@ -137,7 +97,7 @@ func (r *claims) claim(c *call, sequence uint64) (bool, error) {
 	switch {
 	case err == nil || doubt:
 		return true, nil
-	case isDeleted(err):
+	case meaningOf(err) == absent:
 		return false, nil
 	}
 	return false, err
@@ -226,7 +186,7 @@ func (r *claims) next(ctx context.Context, from uint64, subject string) (*stored
 	}
 	// With grace, or calls that give up soon would never get so far as to take.
 	err := r.q.api(ctx, graceWait, "STREAM.MSG.GET."+r.q.subjects.stream, request, &response)
-	if code(err) == codeNoMessage {
+	if meaningOf(err) == absent {
 		return nil, nil
 	}
 	return response.Message, err

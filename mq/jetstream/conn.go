@@ -222,56 +222,6 @@ func decode(data []byte, response any) error {
 	return json.Unmarshal(data, response)
 }
 
-// A backoff is how long to wait before the next try.
-type backoff time.Duration
-
-const (
-	leastPause = time.Millisecond
-	mostPause  = 250 * time.Millisecond
-)
-
-// next returns the pause, and doubles it.
-func (b *backoff) next() time.Duration {
-	d := time.Duration(*b)
-	if d == 0 {
-		d = leastPause
-	}
-	*b = backoff(min(2*d, mostPause))
-	return d
-}
-
-// pause waits for the next try, until ctx ends or again is closed.
-func (b *backoff) pause(ctx context.Context, again <-chan struct{}) {
-	t := time.NewTimer(b.next())
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-again:
-	case <-ctx.Done():
-	}
-}
-
-// insist calls try until it does what it should or ctx has ended. It returns the
-// last error, and that of ctx only if there was no other.
-func insist(ctx context.Context, try func() error) error {
-	var pauses backoff
-	var met error
-	for {
-		err := try()
-		if isOfContext(err) && met != nil {
-			err = met
-		}
-		met = err
-		if !isUnavailable(err) || ctx.Err() != nil {
-			return err
-		}
-		pauses.pause(ctx, nil)
-		if ctx.Err() != nil {
-			return err
-		}
-	}
-}
-
 // watch rings every bell when the connection was made again: what was rung
 // meanwhile is lost, and so are the pulls. It returns when the queue is closed.
 func (q *Queue) watch(changed chan nats.Status) {

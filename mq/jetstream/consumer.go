@@ -98,7 +98,7 @@ type search struct {
 func (c *consumer) create(ctx context.Context) error {
 	s := c.q.subjects
 	err := c.q.api(ctx, 0, "CONSUMER.INFO."+s.stream+"."+c.name, nil, nil)
-	if code(err) != int(js.JSErrCodeConsumerNotFound) {
+	if code(err) != codeConsumerNotFound {
 		return err
 	}
 	if _, err := c.q.stream(ctx, 0); err != nil {
@@ -170,7 +170,6 @@ type pull struct {
 // does, and returns when it asked for them. There is at least one if the error is
 // nil.
 func (c *consumer) lend(call *call, n int) (msgs []*nats.Msg, asked time.Time, err error) {
-	var pauses backoff
 	p := pull{batch: min(n, maxBatch), gather: n > 1}
 	if call.waits {
 		p.wait = pullWait
@@ -179,51 +178,38 @@ func (c *consumer) lend(call *call, n int) (msgs []*nats.Msg, asked time.Time, e
 			return nil, asked, call.failed(err)
 		}
 	}
-	var met error // in the last try
-	for tries := 0; ; tries++ {
+	looks := 0
+	try := func() error {
 		asked = time.Now()
 		err := c.ensure(call.ctx, call.op)
 		if err == nil {
 			msgs, err = c.pull(call.ctx, p)
-			if len(msgs) > 0 {
-				return c.keep(msgs, n), asked, nil
-			}
-		}
-		if isOfContext(err) {
-			err = met // which says more
-		}
-		met = err
-		if err != nil && !isUnavailable(err) {
-			return nil, asked, call.failed(err)
-		}
-		if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, errPullEnded) {
-			c.setKnown(false)
-			if gone := c.q.verify(call.ctx, call.op); gone != nil && call.ctx.Err() == nil {
-				return nil, asked, gone
-			}
 		}
 		switch {
-		case call.ctx.Err() != nil && call.waits:
-			return nil, asked, call.ended(err)
-		case call.ctx.Err() != nil:
-			return nil, asked, c.q.handle.Fail(call.op, mq.ErrClosed, nil, "")
-		case !call.waits && err != nil:
-			return nil, asked, c.q.failed(call.op, err)
-		case !call.waits:
-			more, err := c.undelivered(call.ctx)
-			if err != nil {
-				return nil, asked, call.failed(err)
-			}
-			if !more || tries == maxTries {
-				return nil, asked, c.q.handle.Fail(call.op, mq.ErrEmpty, nil, "")
-			}
-			p.wait = shortWait
-		case err == nil && time.Since(asked) > p.wait/2:
-			pauses = 0
-		default: // a request that gathers may be refused while others wait
-			pauses.pause(call.ctx, c.q.restart.await().Done())
+		case len(msgs) > 0:
+			msgs = c.keep(msgs, n)
+			return nil
+		case errors.Is(err, nats.ErrNoResponders), errors.Is(err, errPullEnded):
+			c.setKnown(false)
+			return err
+		case err != nil:
+			return err
+		case call.waits && time.Since(asked) > p.wait/2:
+			return errNow
+		case call.waits: // a request that gathers may be refused while others wait
+			return errNoMessage
 		}
+		more, err := c.undelivered(call.ctx)
+		if err == nil && (!more || looks == maxLooks) {
+			err = errNoMessage
+		} else if err == nil {
+			p.wait, err = shortWait, errNow
+		}
+		looks++
+		return err
 	}
+	err = call.retry(&tries{try: try, hear: func() (*bell, error) { return &c.q.restart, nil }})
+	return msgs, asked, err
 }
 
 // keep returns the first n messages and gives back the others: a request that is
@@ -241,9 +227,9 @@ func (c *consumer) keep(msgs []*nats.Msg, n int) []*nats.Msg {
 
 const (
 	// shortWait is how long a call that does not wait gives a message that is
-	// stored and has not come to the consumer yet, and maxTries how often.
+	// stored and has not come to the consumer yet, and maxLooks how often.
 	shortWait = 20 * time.Millisecond
-	maxTries  = 10
+	maxLooks  = 10
 )
 
 // undelivered reports whether there seem to be messages that are not lent. A
@@ -273,7 +259,7 @@ func (c *consumer) undelivered(ctx context.Context) (bool, error) {
 	}
 	var info js.ConsumerInfo
 	err := c.q.api(ctx, graceWait, "CONSUMER.INFO."+s.stream+"."+c.name, nil, &info)
-	if code(err) == int(js.JSErrCodeConsumerNotFound) {
+	if code(err) == codeConsumerNotFound {
 		c.setKnown(false)
 		return true, nil // with the one that is made next
 	}

@@ -7,116 +7,28 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go"
-	js "github.com/nats-io/nats.go/jetstream"
 
 	"ipcmq/internal/handle"
 	"ipcmq/mq"
 )
 
-// Error codes of the JetStream API, beside those that package nats.go names.
-const (
-	codeNotLeader         = 10009
-	codeConsumerCreate    = 10012 // of many reasons
-	codeUnavailable       = 10008
-	codeSequenceNotFound  = 10043
-	codeStreamNameInUse   = 10058
-	codeStoreFailed       = 10077 // of many reasons, a full queue among them
-	codeTooLarge          = 10054
-	codeNoMessage         = 10037
-	codeStreamCreate      = 10049 // of many reasons
-	codeDeleteFailed      = 10057
-	codeStreamInvalid     = 10096 // while it is being removed
-	codeStreamNotFound    = 10059
-	codeNotUniqueUnfilter = 10099
-	codeNotUnique         = 10100
-	codeStreamOffline     = 10118
-	codeConsumerOffline   = 10119
-	codeConsumerExists    = 10148
-	codeDuplicateInFlight = 10158
-)
-
-// code returns the error code that a server answered, or 0.
-func code(err error) int {
-	var api *js.APIError
-	if errors.As(err, &api) {
-		return int(api.ErrorCode)
-	}
-	return 0
-}
-
-// isFull reports whether err refuses a message because the queue is full. The
-// code alone does not tell: it is that of every failure to store.
-func isFull(err error) bool {
-	var api *js.APIError
-	return errors.As(err, &api) && api.ErrorCode == codeStoreFailed &&
-		(api.Description == "maximum bytes exceeded" || api.Description == "maximum messages exceeded")
-}
-
-// isDeleted reports whether err refuses to delete a message because it is gone.
-func isDeleted(err error) bool {
-	var api *js.APIError
-	return errors.As(err, &api) && (api.ErrorCode == codeSequenceNotFound ||
-		api.ErrorCode == codeDeleteFailed && (api.Description == "no message found" || api.Description == "stream store EOF"))
-}
-
-// isUnsent reports whether err means that the server got nothing.
-func isUnsent(err error) bool {
-	return errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrNoResponders) ||
-		errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, errNotConnected)
-}
-
-// errPullEnded: a server has given up a request for messages before its time.
-var errPullEnded = errors.New("the server has ended the request for messages")
-
-// errNotConnected is why nothing was sent while there is no connection.
-var errNotConnected = errors.New("there is no connection to a server")
-
-// isUnavailable reports whether err may go away by itself: the server did not
-// answer, or answered that it cannot now.
-func isUnavailable(err error) bool {
-	var api *js.APIError
-	switch {
-	case !errors.As(err, &api):
-	case api.ErrorCode == codeConsumerCreate && api.Description == "consumer closed": // it is being removed
-		return true
-	case api.ErrorCode == codeStreamCreate && api.Description == "error creating store for stream": // as another one is removed
-		return true
-	}
-	if c := code(err); c != 0 {
-		return slices.Contains([]int{codeNotLeader, codeUnavailable, codeStreamOffline, codeStreamInvalid, codeConsumerOffline, codeDuplicateInFlight}, c)
-	}
-	var e *mq.Error
-	return err != nil && !errors.As(err, &e) && !errors.Is(err, nats.ErrMaxPayload) && !errors.Is(err, nats.ErrConnectionClosed)
-}
-
-// isOfContext reports whether err says no more than that a context has ended.
-func isOfContext(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
-
-// isDoubtful reports whether after err it is not known whether a request was
-// carried out: the answer was lost, or it was a refusal of one server that has no
-// leader now, which says nothing of the others, who got the request too.
-func isDoubtful(err error) bool {
-	return isUnavailable(err) && !isUnsent(err) && code(err) != codeStreamCreate
-}
-
 // failed makes an error of what a server answered, or did not.
 func (q *Queue) failed(op string, err error) error {
-	var e *mq.Error
-	switch {
-	case errors.As(err, &e):
+	var made *mq.Error
+	if errors.As(err, &made) {
 		return err
-	case code(err) == codeStreamNotFound:
+	}
+	switch meaningOf(err) {
+	case removed:
 		return q.handle.Fail(op, mq.ErrRemoved, err, "")
-	case errors.Is(err, nats.ErrConnectionClosed):
-		return q.handle.Fail(op, mq.ErrClosed, err, "the connection was closed")
-	case isUnavailable(err):
+	case unsent, doubtful:
 		return q.handle.Fail(op, mq.ErrUnavailable, err, unavailable(err))
+	}
+	if errors.Is(err, nats.ErrConnectionClosed) {
+		return q.handle.Fail(op, mq.ErrClosed, err, "the connection was closed")
 	}
 	return q.handle.Fail(op, nil, err, "")
 }

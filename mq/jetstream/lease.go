@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -165,32 +164,21 @@ func (l *lease) tell(ctx context.Context, op string, body []byte, late bool) err
 	if soon := time.Now().Add(answerWait); late && last.Before(soon) {
 		last = soon
 	}
-	doubt := false
-	err = insist(c.ctx, func() error {
+	t := tries{moves: true, try: func() error {
 		if !late && !time.Now().Before(last) {
 			return nil
 		}
 		_, err := l.q.ask(c.ctx, graceWait, &nats.Msg{Subject: l.subject, Data: body})
-		if isUnsent(err) && l.q.nc.IsConnected() { // the consumer has no leader now, or is gone
-			if gone := l.q.verify(c.ctx, op); gone != nil {
-				return gone
-			}
-		}
-		doubt = doubt || isDoubtful(err)
-		switch over := time.Now().After(last); {
-		case !isUnavailable(err):
-		case doubt && (over || !late):
+		return err
+	}}
+	t.over = func(err error) error {
+		switch passed := time.Now().After(last); {
+		case !t.doubt.IsZero() && (passed || !late):
 			return l.q.lost(op, err) // it is lent again, or soon will be
-		case over:
+		case passed:
 			return l.q.handle.Fail(op, mq.ErrUnavailable, err, "the lease has run out, and the server was not told: "+unavailable(err))
 		}
-		return err
-	})
-	switch {
-	case err == nil || errors.Is(err, mq.ErrInDoubt):
-		return err
-	case doubt:
-		return l.q.lost(op, c.failed(err))
+		return nil
 	}
-	return c.failed(err)
+	return c.retry(&t)
 }

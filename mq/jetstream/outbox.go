@@ -136,34 +136,24 @@ func (out *outbox) send(ctx context.Context, waits bool, m mq.Message) error {
 		Header:  nats.Header{nats.MsgIdHdr: []string{out.q.messageID()}},
 		Data:    m.Data,
 	}
-	var pauses backoff
-	doubt := false
-	for {
+	t := tries{moves: true, hear: func() (*bell, error) { return new(bell), nil }} // nothing tells of room
+	t.try = func() error {
 		answer, err := out.q.ask(c.ctx, graceWait, msg)
 		switch {
-		case err == nil && string(answer.Data) == answerTaken:
+		case errors.Is(err, nats.ErrNoResponders):
+			t.doubt = time.Time{} // it is gone with all that it has taken
+			return out.gone(op, err)
+		case err != nil:
+			return err
+		case string(answer.Data) == answerTaken:
 			out.q.heard.note(out.address)
 			return nil
-		case errors.Is(err, nats.ErrNoResponders):
-			return out.gone(op, err) // with all that it has taken
-		case err == nil && !c.waits:
+		case !c.waits:
 			return &mq.Error{Op: op, Queue: out.address, Kind: mq.ErrFull}
 		}
-		doubt = doubt || isDoubtful(err)
-		stop := err != nil && !isUnavailable(err) || !c.waits
-		if !stop {
-			pauses.pause(c.ctx, nil)
-			stop = c.ctx.Err() != nil
-		}
-		switch {
-		case stop && doubt:
-			return out.q.lost(op, err)
-		case stop && c.ctx.Err() != nil:
-			return c.ended(err)
-		case stop:
-			return out.q.failed(op, err)
-		}
+		return errInboxFull
 	}
+	return c.retry(&t)
 }
 
 // maxInboxPayload is the largest payload that an inbox takes.

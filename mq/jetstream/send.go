@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -85,75 +84,33 @@ func (q *Queue) tooLarge(n int, err error) error {
 type publication struct {
 	*call
 	message *nats.Msg
-	doubt   time.Time // when the first try began whose answer was lost; zero for none
 }
 
 // send tries until the message is stored, or the call is to end.
 func (p *publication) send() error {
-	var pauses backoff
-	var room <-chan struct{}
-	for {
-		start := time.Now()
-		err := p.try()
-		switch {
-		case err == nil:
-			return nil
-		case isFull(err):
-			if !p.waits {
-				return p.q.handle.Fail(p.op, mq.ErrFull, err, "")
-			}
-			if room == nil {
-				// Before the next try: room that is made after it is heard of.
-				if p.q.subscribe(p.q.subjects.free(), func(string) { p.q.room.ring() }) == nil {
-					room = p.q.room.await().Done()
-					continue
-				}
-			}
-		case errors.Is(err, nats.ErrMaxPayload), code(err) == codeTooLarge:
-			return p.q.tooLarge(len(p.message.Data), err)
-		case isUnavailable(err):
-			if p.doubt.IsZero() && isDoubtful(err) {
-				p.doubt = start
-			}
-			if errors.Is(err, nats.ErrNoResponders) {
-				if err := p.q.verify(p.ctx, p.op); err != nil {
-					return p.over(err)
-				}
-			}
-			if !p.waits {
-				return p.over(p.q.failed(p.op, err))
-			}
-		default:
-			return p.over(p.q.failed(p.op, err))
+	t := tries{moves: true, try: p.try, hear: p.q.hearOfRoom}
+	t.over = func(err error) error {
+		if !t.doubt.IsZero() && time.Since(t.doubt) > p.q.duplicates-2*answerWait {
+			return p.q.lost(p.op, err) // another try could store it once more
 		}
-		if p.ctx.Err() == nil {
-			pauses.pause(p.ctx, room)
-		}
-		switch {
-		case p.ctx.Err() != nil:
-			return p.over(p.ended(err))
-		case !p.doubt.IsZero() && time.Since(p.doubt) > p.q.duplicates-2*answerWait:
-			return p.over(err) // another try could store it once more
-		}
-		if room != nil {
-			room = p.q.room.await().Done()
-		}
+		return nil
 	}
+	return p.retry(&t)
+}
+
+// hearOfRoom returns the bell that rings when there may be room.
+func (q *Queue) hearOfRoom() (*bell, error) {
+	return &q.room, q.subscribe(q.subjects.free(), func(string) { q.room.ring() })
 }
 
 // try publishes the message and waits for the answer.
 func (p *publication) try() error {
 	answer, err := p.q.ask(p.ctx, graceWait, p.message)
-	if err != nil {
-		return err
+	if err == nil {
+		err = decode(answer.Data, nil)
 	}
-	return decode(answer.Data, nil)
-}
-
-// over returns err, or that the message may have been stored.
-func (p *publication) over(err error) error {
-	if p.doubt.IsZero() {
-		return err
+	if meaningOf(err) == tooLarge {
+		return p.q.tooLarge(len(p.message.Data), err)
 	}
-	return p.q.lost(p.op, err)
+	return err
 }

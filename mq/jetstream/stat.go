@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	js "github.com/nats-io/nats.go/jetstream"
@@ -84,8 +83,7 @@ func (q *Queue) lent(ctx context.Context) (n int64, err error) {
 		for _, name := range names.Consumers {
 			var info js.ConsumerInfo
 			err := q.api(ctx, 0, "CONSUMER.INFO."+q.subjects.stream+"."+name, nil, &info)
-			var refused *js.APIError
-			if errors.As(err, &refused) && refused.ErrorCode == js.JSErrCodeConsumerNotFound {
+			if code(err) == codeConsumerNotFound {
 				continue // it has ended meanwhile
 			}
 			if err != nil {

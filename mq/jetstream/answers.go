@@ -1,0 +1,148 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/nats-io/nats.go"
+	js "github.com/nats-io/nats.go/jetstream"
+
+	"ipcmq/mq"
+)
+
+// Error codes of the JetStream API.
+const (
+	codeUnavailable       = 10008
+	codeNotLeader         = 10009
+	codeConsumerCreate    = 10012 // of many reasons
+	codeConsumerNotFound  = 10014
+	codeNoMessage         = 10037
+	codeSequenceNotFound  = 10043
+	codeStreamCreate      = 10049 // of many reasons
+	codeTooLarge          = 10054
+	codeDeleteFailed      = 10057 // of many reasons
+	codeStreamNameInUse   = 10058
+	codeStreamNotFound    = 10059
+	codeStoreFailed       = 10077 // of many reasons
+	codeStreamInvalid     = 10096
+	codeNotUniqueUnfilter = 10099
+	codeNotUnique         = 10100
+	codeStreamOffline     = 10118
+	codeConsumerOffline   = 10119
+	codeConsumerExists    = 10148
+	codeDuplicateInFlight = 10158
+)
+
+// A meaning is what the answer to a request, or its absence, means for what was
+// to be done.
+type meaning uint8
+
+const (
+	done     meaning = iota
+	refused          // and would be again
+	removed          // the queue is gone
+	tooLarge         // the message is
+	absent           // there is no such message, or none now
+	full             // there is no room now
+	unsent           // nothing happened, and may if it is tried again
+	doubtful         // it may have happened, and may if it is tried again
+)
+
+// refusals are what servers answer that is not plainly refused. A code that has
+// several reasons tells them by its text only.
+var refusals = []struct {
+	code  int
+	texts []string // one of these, or any
+	means meaning
+}{
+	{codeStreamNotFound, nil, removed},
+	{codeTooLarge, nil, tooLarge},
+	{codeNoMessage, nil, absent},
+	{codeSequenceNotFound, nil, absent},
+	{codeDeleteFailed, []string{"no message found", "stream store EOF"}, absent},
+	{codeStoreFailed, []string{"maximum bytes exceeded", "maximum messages exceeded"}, full},
+	// One server has no leader now, which says nothing of the others, who got the
+	// request too.
+	{codeNotLeader, nil, doubtful},
+	{codeUnavailable, nil, doubtful},
+	{codeStreamOffline, nil, doubtful},
+	{codeConsumerOffline, nil, doubtful},
+	{codeDuplicateInFlight, nil, doubtful},
+	// While a queue is being removed.
+	{codeStreamInvalid, nil, doubtful},
+	{codeConsumerCreate, []string{"consumer closed"}, doubtful},
+	{codeStreamCreate, []string{"error creating store for stream"}, unsent},
+}
+
+var (
+	// errPullEnded: a server has given up a request for messages before its time.
+	errPullEnded = errors.New("the server has ended the request for messages")
+
+	// errNotConnected is why nothing was sent while there is no connection.
+	errNotConnected = errors.New("there is no connection to a server")
+
+	// errNoMessage: a receiver has found none.
+	errNoMessage = errors.New("no message")
+
+	// errInboxFull: an inbox has refused a message.
+	errInboxFull = errors.New("the inbox is full")
+
+	// errNow: another try is worth it now.
+	errNow = errors.New("once more")
+)
+
+// meaningOf returns what err means, of an answer that did not come, or refuses.
+func meaningOf(err error) meaning {
+	var api *js.APIError
+	var made *mq.Error
+	switch {
+	case err == nil:
+		return done
+	case errors.As(err, &made):
+		return refused // by this package
+	case errors.As(err, &api):
+		for _, r := range refusals {
+			if int(api.ErrorCode) == r.code && (r.texts == nil || slices.Contains(r.texts, api.Description)) {
+				return r.means
+			}
+		}
+		return refused
+	case errors.Is(err, nats.ErrMaxPayload):
+		return tooLarge
+	case errors.Is(err, nats.ErrConnectionClosed):
+		return refused
+	case err == errNoMessage, err == errNow:
+		return absent
+	case err == errInboxFull:
+		return full
+	case errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrNoResponders), errors.Is(err, errNotConnected):
+		return unsent
+	}
+	return doubtful
+}
+
+// isUnavailable reports whether err may go away by itself: the server did not
+// answer, or answered that it cannot now.
+func isUnavailable(err error) bool {
+	m := meaningOf(err)
+	return m == unsent || m == doubtful
+}
+
+// isDoubtful reports whether after err it is not known whether a request was
+// carried out.
+func isDoubtful(err error) bool { return meaningOf(err) == doubtful }
+
+// isOfContext reports whether err says no more than that a context has ended.
+func isOfContext(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// code returns the error code that a server answered, or 0.
+func code(err error) int {
+	var api *js.APIError
+	if errors.As(err, &api) {
+		return int(api.ErrorCode)
+	}
+	return 0
+}
