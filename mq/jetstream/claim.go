@@ -82,6 +82,12 @@ func (r *claims) claim(c *call, sequence uint64) (bool, error) {
 		Sequence uint64 `json:"seq"`
 		NoErase  bool   `json:"no_erase"`
 	}{sequence, true}
+	// One server loses an answer only with the connection: to ask again sooner would
+	// leave it open who has the message.
+	wait := answerWait
+	if c.waits && r.q.nc.ConnectedClusterName() == "" {
+		wait = settleWait
+	}
 	doubt, again := false, false
 	err := c.settle(func(ctx context.Context) error {
 		if again { // the sequence could be that of a message in another queue
@@ -90,7 +96,7 @@ func (r *claims) claim(c *call, sequence uint64) (bool, error) {
 			}
 		}
 		again = true
-		err := r.q.api(ctx, answerWait, "STREAM.MSG.DELETE."+r.q.subjects.stream, request, nil)
+		err := r.q.apiFor(ctx, wait, answerWait, "STREAM.MSG.DELETE."+r.q.subjects.stream, request, nil)
 		doubt = doubt || isDoubtful(err)
 		return err
 	})

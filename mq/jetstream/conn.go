@@ -160,14 +160,22 @@ func checkConn(nc *nats.Conn, name string) error {
 // longer than grace after ctx has ended. An error of ctx says that the server was
 // not given its time, and nats.ErrTimeout that it was.
 func (q *Queue) ask(ctx context.Context, grace time.Duration, m *nats.Msg) (*nats.Msg, error) {
+	return q.askFor(ctx, answerWait, grace, m)
+}
+
+// askFor is ask that waits for d at most.
+func (q *Queue) askFor(ctx context.Context, d, grace time.Duration, m *nats.Msg) (*nats.Msg, error) {
 	if !q.nc.IsConnected() {
 		if q.nc.IsClosed() {
 			return nil, nats.ErrConnectionClosed
 		}
 		return nil, errNotConnected
 	}
-	wait, cancel := withGrace(ctx, answerWait, grace)
+	wait, cancel := withGrace(ctx, d, grace)
 	defer cancel()
+	if d > answerWait {
+		defer context.AfterFunc(q.restart.await(), cancel)() // the answer is lost
+	}
 	answer, err := q.nc.RequestMsgWithContext(wait, m)
 	if isOfContext(err) && (grace > 0 || ctx.Err() == nil) {
 		err = nats.ErrTimeout
@@ -191,6 +199,11 @@ func withGrace(ctx context.Context, d, grace time.Duration) (context.Context, co
 // api calls the JetStream API: request, unless nil, goes there as JSON, and the
 // answer into response. What a server refuses is a *js.APIError.
 func (q *Queue) api(ctx context.Context, grace time.Duration, subject string, request, response any) error {
+	return q.apiFor(ctx, answerWait, grace, subject, request, response)
+}
+
+// apiFor is api that waits for d at most.
+func (q *Queue) apiFor(ctx context.Context, d, grace time.Duration, subject string, request, response any) error {
 	m := &nats.Msg{Subject: apiPrefix + subject}
 	if request != nil {
 		var err error
@@ -198,7 +211,7 @@ func (q *Queue) api(ctx context.Context, grace time.Duration, subject string, re
 			return err
 		}
 	}
-	answer, err := q.ask(ctx, grace, m)
+	answer, err := q.askFor(ctx, d, grace, m)
 	if err != nil {
 		return err
 	}

@@ -153,3 +153,32 @@ func TestOpenIsInDoubtIfItMayHaveCreatedTheQueue(t *testing.T) {
 	}
 	openQueue(t, url, "made", &jetstream.Config{OpenOnly: true})
 }
+
+// The answer that another receiver was quicker takes longer than one request
+// waits. It is not lost, and so the message is not in doubt.
+func TestAClaimWhoseAnswerIsLateIsNotInDoubt(t *testing.T) {
+	t.Parallel()
+	url := startServer(t, nil)
+	p := startProxy(t, url)
+	direct := openQueue(t, url, "slow", &jetstream.Config{Mode: jetstream.ClaimMode})
+	q := openQueue(t, p.url, "slow", nil)
+	for typ := range int64(2) {
+		if err := direct.Send(t.Context(), mq.Message{Type: typ + 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.to("STREAM.MSG.GET", first(func(*frame) bool {
+		if m, err := direct.TryReceive(); err != nil || m.Type != 1 {
+			t.Errorf("the other receiver got type %d, %v", m.Type, err)
+		}
+		p.to("STREAM.MSG.DELETE", first(func(*frame) bool {
+			<-time.After(1500 * time.Millisecond)
+			return true
+		}))
+		return true
+	}))
+	c := receiving(t.Context(), q)
+	if err := c.wait(t); err != nil || c.message.Type != 2 {
+		t.Errorf("got type %d, %v", c.message.Type, err)
+	}
+}
