@@ -32,6 +32,11 @@ const (
 	codeConsumerOffline   = 10119
 	codeConsumerExists    = 10148
 	codeDuplicateInFlight = 10158
+	codeBatchDisabled     = 10174
+	codeBatchIncomplete   = 10176
+	codeBatchTooLarge     = 10199
+	codeBatchDuplicate    = 10201
+	codeTooManyBatches    = 10210
 )
 
 // A meaning is what the answer to a request, or its absence, means for what was
@@ -62,6 +67,9 @@ var refusals = []struct {
 	{codeSequenceNotFound, nil, absent},
 	{codeDeleteFailed, []string{"no message found", "stream store EOF"}, absent},
 	{codeStoreFailed, []string{"maximum bytes exceeded", "maximum messages exceeded"}, full},
+	{codeBatchTooLarge, nil, full},     // for so many at once
+	{codeBatchIncomplete, nil, unsent}, // its beginning is lost, with the leader or the connection
+	{codeTooManyBatches, nil, unsent},
 	// One server has no leader now, which says nothing of the others, who got the
 	// request too.
 	{codeNotLeader, nil, doubtful},

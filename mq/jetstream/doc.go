@@ -57,6 +57,12 @@
 // [Queue.Overhead]. A full queue makes Send wait, and frees at once when a
 // receiver of this package takes something.
 //
+// # Many messages
+//
+// [Queue.SendBatch], which [mq.SendBatch] uses, stores up to 1,000 messages with
+// two round trips, all of them or none. It needs servers of version 2.12 or later;
+// a queue that was made with those does not come up on older ones.
+//
 // # Requests of package rpc
 //
 // Requests are stored in the queue. Replies are not: they go from the server's

@@ -24,6 +24,8 @@ func (q *Queue) failed(op string, err error) error {
 	switch meaningOf(err) {
 	case removed:
 		return q.handle.Fail(op, mq.ErrRemoved, err, "")
+	case tooLarge:
+		return q.handle.Fail(op, mq.ErrTooLarge, err, "")
 	case unsent, doubtful:
 		return q.handle.Fail(op, mq.ErrUnavailable, err, unavailable(err))
 	}

@@ -120,6 +120,8 @@ func (q *Queue) create(ctx context.Context, c Config) (*js.StreamInfo, error) {
 		Replicas:          max(c.Replicas, 1),
 		Duplicates:        duplicateWindow,
 		Metadata:          map[string]string{metaMode: metaModes[c.Mode], metaID: id},
+		// Older servers may refuse what they do not know.
+		AllowAtomicPublish: hasBatches(q.nc.ConnectedServerVersion()),
 	}
 	if c.MaxMessages > 0 {
 		cfg.MaxMsgs = c.MaxMessages

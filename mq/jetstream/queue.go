@@ -36,6 +36,9 @@ type Queue struct {
 	maxBytes   int64
 	maxSize    int64         // most bytes of a message with its header, or 0
 	duplicates time.Duration // how long the servers know the ids of messages
+	together   bool          // several messages can be stored together or not at all
+
+	leastTogether int // how many of them are worth it
 
 	sender   string // begins the ids of the messages of this handle
 	lastSent atomic.Uint64
@@ -59,9 +62,10 @@ type Queue struct {
 }
 
 var (
-	_ mq.Exchange = (*Queue)(nil)
-	_ mq.Checker  = (*Queue)(nil)
-	_ mq.Leaser   = (*Queue)(nil)
+	_ mq.Exchange    = (*Queue)(nil)
+	_ mq.BatchSender = (*Queue)(nil)
+	_ mq.Checker     = (*Queue)(nil)
+	_ mq.Leaser      = (*Queue)(nil)
 )
 
 // Open connects to a NATS server and opens the queue with the given name, or
@@ -131,6 +135,7 @@ func newQueue(nc *nats.Conn, name string, info *js.StreamInfo, c Config) *Queue 
 		nc: nc, handle: handle.Handle{Name: name, Access: c.Access}, subjects: subjectsOf(name),
 		id: info.Config.Metadata[metaID], mode: modeOf(&info.Config), storage: storageOf(&info.Config), ackWait: ackWaitOf(&info.Config),
 		maxBytes: info.Config.MaxBytes, maxSize: int64(info.Config.MaxMsgSize), duplicates: info.Config.Duplicates,
+		together: info.Config.AllowAtomicPublish, leastTogether: leastTogether(&info.Config),
 		sender:     rand.Text()[:idRandom],
 		subs:       make(map[string]*nats.Subscription),
 		inboxes:    make(map[*inbox]struct{}),

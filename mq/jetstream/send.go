@@ -43,13 +43,17 @@ func (q *Queue) send(ctx context.Context, waits bool, m mq.Message) error {
 	if err := q.sendable(m); err != nil {
 		return err
 	}
-	msg := &nats.Msg{
+	p := publication{call: c, message: q.messageFor(m)}
+	return p.send()
+}
+
+// messageFor returns m as it goes to the servers.
+func (q *Queue) messageFor(m mq.Message) *nats.Msg {
+	return &nats.Msg{
 		Subject: q.subjects.message(m.Type),
 		Header:  nats.Header{nats.MsgIdHdr: []string{q.messageID()}},
 		Data:    m.Data,
 	}
-	p := publication{call: c, message: msg}
-	return p.send()
 }
 
 // sendable returns an error if m can never be sent.
@@ -89,13 +93,17 @@ type publication struct {
 // send tries until the message is stored, or the call is to end.
 func (p *publication) send() error {
 	t := tries{moves: true, try: p.try, hear: p.q.hearOfRoom}
-	t.over = func(err error) error {
-		if !t.doubt.IsZero() && time.Since(t.doubt) > p.q.duplicates-2*answerWait {
-			return p.q.lost(p.op, err) // another try could store it once more
-		}
-		return nil
-	}
+	t.over = func(err error) error { return p.tooLate(t.doubt, err) }
 	return p.retry(&t)
+}
+
+// tooLate returns an error if another try could store a message once more, since
+// the servers may have forgotten its id.
+func (c *call) tooLate(doubt time.Time, err error) error {
+	if !doubt.IsZero() && time.Since(doubt) > c.q.duplicates-2*answerWait {
+		return c.q.lost(c.op, err)
+	}
+	return nil
 }
 
 // hearOfRoom returns the bell that rings when there may be room.

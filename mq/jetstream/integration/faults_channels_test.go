@@ -179,15 +179,21 @@ func advance(t *testing.T, all []*channels, n int) {
 func (c *channels) noticed(t *testing.T) {
 	t.Helper()
 	for _, q := range c.queues {
-		await(t, func() error {
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-			defer cancel()
-			if _, err := q.Stat(ctx); !errors.Is(err, mq.ErrUnavailable) {
-				return fmt.Errorf("Stat without a server: %v", err)
-			}
-			return nil
-		})
+		unavailable(t, q)
 	}
+}
+
+// unavailable waits until a handle knows that there is no server.
+func unavailable(t *testing.T, q *jetstream.Queue) {
+	t.Helper()
+	await(t, func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		if _, err := q.Stat(ctx); !errors.Is(err, mq.ErrUnavailable) {
+			return fmt.Errorf("Stat without a server: %v", err)
+		}
+		return nil
+	})
 }
 
 // finish ends the traffic, and fails the test if something that was sent does

@@ -20,6 +20,7 @@ type tally struct {
 	takes   map[string][]string // the sequence, each time that a message was received
 	back    int                 // how often a receiver got a message after a later one of its sender
 	inDoubt int                 // acknowledgments
+	batched int                 // messages that are stored for certain, of batches
 	longest time.Duration       // that a Send took
 }
 
