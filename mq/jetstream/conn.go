@@ -51,6 +51,7 @@ func dial(ctx context.Context, servers, name string, options []nats.Option) (*na
 		nats.ReconnectWait(reconnectWait),
 		nats.ReconnectJitter(reconnectWait, reconnectWait),
 		nats.PingInterval(pingInterval),
+		nats.IgnoreAuthErrorAbort(),                                       // or a password that is wrong for a while ends the handle
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // or they go to standard error
 	}
 	for _, option := range append(own, options...) {
@@ -169,7 +170,7 @@ func (q *Queue) askFor(ctx context.Context, d, grace time.Duration, m *nats.Msg)
 		if q.nc.IsClosed() {
 			return nil, nats.ErrConnectionClosed
 		}
-		return nil, errNotConnected
+		return nil, q.notConnected()
 	}
 	wait, cancel := withGrace(ctx, d, grace)
 	defer cancel()

@@ -30,7 +30,11 @@ func (q *Queue) failed(op string, err error) error {
 		return q.handle.Fail(op, mq.ErrUnavailable, err, unavailable(err))
 	}
 	if errors.Is(err, nats.ErrConnectionClosed) {
-		return q.handle.Fail(op, mq.ErrClosed, err, "the connection was closed")
+		detail := "the connection was closed"
+		if why := refusal(q.nc.LastError(), ""); why != "" {
+			detail += ": " + why
+		}
+		return q.handle.Fail(op, mq.ErrClosed, err, detail)
 	}
 	return q.handle.Fail(op, nil, err, "")
 }
@@ -39,7 +43,12 @@ func (q *Queue) failed(op string, err error) error {
 func unavailable(err error) string {
 	switch {
 	case errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, errNotConnected):
-		return "the connection to the server is lost, and is being made again"
+		const lost = "the connection to the server is lost, and is being made again"
+		var refused *refusedError
+		if errors.As(err, &refused) {
+			return lost + ": " + refused.Error()
+		}
+		return lost
 	case errors.Is(err, nats.ErrNoResponders):
 		return "no server with JetStream answers"
 	case errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
@@ -82,17 +91,38 @@ func connectError(servers, name string, err error) error {
 			return e
 		}
 	}
-	var record tls.RecordHeaderError
-	var alert tls.AlertError
-	var certificate *tls.CertificateVerificationError
-	if errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &certificate) || errors.Is(err, nats.ErrSecureConnRequired) || errors.Is(err, nats.ErrSecureConnWanted) ||
-		strings.Contains(err.Error(), "tls: ") { // an alert of the server has a type of its own
-		e.Kind = fs.ErrPermission
-		e.Detail = fmt.Sprintf("the server at %s and this program do not agree about TLS: %v (see Config.NATS)", servers, err)
-	}
-	if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrPermissionViolation) {
-		e.Kind = fs.ErrPermission
-		e.Detail = fmt.Sprintf("the server at %s does not admit this user: %v (see Config.NATS)", servers, err)
+	if why := refusal(err, " at "+servers); why != "" {
+		e.Kind, e.Detail = fs.ErrPermission, why+" (see Config.NATS)"
 	}
 	return e
 }
+
+// refusal says why a server refuses a connection, if err says that it does.
+func refusal(err error, at string) string {
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked),
+		errors.Is(err, nats.ErrAccountAuthExpired), errors.Is(err, nats.ErrPermissionViolation):
+		return fmt.Sprintf("the server%s does not admit this user: %v", at, err)
+	case errors.As(err, &record), errors.As(err, &alert), errors.As(err, &certificate), errors.Is(err, nats.ErrSecureConnRequired),
+		errors.Is(err, nats.ErrSecureConnWanted), err != nil && strings.Contains(err.Error(), "tls: "): // an alert of the server has a type of its own
+		return fmt.Sprintf("the server%s and this program do not agree about TLS: %v", at, err)
+	}
+	return ""
+}
+
+// notConnected is why nothing was sent while there is no connection.
+func (q *Queue) notConnected() error {
+	if last := q.nc.LastError(); refusal(last, "") != "" {
+		return &refusedError{last}
+	}
+	return errNotConnected
+}
+
+// A refusedError is an errNotConnected because the server refuses the connection.
+type refusedError struct{ last error }
+
+func (e *refusedError) Error() string   { return refusal(e.last, "") }
+func (e *refusedError) Unwrap() []error { return []error{errNotConnected, fs.ErrPermission, e.last} }

@@ -70,7 +70,7 @@ func (c *consumer) pull(ctx context.Context, p pull) (msgs []*nats.Msg, err erro
 		if c.q.nc.IsClosed() {
 			return nil, nats.ErrConnectionClosed
 		}
-		return nil, errNotConnected
+		return nil, c.q.notConnected()
 	}
 	request := struct {
 		Batch   int           `json:"batch"`

@@ -76,7 +76,8 @@ var (
 // A name is letters and digits of ASCII, - and _, at most 128 bytes.
 //
 // If the connection is lost later, it is made again: calls that wait go on, and
-// those that do not fail with [mq.ErrUnavailable].
+// those that do not fail with [mq.ErrUnavailable], and fs.ErrPermission too while a
+// server refuses the user or the certificate, which may change.
 //
 // Open waits for a queue that is unavailable until ctx ends, or for 15 seconds if
 // ctx has no deadline. If no server accepts a connection it fails at once. If Open
@@ -113,8 +114,9 @@ func Open(ctx context.Context, servers, name string, cfg *Config) (*Queue, error
 // after the queue. Several queues may share one.
 //
 // The connection must have been made with nats.ReconnectBufSize(-1) and without
-// nats.NoEcho. nats.MaxReconnects(-1) makes it outlive a long outage, and
-// nats.PingInterval(time.Second) notice a server that hangs.
+// nats.NoEcho. nats.MaxReconnects(-1) makes it outlive a long outage,
+// nats.IgnoreAuthErrorAbort() a password that is wrong for a while, and
+// nats.PingInterval(time.Second) makes it notice a server that hangs.
 func OpenConn(ctx context.Context, nc *nats.Conn, name string, cfg *Config) (*Queue, error) {
 	c, err := cfg.check(name)
 	if err != nil {
