@@ -85,7 +85,7 @@ func (r *claims) claim(c *call, sequence uint64) (bool, error) {
 	// One server loses an answer only with the connection: to ask again sooner would
 	// leave it open who has the message.
 	wait := answerWait
-	if c.waits && r.q.nc.ConnectedClusterName() == "" {
+	if c.waits && r.q.isOneServer() {
 		wait = settleWait
 	}
 	doubt, again := false, false

@@ -153,6 +153,13 @@ func (c *consumer) ensureSoon(call *call) error {
 	return nil
 }
 
+// isForgotten reports whether the server says that a consumer is gone, and all the
+// leases of what it has lent.
+func (q *Queue) isForgotten(ctx context.Context, name string) bool {
+	err := q.api(ctx, 0, "CONSUMER.INFO."+q.subjects.stream+"."+name, nil, nil)
+	return code(err) == codeConsumerNotFound
+}
+
 func (c *consumer) setKnown(known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -276,6 +283,9 @@ func (c *consumer) take(call *call) (mq.Message, error) {
 	// What cannot be confirmed is given out all the same, or it could be lost.
 	_ = call.settle(func(ctx context.Context) error {
 		_, err := c.q.ask(ctx, answerWait, &nats.Msg{Subject: m.Reply, Data: ackBody})
+		if errors.Is(err, nats.ErrNoResponders) && c.q.isForgotten(ctx, c.name) {
+			return nil
+		}
 		return err
 	})
 	c.q.tellRoom()

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -85,6 +86,7 @@ type lease struct {
 	q        *Queue
 	message  mq.Message
 	subject  string // to answer to
+	consumer string // that has lent it
 	sequence uint64
 	attempt  int
 	deadline atomic.Int64 // nanoseconds since the lease was made
@@ -94,7 +96,7 @@ type lease struct {
 func newLease(q *Queue, m *nats.Msg, made time.Time) *lease {
 	l := &lease{q: q, message: messageOf(m), subject: m.Reply, made: made}
 	if meta, err := m.Metadata(); err == nil { // or it is no message of a consumer
-		l.sequence, l.attempt = meta.Sequence.Stream, int(meta.NumDelivered)
+		l.sequence, l.attempt, l.consumer = meta.Sequence.Stream, int(meta.NumDelivered), meta.Consumer
 	}
 	l.deadline.Store(int64(q.ackWait))
 	return l
@@ -113,9 +115,11 @@ func (l *lease) Attempt() int { return l.attempt }
 // from the server, by which it may be sooner. See [mq.Lease].
 func (l *lease) Deadline() time.Time { return l.made.Add(time.Duration(l.deadline.Load())) }
 
-// Ack removes the message and returns when the server has confirmed that. A
-// server that was killed may not know the lease any more, and never answers: Ack
-// gives up when the lease has run out, but not within 1 second, with
+// Ack removes the message and returns when the server has confirmed that. If all
+// leases of the selector were forgotten, since nobody has received with it for
+// [ConsumerLife] or somebody has removed its consumer, Ack fails at once with
+// [mq.ErrUnavailable]. A server that was killed may not know the lease any more, and
+// never answers: Ack gives up when the lease has run out, but not within 1 second, with
 // [mq.ErrInDoubt], or [mq.ErrUnavailable] if no server got it. See [mq.Lease].
 func (l *lease) Ack(ctx context.Context) error {
 	err := l.tell(ctx, "ack", ackBody, true)
@@ -169,7 +173,19 @@ func (l *lease) tell(ctx context.Context, op string, body []byte, late bool) err
 			return nil
 		}
 		_, err := l.q.ask(c.ctx, graceWait, &nats.Msg{Subject: l.subject, Data: body})
-		return err
+		if !errors.Is(err, nats.ErrNoResponders) {
+			return err
+		}
+		if gone := l.q.verify(c.ctx, op); gone != nil {
+			return gone
+		}
+		if !l.q.isForgotten(c.ctx, l.consumer) {
+			return err
+		}
+		if !late {
+			return nil // it is given back already
+		}
+		return l.q.handle.Fail(op, mq.ErrUnavailable, err, "the server has forgotten the lease, and lends the message again")
 	}}
 	t.over = func(err error) error {
 		switch passed := time.Now().After(last); {

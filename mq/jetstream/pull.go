@@ -156,7 +156,7 @@ func (c *consumer) giveUp(in *intake, p pull) (msgs []*nats.Msg) {
 		in.end()
 		return nil
 	}
-	if p.wait == 0 || nc.ConnectedClusterName() != "" {
+	if p.wait == 0 || !c.q.isOneServer() {
 		c.q.abandon(in)
 		return nil
 	}

@@ -2,15 +2,21 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"ipcmq/mq"
 )
 
-// settleWait is how long a receive asks again and again for the confirmation
-// that a message was removed, if answers are lost, before it gives the message
-// out without.
-const settleWait = 10 * time.Second
+// What a receive gives to the confirmation that a message was removed, if answers
+// are lost, before it gives the message out without: time, and answers of one
+// server.
+const (
+	settleWait     = 10 * time.Second
+	mostUnanswered = 2
+)
 
 // A source takes messages that one selector selects.
 type source interface {
@@ -128,5 +134,21 @@ func (c *call) settle(try func(ctx context.Context) error) error {
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, settleWait)
 	defer cancel()
-	return insist(ctx, func() error { return try(ctx) })
+	t := tries{ctx: ctx, waits: true, try: func() error { return try(ctx) }}
+	unanswered := 0
+	t.over = func(err error) error {
+		// One server that is there and does not answer twice was killed, and does not
+		// know any more what it has lent. In a cluster, another may still answer.
+		if c.q.isOneServer() && errors.Is(err, nats.ErrTimeout) && c.q.nc.IsConnected() {
+			unanswered++
+		}
+		if unanswered == mostUnanswered {
+			return err
+		}
+		return nil
+	}
+	return t.run()
 }
+
+// isOneServer reports whether the server is no part of a cluster.
+func (q *Queue) isOneServer() bool { return q.nc.ConnectedClusterName() == "" }

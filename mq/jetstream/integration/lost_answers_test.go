@@ -97,7 +97,7 @@ func TestANakAfterTheLeaseHasRunOutTellsTheServerNothing(t *testing.T) {
 func TestALeaseWhoseConsumerIsGoneEnds(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)
-	q := openQueue(t, url, "gone", &jetstream.Config{AckWait: 100 * time.Millisecond})
+	q := openQueue(t, url, "gone", &jetstream.Config{AckWait: time.Hour})
 	if err := q.Send(t.Context(), mq.Message{Type: 1}); err != nil {
 		t.Fatal(err)
 	}
@@ -131,8 +131,26 @@ func TestALeaseWhoseConsumerIsGoneEnds(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if err := l.Nak(t.Context(), 0); err != nil {
+		t.Errorf("Nak: %v", err)
+	}
 	if again := leaseOne(t, leases(t, q, mq.Any())); again.Sequence() != l.Sequence() {
 		t.Errorf("lent %d, not %d", again.Sequence(), l.Sequence())
+	}
+}
+
+// A server that was killed may not know what it has lent, and never answers.
+func TestAReceiveThatIsNotConfirmedGivesTheMessageOut(t *testing.T) {
+	t.Parallel()
+	url := startServer(t, nil)
+	p := startProxy(t, url)
+	acks := p.to("$JS.ACK.", lose)
+	q := openQueue(t, p.url, "unconfirmed", nil)
+	if err := q.Send(t.Context(), mq.Message{Type: 5}); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := q.Receive(t.Context()); err != nil || m.Type != 5 || acks.count() != 2 {
+		t.Errorf("got type %d, %v, after %d requests", m.Type, err, acks.count())
 	}
 }
 
