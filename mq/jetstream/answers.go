@@ -100,13 +100,22 @@ var (
 	errNow = errors.New("once more")
 )
 
+// An uncommittedError is why a batch was not committed, of which nothing is stored
+// before.
+type uncommittedError struct{ error }
+
+func (e *uncommittedError) Unwrap() error { return e.error }
+
 // meaningOf returns what err means, of an answer that did not come, or refuses.
 func meaningOf(err error) meaning {
 	var api *js.APIError
 	var made *mq.Error
+	var before *uncommittedError
 	switch {
 	case err == nil:
 		return done
+	case errors.As(err, &before):
+		return unsent
 	case errors.As(err, &made):
 		return refused // by this package
 	case errors.As(err, &api):

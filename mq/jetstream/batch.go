@@ -144,15 +144,17 @@ func (c *call) sendTogether(messages []mq.Message) error {
 		for _, m := range all {
 			m.Header[headerBatch] = id
 		}
-		if err := ask(all[0]); err != nil {
+		err := ask(all[0])
+		for i := 1; i < last && err == nil; i++ {
+			err = q.nc.PublishMsg(all[i])
+		}
+		if isDoubtful(err) {
+			return &uncommittedError{err}
+		}
+		if err != nil {
 			return err
 		}
-		for _, m := range all[1:last] {
-			if err := q.nc.PublishMsg(m); err != nil {
-				return err
-			}
-		}
-		err := ask(all[last])
+		err = ask(all[last])
 		if code(err) == codeBatchDuplicate && !t.doubt.IsZero() {
 			return nil // an earlier try has stored them
 		}
