@@ -120,3 +120,28 @@ func TestNothingRecordedTakesNoMemory(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// A void is a queue that does nothing, at no cost.
+type void struct{ mq.Queue }
+
+func (void) Send(context.Context, mq.Message) error         { return nil }
+func (void) ReceiveInto(context.Context, *mq.Message) error { return nil }
+
+// BenchmarkWrapper is a send and a receive without those themselves: what measuring
+// costs.
+func BenchmarkWrapper(b *testing.B) {
+	for _, v := range variants {
+		b.Run(v.name, func(b *testing.B) {
+			ctx := context.Background()
+			var q mq.Queue = void{}
+			if v.telemetry != nil {
+				q = v.telemetry(b).Queue(q, "jobs")
+			}
+			var m mq.Message
+			for b.Loop() {
+				_ = q.Send(ctx, message)
+				_ = q.ReceiveInto(ctx, &m)
+			}
+		})
+	}
+}

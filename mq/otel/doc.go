@@ -49,7 +49,8 @@
 // # Cost
 //
 // Where nothing is recorded, since no provider was set, a call of a queue takes some
-// ten nanoseconds more, and no memory.
+// ten nanoseconds more, and no memory. With metrics it is some 0.7 µs, and a span as
+// part of a trace some 2 µs on top of that; go test -bench . measures it.
 //
 // # Caveats
 //

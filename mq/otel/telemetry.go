@@ -136,7 +136,7 @@ var errorKinds = []struct {
 	{rpc.ErrOverrun, "overrun"}, {rpc.ErrNoAnswer, "no_answer"},
 	{lease.ErrLost, "lease_lost"}, {lease.ErrAttempts, "too_many_attempts"},
 	{mq.ErrFull, "full"}, {mq.ErrEmpty, "empty"}, {mq.ErrTooLarge, "too_large"}, {mq.ErrRemoved, "removed"}, {mq.ErrClosed, "closed"},
-	{mq.ErrInDoubt, "in_doubt"}, {mq.ErrUnavailable, "unavailable"},
+	{mq.ErrLeaseOver, "lease_over"}, {mq.ErrInDoubt, "in_doubt"}, {mq.ErrUnavailable, "unavailable"},
 	{mq.ErrInvalidType, "invalid"}, {mq.ErrInvalidPriority, "invalid"}, {mq.ErrInvalidConfig, "invalid"},
 	{context.DeadlineExceeded, "deadline_exceeded"}, {context.Canceled, "canceled"},
 	{fs.ErrPermission, "permission"}, {fs.ErrNotExist, "not_exist"}, {errors.ErrUnsupported, "unsupported"},
