@@ -15,6 +15,10 @@ type Exchange interface {
 	// refuses, with an error that matches [ErrNotInbox], every address that is
 	// not an inbox: nobody can aim a program at another program's queue. An
 	// inbox that is gone is fs.ErrNotExist.
+	//
+	// What it returns may be a [Checker], whose Check says whether anybody can still
+	// receive: the error matches [ErrRemoved] if the inbox is gone, or the process
+	// that made it has certainly ended.
 	OpenInbox(address string) (SendCloser, error)
 }
 

@@ -50,7 +50,9 @@ type Config struct {
 
 	// InboxMode is the permissions of the inboxes that [Queue.NewInbox] makes; 0
 	// means 0600. Those in the umask are left out. A server that runs as
-	// another user, and not as root, needs write permission to reply.
+	// another user, and not as root, needs write permission to reply: 0622, or 0620
+	// for one in the group of the queue, if this process is in it too, or else in
+	// the effective group of this process.
 	InboxMode fs.FileMode
 
 	// Blocking makes calls that wait do it in the kernel, with an OS thread,

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,7 +34,9 @@ const inboxScheme = "posix:"
 type inbox struct{ *Queue }
 
 // NewInbox creates a queue for replies, under a random name, with the mode
-// Config.InboxMode. Its sizes are those of q, or less if the limits allow this user
+// Config.InboxMode. If that lets a group write, this is the group of q if the
+// process is in it, also as a supplementary one, and otherwise its effective group.
+// Its sizes are those of q, or less if the limits allow this user
 // no more; they count like those of every other queue. It lives until it is
 // removed: [RemoveDeadInboxes] finds those whose process has ended without
 // removing its own.
@@ -52,12 +56,31 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 	for {
 		in, err := Open(name, &c)
 		if err == nil {
+			if group := q.inboxGroup(); group >= 0 {
+				_ = in.file.Chown(-1, group) // or it is as it would be otherwise
+			}
 			return &inbox{in}, nil
 		}
 		if !c.lessThan(err) {
 			return nil, err
 		}
 	}
+}
+
+// inboxGroup returns the group that an inbox is given, or -1 to leave it as it is.
+func (q *Queue) inboxGroup() int {
+	if q.inboxMode&0o020 == 0 {
+		return -1
+	}
+	info, err := q.file.Stat()
+	if err != nil {
+		return -1
+	}
+	group := int(sys.FileStatus(info).GID)
+	if groups, err := os.Getgroups(); err != nil || !slices.Contains(groups, group) {
+		return -1
+	}
+	return group
 }
 
 // lessThan makes the sizes of a queue that could not be created smaller, if that
@@ -100,7 +123,22 @@ func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return in, nil
+	return &outlet{in}, nil
+}
+
+// An outlet is another program's inbox, to send to.
+type outlet struct{ *Queue }
+
+// Check is as [mq.Exchange] says.
+func (out *outlet) Check() error {
+	err := out.Queue.Check()
+	if err != nil {
+		return err
+	}
+	if owner, ok := inboxOwner(out.handle.Name); ok && owner.Ended(procfs.Root) {
+		err = out.handle.Fail("check", mq.ErrRemoved, nil, "the process that made the inbox has ended")
+	}
+	return err
 }
 
 // IsInbox reports whether the queue was made for the replies to a client's

@@ -139,7 +139,22 @@ func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	}
 	in := newQueue(int(id), fmt.Sprintf("inbox (id %d)", id), false, Config{Access: mq.WriteOnly})
 	in.reserved = recordSize
-	return in, nil
+	return &outlet{in}, nil
+}
+
+// An outlet is another program's inbox, to send to.
+type outlet struct{ *Queue }
+
+// Check is as [mq.Exchange] says.
+func (out *outlet) Check() error {
+	err := out.Queue.Check()
+	if err != nil {
+		return err
+	}
+	if owner, e := ownerOf(out.id); e == nil && owner.Ended(procfs.Root) {
+		err = out.handle.Fail("check", mq.ErrRemoved, nil, "the process that made the inbox has ended")
+	}
+	return err
 }
 
 func isInbox(ds sys.Msqid) bool {

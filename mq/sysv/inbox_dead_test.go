@@ -166,3 +166,30 @@ func FuzzParseRecord(f *testing.F) {
 		}
 	})
 }
+
+// Whoever replies learns that nobody will receive it.
+func TestAnInboxWhoseProcessHasEndedIsAsGoodAsRemoved(t *testing.T) {
+	testutil.NotEmulated(t, "the emulator shows the process ids of queues wrongly")
+	testutil.NeedNamespace(t)
+	q := newQueue(t, nil)
+	cmd, id := startWith(t, "inbox", q)
+	out, err := q.OpenInbox(fmt.Sprintf("sysv:%d", id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if err := out.(mq.Checker).Check(); err != nil {
+		t.Errorf("while it runs: %v", err)
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	if err := out.(mq.Checker).Check(); !errors.Is(err, mq.ErrRemoved) || !strings.Contains(err.Error(), "has ended") {
+		t.Errorf("after its end: %v", err)
+	}
+	if removed, err := sysv.RemoveDeadInboxes(); err != nil || len(removed) != 1 {
+		t.Errorf("removed %v, %v", removed, err)
+	}
+	if err := out.(mq.Checker).Check(); !errors.Is(err, mq.ErrRemoved) || strings.Contains(err.Error(), "has ended") {
+		t.Errorf("after its removal: %v", err)
+	}
+}

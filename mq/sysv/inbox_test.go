@@ -108,7 +108,7 @@ func TestRepliesHaveTheRoomThatTheRecordLeaves(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	if n := out.(*sysv.Queue).Capabilities().MaxPayload; n != 60 {
+	if n := out.(mq.Queue).Capabilities().MaxPayload; n != 60 {
 		t.Errorf("MaxPayload = %d", n)
 	}
 	if err := out.TrySend(mq.Message{Type: 1, Data: make([]byte, 60)}); err != nil {
@@ -137,7 +137,7 @@ func TestInboxesTakeReplies(t *testing.T) {
 	if m, err := in.Receive(t.Context()); err != nil || string(m.Data) != "reply" {
 		t.Errorf("got %q, %v", m.Data, err)
 	}
-	if _, err := out.(*sysv.Queue).TryReceive(); !errors.Is(err, fs.ErrPermission) {
+	if _, err := out.(mq.Queue).TryReceive(); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("a server receives from an inbox: %v", err)
 	}
 	if err := out.Close(); err != nil {
