@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"ipcmq/internal/testutil"
 	"ipcmq/mq"
 	"ipcmq/mq/mqtest"
+	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
 	"ipcmq/mux/rpc"
 )
@@ -120,12 +122,19 @@ func TestAKilledClientDoesNotSlowTheServer(t *testing.T) {
 
 func init() { roles["flood"] = flood }
 
-// flood sends requests whose replies it never takes.
+// flood sends requests whose replies it never takes, also to a POSIX queue.
 func flood() {
-	q := ownQueue()
+	var q mq.Exchange
+	var err error
+	if strings.HasPrefix(os.Args[1], "/") {
+		q, err = posix.Open(os.Args[1], nil)
+		must(err)
+	} else {
+		q = ownQueue()
+	}
 	in, err := q.NewInbox()
 	must(err)
-	request := append(rpc.NewHeader(in.Address()), bytes.Repeat([]byte("x"), 512)...)
+	request := append(rpc.NewHeader(in.Address()), bytes.Repeat([]byte("x"), 300)...)
 	fmt.Println("ready")
 	for {
 		must(q.Send(context.Background(), mq.Message{Type: requestType, Data: request}))

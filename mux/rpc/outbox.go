@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,10 +109,20 @@ func (o *outbox) send(request mq.Message, address string, data []byte, until tim
 
 func (k kept) message() mq.Message { return mq.Message{Type: replyType, Data: k.data} }
 
+// ended returns an error if nobody can receive from an inbox any more.
+func ended(inbox mq.SendCloser) error {
+	if c, ok := inbox.(mq.Checker); ok {
+		if err := c.Check(); errors.Is(err, mq.ErrRemoved) {
+			return err
+		}
+	}
+	return nil
+}
+
 // explain says in err that an inbox was removed.
 func explain(address string, err error) error {
 	if errors.Is(err, mq.ErrRemoved) {
-		return &mq.Error{Op: "reply", Queue: address, Kind: fs.ErrNotExist, Err: err, Detail: "the client has removed its inbox"}
+		return &mq.Error{Op: "reply", Queue: address, Kind: fs.ErrNotExist, Err: err, Detail: "the client has ended or removed its inbox"}
 	}
 	return err
 }
@@ -304,7 +315,8 @@ func (o *outbox) due() (list []*backlog) {
 }
 
 // flush sends the first reply of a backlog if there is room, and has the others
-// attended to then. It gives up those that nobody waits for any more.
+// attended to then. It gives up those that nobody waits for any more, since it is too
+// late or their client has ended.
 func (o *outbox) flush(b *backlog) {
 	for {
 		k, ok := o.oldest(b)
@@ -312,6 +324,9 @@ func (o *outbox) flush(b *backlog) {
 			return
 		}
 		err := b.inbox.TrySend(k.message())
+		if errors.Is(err, mq.ErrFull) && b.pause >= longestPause {
+			err = cmp.Or(ended(b.inbox), err)
+		}
 		late := !time.Now().Before(k.until)
 		if errors.Is(err, mq.ErrFull) && !late && o.over.Err() == nil {
 			o.mu.Lock()

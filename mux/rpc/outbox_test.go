@@ -17,6 +17,8 @@ import (
 	"ipcmq/internal/testutil"
 	"ipcmq/mq"
 	"ipcmq/mq/mqtest"
+	"ipcmq/mq/posix"
+	"ipcmq/mq/sysv"
 	"ipcmq/mux/rpc"
 )
 
@@ -205,7 +207,7 @@ func TestRepliesToClientsThatGoAreGivenUp(t *testing.T) {
 		began := time.Now()
 		in.Remove()
 		for range 3 {
-			if err := <-lost; !errors.Is(err, rpc.ErrReplyLost) || !strings.Contains(err.Error(), "removed its inbox") {
+			if err := <-lost; !errors.Is(err, rpc.ErrReplyLost) || !strings.Contains(err.Error(), "ended or removed its inbox") {
 				t.Errorf("got %v", err)
 			}
 		}
@@ -281,5 +283,44 @@ func TestAClientThatIsFrozenLosesNoReply(t *testing.T) {
 	t.Logf("stopped %d times: %+v", stops, st)
 	if st.handled != 64*each || st.kept == 0 || st.lost != 0 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// What is kept for a client that was killed holds up the end of Handle no longer
+// than it takes to see that.
+func TestRepliesToClientsThatWereKilledAreGivenUp(t *testing.T) {
+	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
+	testutil.NeedNamespace(t)
+	v, p := newQueue(t, nil), newPOSIXQueue(t)
+	for name, q := range map[string]mq.Queue{strconv.Itoa(v.ID()): v, p.Name(): p} {
+		typ := int64(requestType)
+		if q == p {
+			typ = 0
+		}
+		server := serve(t, q, typ, upper, nil)
+		cmd, _ := startReady(t, "flood", name)
+		testutil.Await(t, func() error {
+			if server.counts().kept == 0 {
+				return errors.New("nothing is kept")
+			}
+			return nil
+		})
+		cmd.Process.Kill()
+		cmd.Wait()
+		began := time.Now()
+		if err := server.stop(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		took := time.Since(began)
+		t.Logf("%s: the end took %v; %+v", name, took, server.counts())
+		if st := server.counts(); took > rpc.DefaultDrain/2 || st.lost < st.kept { // beyond a megabyte none is kept
+			t.Errorf("%s: the end took %v; %+v", name, took, st)
+		}
+	}
+	if _, err := sysv.RemoveDeadInboxes(); err != nil {
+		t.Error(err)
+	}
+	if _, err := posix.RemoveDeadInboxes(); err != nil {
+		t.Error(err)
 	}
 }
