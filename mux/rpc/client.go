@@ -147,43 +147,67 @@ func nameOf(q mq.Queue, t int64) string {
 // closed. The first request makes the inbox, and the next one after its removal
 // makes another; it fails as that does, such as with [mq.ErrUnavailable].
 func (c *Client) Request(ctx context.Context, t int64, data []byte) ([]byte, error) {
-	if _, ok := ctx.Deadline(); !ok && c.timeout > 0 {
-		limited, cancel := context.WithTimeoutCause(ctx, c.timeout, timeoutError(c.timeout))
-		defer cancel()
-		ctx = limited
-	}
-	metadata, _ := ctx.Value(sentKey{}).(Metadata)
-	if _, err := metadata.size("request"); err != nil {
-		return nil, err
-	}
-	service := c.services.of(t)
-	in, call, size, err := c.admit(ctx, t, service, metadata, data)
+	ctx, cancel := c.withTimeout(ctx)
+	defer cancel()
+	r, err := c.send(ctx, t, data, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer c.calls.Done()
-	h := header{kind: kindRequest, id: call.id, token: in.token, address: in.queue.Address(), metadata: metadata}
-	h.setDeadline(ctx, c.clock)
-	b := h.append(make([]byte, 0, size), data)
-	err = c.queue.Send(ctx, mq.Message{Type: t, Data: b})
-	service.left(size, err == nil)
+	reply, err := r.in.await(ctx, r.call)
+	r.service.ended(r.size, err == nil)
 	if err != nil {
-		in.forget(call)
-		if errors.Is(err, mq.ErrInDoubt) {
-			return nil, c.explain(ctx, t, err, "it is in doubt whether the request was sent")
-		}
-		return nil, c.explain(ctx, t, err, "the request was not sent", handle.NoRoom(c.queue, len(b)))
-	}
-	reply, err := in.await(ctx, call)
-	service.ended(size, err == nil)
-	if err != nil {
-		in.abandon(call, service)
+		r.in.abandon(r.call, r.service)
 		return nil, c.explain(ctx, t, err, "the request was sent, and no reply has come")
 	}
 	if md, ok := ctx.Value(receivedKey{}).(*Metadata); ok && md != nil {
 		*md = reply.metadata
 	}
 	return reply.payload()
+}
+
+// withTimeout returns the context of a request: ctx, with a deadline if it has none.
+func (c *Client) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok || c.timeout == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, c.timeout, timeoutError(c.timeout))
+}
+
+// A request is one that was sent.
+type request struct {
+	in      *inbox
+	call    *call
+	service *service
+	size    int64
+}
+
+// send sends a request that takes so many replies at once; 0 means one in all. It is
+// counted as being under way.
+func (c *Client) send(ctx context.Context, t int64, data []byte, window int) (request, error) {
+	h := header{kind: kindRequest, window: uint32(window)}
+	h.metadata, _ = ctx.Value(sentKey{}).(Metadata)
+	if _, err := h.metadata.size("request"); err != nil {
+		return request{}, err
+	}
+	r, err := c.admit(ctx, t, c.services.of(t), h, data)
+	if err != nil {
+		return r, err
+	}
+	h.id, h.token, h.address = r.call.id, r.in.token, r.in.queue.Address()
+	h.setDeadline(ctx, c.clock)
+	b := h.append(make([]byte, 0, r.size), data)
+	err = c.queue.Send(ctx, mq.Message{Type: t, Data: b})
+	r.service.left(r.size, err == nil)
+	if err != nil {
+		r.in.forget(r.call)
+		c.calls.Done()
+		if errors.Is(err, mq.ErrInDoubt) {
+			return r, c.explain(ctx, t, err, "it is in doubt whether the request was sent")
+		}
+		return r, c.explain(ctx, t, err, "the request was not sent", handle.NoRoom(c.queue, len(b)))
+	}
+	return r, nil
 }
 
 // A timeoutError is the cause of a deadline that the caller has not set.
@@ -215,30 +239,31 @@ func (c *Client) ended(ctx context.Context, t int64) *mq.Error {
 	return handle.Ended("request", nameOf(c.queue, t), ctx)
 }
 
-// admit begins a call whose request may be sent, and returns the size of that.
-func (c *Client) admit(ctx context.Context, t int64, v *service, md Metadata, data []byte) (*inbox, *call, int64, error) {
+// admit begins a call whose request may be sent.
+func (c *Client) admit(ctx context.Context, t int64, v *service, h header, data []byte) (request, error) {
 	for {
-		in, call, err := c.begin(ctx, t)
+		in, call, err := c.begin(ctx, t, int(h.window))
 		if err != nil {
-			return nil, nil, 0, err
+			return request{}, err
 		}
-		size := int64(header{address: in.queue.Address(), metadata: md}.size() + dueSize + len(data))
+		h.address = in.queue.Address()
+		size := int64(h.size() + dueSize + len(data))
 		if err = v.admit(ctx, size, in); err == nil {
-			return in, call, size, nil
+			return request{in, call, v, size}, nil
 		}
 		in.forget(call)
 		c.calls.Done()
 		if err != errInboxGone { // then in another one
-			return nil, nil, 0, err
+			return request{}, err
 		}
 	}
 }
 
 // begin registers a call with the inbox of the client, which it makes if there is
 // none or somebody has removed it, and counts a request that is under way.
-func (c *Client) begin(ctx context.Context, t int64) (*inbox, *call, error) {
+func (c *Client) begin(ctx context.Context, t int64, many int) (*inbox, *call, error) {
 	for {
-		in, call, err := c.register(ctx, t)
+		in, call, err := c.register(ctx, t, many)
 		if call != nil || err != nil {
 			return in, call, err
 		}
@@ -254,7 +279,7 @@ func (c *Client) begin(ctx context.Context, t int64) (*inbox, *call, error) {
 
 // register registers a call, and counts it. If the inbox, which it returns, is of
 // no use, there is no call.
-func (c *Client) register(ctx context.Context, t int64) (*inbox, *call, error) {
+func (c *Client) register(ctx context.Context, t int64, many int) (*inbox, *call, error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	switch {
@@ -268,7 +293,7 @@ func (c *Client) register(ctx context.Context, t int64) (*inbox, *call, error) {
 	if c.inbox.idle() {
 		c.inbox.check()
 	}
-	call := c.inbox.register()
+	call := c.inbox.register(many)
 	if call != nil {
 		c.calls.Add(1)
 	}
@@ -290,8 +315,8 @@ func (c *Client) openInbox(useless *inbox) (made bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	in := newInbox(queue, c.spin, &c.stats)
-	in.watch(c.queue, c.checkInterval(), c.end)
+	in := newInbox(c.exchange, queue, c.spin, &c.stats)
+	in.watch(c.queue, checkInterval(c.queue), c.end)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing {
@@ -300,16 +325,6 @@ func (c *Client) openInbox(useless *inbox) (made bool, err error) {
 	}
 	c.inbox = in
 	return true, nil
-}
-
-// checkInterval is how often a client that waits for replies looks whether the
-// queue of its requests still exists: nobody tells. Servers elsewhere have to be
-// asked, which is more work.
-func (c *Client) checkInterval() time.Duration {
-	if c.queue.Capabilities().Remote {
-		return time.Second
-	}
-	return 100 * time.Millisecond
 }
 
 // closed is the error of calls that come after the end.

@@ -13,7 +13,8 @@
 //		return []byte(time.Now().String()), nil
 //	}, nil)
 //
-// A [Method] has values of Go as requests and replies.
+// A [Method] has values of Go as requests and replies. [Client.Replies] is a range over
+// many replies to one request, which a handler made by [Replies] sends one by one.
 //
 // Requests wait in the queue, so either side may start first and a server may be
 // replaced between two requests. Where none comes, a client stops sending before
@@ -41,18 +42,22 @@
 //	offset size
 //	     0    4  the bytes 'i' 'p' 'c' 'q'
 //	     4    1  version: 1
-//	     5    1  kind: 1 request, 2 reply, 3 error (4 and 5 are reserved for
-//	             replies in parts, and 6 is the record in an inbox, below)
+//	     5    1  kind: 1 request, 2 reply, 3 error; 4 one of many replies, 5 their
+//	             end; 7 more are taken, 8 no more are (6 is the record in an inbox,
+//	             below)
 //	     6    2  code of an error, see Code; otherwise 0
 //	     8    8  id of the request, chosen by the client, not 0; the reply has
 //	             the same
 //	    16    8  token of the client's inbox, chosen at random by the client; the
 //	             reply has the same
-//	    24    8  deadline of a request in nanoseconds since 1970 (UTC), or 0
+//	    24    8  deadline of a request in nanoseconds since 1970 (UTC), or 0; number
+//	             of one of many replies, from 1; how many there were, at the end; how
+//	             many are taken, with kind 7
 //	    32    2  length n of the address, 0 to 255
 //	    34    2  length m of the metadata, 0 to 1024
 //	    36    4  zero; ignored by receivers
-//	    40    n  address of the inbox, in requests; replies have none
+//	    40    n  address of the inbox, in requests, and in the first of many replies;
+//	             others have none
 //	  40+n    m  metadata: for each pair the length of the key (1 byte, not 0), the
 //	             key, the length of the value (2 bytes), the value; no key twice
 //	40+n+m       payload; for an error, its text in UTF-8
@@ -63,6 +68,8 @@
 //
 //	0 'd'  deadline of a request by the clock of the queue: the 16 bytes of the
 //	       clock's id, and the time (8 bytes) in nanoseconds
+//	0 'w'  how many replies a request takes at first (4 bytes), not 0; without it,
+//	       one in all
 //
 // The clock of a kernel queue is CLOCK_BOOTTIME in the initial time namespace: a
 // process in another one takes its offset off, which is in /proc/self/timens_offsets,
@@ -115,6 +122,17 @@
 // and gives up a reply only if the inbox stays full until the deadline of the
 // request. A client ignores messages in its inbox whose token or id it does not
 // know. The directory examples/rpc/c has a client and a server in C.
+//
+// # Many replies
+//
+// A server sends many replies to a request that has the field 'w', and not otherwise:
+// messages of kind 4, numbered from 1, no more than were asked for, and then the end,
+// or an error in its place. The first one has the address of an inbox of the server,
+// in which the client says how many it takes in all (kind 7), again and again before
+// the server has to wait, or that it takes no more (kind 8): messages of type 1 with
+// the id and the token of the request. To a request with the field, a server may also
+// send one reply, and no end. A client that misses a number, or counts others than the
+// end says, takes the replies as lost.
 //
 // # Caveats
 //

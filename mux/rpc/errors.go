@@ -15,8 +15,13 @@ var (
 	ErrExpired = errors.New("request has expired")
 
 	// ErrReplyLost: the inbox of the client is gone, stays full, or is none. A
-	// request fails with it if the inbox was removed while it was under way.
+	// request fails with it if the inbox was removed while it was under way, and a
+	// range over many replies if one of them is missing.
 	ErrReplyLost = errors.New("reply was lost")
+
+	// ErrLeft: the caller has left its range over many replies, or has ended. It is
+	// the cause of the end of the handler's context.
+	ErrLeft = errors.New("the caller takes no more replies")
 
 	// ErrNoServer: the request was not sent, since those before it wait in the
 	// queue and nobody answers them.
@@ -36,13 +41,14 @@ type Code uint16
 
 // Codes of errors. A server may use others, from 1024 up, for its own.
 const (
-	CodeFailed     Code = 1 // the handler returned an error
-	CodePanicked   Code = 2 // the handler panicked
-	CodeTooLarge   Code = 3 // the reply does not fit into the inbox
-	CodeNoAnswer   Code = 4 // the handler ended its goroutine, as runtime.Goexit does
-	CodeExpired    Code = 5 // the deadline had passed before the request was handled
-	CodeBadRequest Code = 6 // the request could not be decoded, see Method
-	CodeVersion    Code = 7 // the server does not know the version of the request's header
+	CodeFailed      Code = 1 // the handler returned an error
+	CodePanicked    Code = 2 // the handler panicked
+	CodeTooLarge    Code = 3 // the reply does not fit into the inbox
+	CodeNoAnswer    Code = 4 // the handler ended its goroutine, as runtime.Goexit does
+	CodeExpired     Code = 5 // the deadline had passed before the request was handled
+	CodeBadRequest  Code = 6 // the request could not be decoded, see Method
+	CodeVersion     Code = 7 // the server does not know the version of the request's header
+	CodeManyReplies Code = 8 // the handler replies to Client.Replies only
 )
 
 // String returns the code in words.
@@ -60,6 +66,8 @@ func (c Code) String() string {
 		return "bad request"
 	case CodeExpired:
 		return "expired"
+	case CodeManyReplies:
+		return "many replies"
 	case CodeVersion:
 		return "unknown version"
 	}

@@ -54,3 +54,27 @@ func (h header) WithDue(due mq.ClockTime) Header {
 	h.due = due
 	return h
 }
+
+// Window returns how many replies a request takes at first.
+func (h header) Window() uint32 { return h.window }
+
+// Number returns that of one of many replies, or how many there are.
+func (h header) Number() uint64 { return h.number }
+
+// WithMany returns h with what requests for many replies have, and those.
+func (h header) WithMany(number uint64, window uint32) Header {
+	h.number, h.window = number, window
+	return h
+}
+
+// ReplyWith returns one of many replies to a request.
+func (h header) ReplyWith(k Kind, number uint64) Header {
+	return header{kind: k, id: h.id, token: h.token, number: number}
+}
+
+const (
+	KindPart = kindPart
+	KindEnd  = kindEnd
+	KindMore = kindMore
+	KindLeft = kindLeft
+)

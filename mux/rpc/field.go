@@ -14,6 +14,9 @@ const (
 
 	fieldDue = 'd' // the deadline by the clock of the queue
 	dueSize  = 1 + 2 + 2 + 24
+
+	fieldWindow = 'w' // how many replies a request takes at first
+	windowSize  = 1 + 2 + 2 + 4
 )
 
 // appendField adds the key of a field, and the length of its value.
@@ -39,6 +42,11 @@ func (h *header) parseField(key, value []byte) (known, ok bool) {
 			return true, false
 		}
 		h.due = mq.ClockTime{ID: [16]byte(value), Time: time.Duration(binary.LittleEndian.Uint64(value[16:]))}
+	case fieldWindow:
+		if len(value) < 4 {
+			return true, false
+		}
+		h.window = binary.LittleEndian.Uint32(value)
 	default:
 		return false, true
 	}

@@ -29,7 +29,12 @@ const (
 	kindRequest kind = 1
 	kindReply   kind = 2
 	kindError   kind = 3
-	// 4 and 5 are reserved for replies in parts: one more part, and the end.
+	kindPart    kind = 4 // one of many replies
+	kindEnd     kind = 5 // of those
+
+	// To a server that sends many replies:
+	kindMore kind = 7 // so many replies are taken
+	kindLeft kind = 8 // no more are
 )
 
 // header is what stands before the payload of a request or a reply.
@@ -40,6 +45,8 @@ type header struct {
 	token    uint64
 	deadline time.Time    // by the wall clock; zero: none
 	address  string       // of the inbox, in requests
+	number   uint64       // of one of many replies, or how many there are
+	window   uint32       // of a request that takes many: how many at first
 	due      mq.ClockTime // the deadline by the clock of the queue, if that has one
 	metadata Metadata
 }
@@ -49,6 +56,9 @@ func (h header) size() int {
 	n, _ := h.metadata.size("") // checked before
 	if h.due.ID != ([16]byte{}) {
 		n += dueSize
+	}
+	if h.window != 0 {
+		n += windowSize
 	}
 	return headerSize + len(h.address) + n
 }
@@ -68,11 +78,11 @@ func (h header) append(b, payload []byte) []byte {
 	b = binary.LittleEndian.AppendUint16(b, uint16(h.code))
 	b = binary.LittleEndian.AppendUint64(b, h.id)
 	b = binary.LittleEndian.AppendUint64(b, h.token)
-	var deadline int64
-	if !h.deadline.IsZero() && h.deadline.Before(noDeadline) {
-		deadline = h.deadline.UnixNano()
+	number := h.number
+	if h.kind <= kindError && !h.deadline.IsZero() && h.deadline.Before(noDeadline) {
+		number = uint64(h.deadline.UnixNano())
 	}
-	b = binary.LittleEndian.AppendUint64(b, uint64(deadline))
+	b = binary.LittleEndian.AppendUint64(b, number)
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(h.address)))
 	size := h.size() - headerSize - len(h.address)
 	b = binary.LittleEndian.AppendUint16(b, uint16(size))
@@ -80,6 +90,9 @@ func (h header) append(b, payload []byte) []byte {
 	b = append(b, h.address...)
 	if h.due.ID != ([16]byte{}) {
 		b = appendDue(b, h.due)
+	}
+	if h.window != 0 {
+		b = binary.LittleEndian.AppendUint32(appendField(b, fieldWindow, 4), h.window)
 	}
 	b = h.metadata.append(b)
 	return append(b, payload...)
@@ -103,9 +116,6 @@ func parseHeader(b []byte) (header, []byte, error) {
 		id:    binary.LittleEndian.Uint64(b[8:]),
 		token: binary.LittleEndian.Uint64(b[16:]),
 	}
-	if ns := int64(binary.LittleEndian.Uint64(b[24:])); ns != 0 {
-		h.deadline = time.Unix(0, ns)
-	}
 	n := int(binary.LittleEndian.Uint16(b[32:]))
 	if n > maxAddress || n > len(b)-headerSize {
 		return bad("an address of %d bytes in a message of %d", n, len(b))
@@ -116,6 +126,11 @@ func parseHeader(b []byte) (header, []byte, error) {
 	}
 	switch h.kind {
 	case kindRequest, kindReply, kindError:
+		if ns := int64(binary.LittleEndian.Uint64(b[24:])); ns != 0 {
+			h.deadline = time.Unix(0, ns)
+		}
+	case kindPart, kindEnd, kindMore, kindLeft:
+		h.number = binary.LittleEndian.Uint64(b[24:])
 	default:
 		return bad("kind %d", h.kind)
 	}

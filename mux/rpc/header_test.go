@@ -29,13 +29,20 @@ var headers = []struct {
 	address  string
 	payload  string
 	due      mq.ClockTime
+	number   uint64
+	window   uint32
 }{
-	{"request", rpc.KindRequest, 0, 1, 0x0123456789abcdef, time.Unix(1_700_000_000, 123_456_789), "sysv:32769", "hello", mq.ClockTime{}},
+	{"request", rpc.KindRequest, 0, 1, 0x0123456789abcdef, time.Unix(1_700_000_000, 123_456_789), "sysv:32769", "hello", mq.ClockTime{}, 0, 0},
 	{"request_by_the_clock_of_the_queue", rpc.KindRequest, 0, 1, 0x0123456789abcdef, time.Unix(1_700_000_000, 123_456_789), "sysv:32769", "hello",
-		mq.ClockTime{ID: [16]byte{0x0a, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xf9}, Time: time.Hour + 5}},
-	{"request_without_deadline", rpc.KindRequest, 0, 0xffffffffffffffff, 1, time.Time{}, "posix:/ipcmq-inbox-1-2-A", "", mq.ClockTime{}},
-	{"reply", rpc.KindReply, 0, 1, 0x0123456789abcdef, time.Time{}, "", "\x00\x01\xfe\xff", mq.ClockTime{}},
-	{"error", rpc.KindError, rpc.CodePanicked, 258, 0x0123456789abcdef, time.Time{}, "", "handler panicked: ö", mq.ClockTime{}},
+		mq.ClockTime{ID: [16]byte{0x0a, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xf9}, Time: time.Hour + 5}, 0, 0},
+	{"request_without_deadline", rpc.KindRequest, 0, 0xffffffffffffffff, 1, time.Time{}, "posix:/ipcmq-inbox-1-2-A", "", mq.ClockTime{}, 0, 0},
+	{"reply", rpc.KindReply, 0, 1, 0x0123456789abcdef, time.Time{}, "", "\x00\x01\xfe\xff", mq.ClockTime{}, 0, 0},
+	{"error", rpc.KindError, rpc.CodePanicked, 258, 0x0123456789abcdef, time.Time{}, "", "handler panicked: ö", mq.ClockTime{}, 0, 0},
+	{"request_for_many_replies", rpc.KindRequest, 0, 3, 4, time.Time{}, "sysv:32769", "hello", mq.ClockTime{}, 0, 16},
+	{"one_of_many_replies", rpc.KindPart, 0, 3, 4, time.Time{}, "sysv:32770", "hello", mq.ClockTime{}, 1, 0},
+	{"end_of_many_replies", rpc.KindEnd, 0, 3, 4, time.Time{}, "", "", mq.ClockTime{}, 0x0123456789, 0},
+	{"more_replies", rpc.KindMore, 0, 3, 4, time.Time{}, "", "", mq.ClockTime{}, 24, 0},
+	{"no_more_replies", rpc.KindLeft, 0, 3, 4, time.Time{}, "", "", mq.ClockTime{}, 0, 0},
 }
 
 // TestHeadersAreTheirGoldenFiles holds the bytes that programs in other
@@ -43,7 +50,7 @@ var headers = []struct {
 func TestHeadersAreTheirGoldenFiles(t *testing.T) {
 	for _, c := range headers {
 		t.Run(c.name, func(t *testing.T) {
-			got := rpc.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).WithDue(c.due).Append(nil, []byte(c.payload))
+			got := rpc.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).WithDue(c.due).WithMany(c.number, c.window).Append(nil, []byte(c.payload))
 			file := filepath.Join("testdata", c.name+".golden")
 			if *update {
 				var b strings.Builder
@@ -66,7 +73,7 @@ func TestHeadersAreTheirGoldenFiles(t *testing.T) {
 				t.Errorf("got  %x\nwant %x", got, want)
 			}
 			h, payload, err := rpc.ParseHeader(want)
-			if err != nil || string(payload) != c.payload || h.Address() != c.address || !h.Deadline().Equal(c.deadline) || h.Due() != c.due {
+			if err != nil || string(payload) != c.payload || h.Address() != c.address || !h.Deadline().Equal(c.deadline) || h.Due() != c.due || h.Number() != c.number || h.Window() != c.window {
 				t.Errorf("parsed %+v, %q, %v", h, payload, err)
 			}
 			if again := h.Append(nil, payload); !bytes.Equal(again, want) {
@@ -95,12 +102,15 @@ func TestHeadersAreAsSpecified(t *testing.T) {
 		want := make([]byte, 40)
 		copy(want[0:], "ipcq")
 		want[4] = 1
-		want[5] = map[rpc.Kind]byte{rpc.KindRequest: 1, rpc.KindReply: 2, rpc.KindError: 3}[c.kind]
+		want[5] = map[rpc.Kind]byte{rpc.KindRequest: 1, rpc.KindReply: 2, rpc.KindError: 3, rpc.KindPart: 4, rpc.KindEnd: 5, rpc.KindMore: 7, rpc.KindLeft: 8}[c.kind]
 		binary.LittleEndian.PutUint16(want[6:], uint16(c.code))
 		binary.LittleEndian.PutUint64(want[8:], c.id)
 		binary.LittleEndian.PutUint64(want[16:], c.token)
 		if !c.deadline.IsZero() {
 			binary.LittleEndian.PutUint64(want[24:], uint64(c.deadline.UnixNano()))
+		}
+		if c.number != 0 {
+			binary.LittleEndian.PutUint64(want[24:], c.number)
 		}
 		binary.LittleEndian.PutUint16(want[32:], uint16(len(c.address)))
 		want = append(want, c.address...)
@@ -109,8 +119,12 @@ func TestHeadersAreAsSpecified(t *testing.T) {
 			want = append(append(want, 2, 0, 'd', 24, 0), c.due.ID[:]...)
 			want = binary.LittleEndian.AppendUint64(want, uint64(c.due.Time))
 		}
+		if c.window != 0 {
+			want[34] = 9
+			want = binary.LittleEndian.AppendUint32(append(want, 2, 0, 'w', 4, 0), c.window)
+		}
 		want = append(want, c.payload...)
-		got := rpc.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).WithDue(c.due).Append(nil, []byte(c.payload))
+		got := rpc.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).WithDue(c.due).WithMany(c.number, c.window).Append(nil, []byte(c.payload))
 		if !bytes.Equal(got, want) {
 			t.Errorf("%s:\ngot  %x\nwant %x", c.name, got, want)
 		}
@@ -157,7 +171,7 @@ func TestDeadlinesThatDoNotFitAreNone(t *testing.T) {
 
 func FuzzParseHeader(f *testing.F) {
 	for _, c := range headers {
-		f.Add(rpc.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).WithDue(c.due).Append(nil, []byte(c.payload)))
+		f.Add(rpc.MakeHeader(c.kind, c.code, c.id, c.token, c.deadline, c.address).WithDue(c.due).WithMany(c.number, c.window).Append(nil, []byte(c.payload)))
 	}
 	f.Add([]byte{})
 	f.Add(rpc.MakeHeaderWith("sysv:1", rpc.Metadata{"a": "b", "traceparent": "00-0af7"}).Append(nil, []byte("x")))
@@ -178,15 +192,15 @@ func FuzzParseHeader(f *testing.F) {
 			t.Fatalf("an address of %d and a payload of %d in %d bytes", len(h.Address()), len(payload), len(b))
 		}
 		again := h.Append(nil, payload)
-		if h2, payload2, err := rpc.ParseHeader(again); err != nil || !bytes.Equal(payload2, payload) || !maps.Equal(h2.Metadata(), h.Metadata()) || h2.Due() != h.Due() {
+		if h2, payload2, err := rpc.ParseHeader(again); err != nil || !bytes.Equal(payload2, payload) || !maps.Equal(h2.Metadata(), h.Metadata()) || h2.Due() != h.Due() || h2.Window() != h.Window() || h2.Number() != h.Number() {
 			t.Fatalf("parsed again: %+v, %q, %v", h2, payload2, err)
 		}
-		if len(h.Metadata()) > 1 || len(again) != len(before) || h.Due().ID != [16]byte{} && len(h.Metadata()) > 0 {
+		if len(h.Metadata()) > 1 || len(again) != len(before) || (h.Due().ID != [16]byte{} || h.Window() != 0) && len(h.Metadata()) > 0 || h.Due().ID != [16]byte{} && h.Window() != 0 {
 			return // the pairs may have had another order, or were fields that are unknown
 		}
 		// Everything but the bytes kept free, and a deadline too far away.
 		copy(before[36:40], again[36:40])
-		if h.Deadline().IsZero() || binary.LittleEndian.Uint64(before[24:]) == 1<<63-1 {
+		if h.Number() == 0 && h.Deadline().IsZero() || binary.LittleEndian.Uint64(before[24:]) == 1<<63-1 {
 			copy(before[24:32], again[24:32])
 		}
 		if !bytes.Equal(again, before) {

@@ -25,11 +25,12 @@ const maxAbandoned = 1024
 // receives, and hands the others their replies. So a lone caller is woken by the
 // kernel itself. A leader that has its own reply passes the lead on.
 type inbox struct {
-	queue   mq.Inbox
-	replies mq.Receiver // from queue, polling
-	token   uint64      // of this inbox, in each request and its reply
-	checker mq.Checker  // of queue; nil if its removal need not be looked for
-	stats   *clientCounters
+	exchange mq.Exchange
+	queue    mq.Inbox
+	replies  mq.Receiver // from queue, polling
+	token    uint64      // of this inbox, in each request and its reply
+	checker  mq.Checker  // of queue; nil if its removal need not be looked for
+	stats    *clientCounters
 
 	lead   chan struct{} // holds a value while nobody leads
 	closed chan struct{}
@@ -38,7 +39,9 @@ type inbox struct {
 	err       error // why it was closed
 	lastID    uint64
 	pending   map[uint64]*call
-	abandoned map[uint64]*service // of requests that were given up without a reply, by id
+	servers   map[uint64]followed  // of calls that get many replies, by id
+	unheard   map[uint64]time.Time // until when a first reply may come to those that were given up before
+	abandoned map[uint64]*service  // of requests that were given up without a reply, by id
 
 	every   time.Duration // the time between two looks of watcher
 	watcher *time.Timer   // runs while something is pending
@@ -46,7 +49,8 @@ type inbox struct {
 
 type call struct {
 	id    uint64
-	reply chan reply // for one
+	reply chan reply // for one, or for as many as the window has, and the end
+	many  bool
 }
 
 type reply struct {
@@ -62,10 +66,11 @@ func (r reply) payload() ([]byte, error) {
 	return r.data, nil
 }
 
-func newInbox(queue mq.Inbox, spin time.Duration, stats *clientCounters) *inbox {
+func newInbox(exchange mq.Exchange, queue mq.Inbox, spin time.Duration, stats *clientCounters) *inbox {
 	var token [8]byte
 	rand.Read(token[:])
 	in := &inbox{
+		exchange:  exchange,
 		queue:     queue,
 		replies:   reader.Polling(queue, spin),
 		token:     binary.LittleEndian.Uint64(token[:]),
@@ -73,6 +78,8 @@ func newInbox(queue mq.Inbox, spin time.Duration, stats *clientCounters) *inbox 
 		lead:      make(chan struct{}, 1),
 		closed:    make(chan struct{}),
 		pending:   make(map[uint64]*call),
+		servers:   make(map[uint64]followed),
+		unheard:   make(map[uint64]time.Time),
 		abandoned: make(map[uint64]*service),
 	}
 	if !queue.Capabilities().Remote { // there it is in the memory of this process
@@ -84,7 +91,7 @@ func newInbox(queue mq.Inbox, spin time.Duration, stats *clientCounters) *inbox 
 
 // watch looks from time to time, while something is pending, whether the queue
 // of the requests still exists, if it can be asked, and calls gone when it does
-// not; and whether the inbox does.
+// not; whether the inbox does; and whether the servers do that send many replies.
 func (in *inbox) watch(requests mq.Queue, every time.Duration, gone func(error)) {
 	checker, ok := mq.As[mq.Checker](requests)
 	in.mu.Lock()
@@ -98,9 +105,11 @@ func (in *inbox) watch(requests mq.Queue, every time.Duration, gone func(error))
 			}
 		}
 		in.check()
+		in.checkServers()
+		in.tellUnheard()
 		in.mu.Lock()
 		defer in.mu.Unlock()
-		if len(in.pending) > 0 && in.err == nil {
+		if len(in.pending)+len(in.unheard) > 0 && in.err == nil {
 			in.watcher.Reset(every)
 		}
 	})
@@ -121,15 +130,16 @@ func (in *inbox) idle() bool {
 	return len(in.pending) == 0
 }
 
-// register makes a call, to which a reply can come; nil if the inbox is closed.
-func (in *inbox) register() *call {
+// register makes a call, to which a reply can come, or that many on their way at
+// once; nil if the inbox is closed.
+func (in *inbox) register(many int) *call {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.err != nil {
 		return nil
 	}
 	in.lastID++
-	call := &call{id: in.lastID, reply: make(chan reply, 1)}
+	call := &call{id: in.lastID, reply: make(chan reply, many+1), many: many > 0}
 	if len(in.pending) == 0 {
 		in.watcher.Reset(in.every)
 	}
@@ -229,26 +239,48 @@ func (in *inbox) receive(ctx context.Context, call *call) (reply, error) {
 // dispatch gives a reply to the call it is for, and counts one that is for none.
 func (in *inbox) dispatch(m mq.Message) {
 	h, data, err := parseHeader(m.Data)
+	if in.deliver(h, data, err) {
+		in.leaveAt(h.address, h.id)
+	}
+}
+
+// deliver is dispatch, and reports whether the server is to be told that nobody
+// takes its replies.
+func (in *inbox) deliver(h header, data []byte, err error) (unwanted bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if err != nil || h.kind == kindRequest || h.token != in.token || h.id == 0 || h.id > in.lastID {
+	if err != nil || h.kind == kindRequest || h.kind >= kindMore || h.token != in.token || h.id == 0 || h.id > in.lastID {
 		in.stats.foreign.Add(1)
-		return
+		return false
+	}
+	if _, unwanted = in.unheard[h.id]; unwanted {
+		delete(in.unheard, h.id)
+		unwanted = h.kind == kindPart
 	}
 	call := in.pending[h.id]
+	last := h.kind != kindPart
 	if call == nil {
 		if from, ok := in.abandoned[h.id]; ok {
 			from.answer()
-			delete(in.abandoned, h.id)
 			in.stats.late.Add(1)
+			if last {
+				delete(in.abandoned, h.id)
+			}
 		} else {
 			in.stats.duplicate.Add(1)
 		}
-		return
+		return unwanted
 	}
-	delete(in.pending, h.id)
-	in.stats.answered.Add(1)
+	if !call.many && (h.kind == kindPart || h.kind == kindEnd) || len(call.reply) == cap(call.reply) {
+		in.stats.foreign.Add(1) // of a server that sends what it was not asked for
+		return false
+	}
+	if last {
+		delete(in.pending, h.id)
+		in.stats.answered.Add(1)
+	}
 	call.reply <- reply{h, data}
+	return false
 }
 
 func (in *inbox) reason() error {

@@ -120,6 +120,7 @@ func WithReplyMetadata(ctx context.Context, md *Metadata) context.Context {
 type handled struct {
 	context.Context
 	received Metadata
+	parts    *parts // nil if there may be one reply only
 
 	mu    sync.Mutex
 	reply Metadata

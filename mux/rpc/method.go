@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"ipcmq/mq"
 	"ipcmq/mq/codec"
@@ -31,6 +32,29 @@ func (m Method[Req, Resp]) Call(ctx context.Context, c *Client, v Req) (reply Re
 	return m.Reply.Value(mq.Message{Type: replyType, Data: data})
 }
 
+// Replies makes a request of v with c, as [Client.Replies] does, for the replies of
+// [Method.Replier]. A reply that cannot be decoded is a [*codec.Error], which has it
+// as it came, and the iteration goes on.
+func (m Method[Req, Resp]) Replies(ctx context.Context, c *Client, v Req) iter.Seq2[Resp, error] {
+	return func(yield func(Resp, error) bool) {
+		var none Resp
+		request, err := m.Request.Payload(v)
+		if err != nil {
+			yield(none, fmt.Errorf("request of type %d: %w", m.Type, err))
+			return
+		}
+		for data, err := range c.Replies(ctx, m.Type, request) {
+			reply := none
+			if err == nil {
+				reply, err = m.Reply.Value(mq.Message{Type: replyType, Data: data})
+			}
+			if !yield(reply, err) {
+				return
+			}
+		}
+	}
+}
+
 // Handle answers the requests of the method in q with h, as the function [Handle]
 // does.
 func (m Method[Req, Resp]) Handle(ctx context.Context, q mq.Queue, h func(context.Context, Req) (Resp, error), cfg *Config) error {
@@ -38,6 +62,28 @@ func (m Method[Req, Resp]) Handle(ctx context.Context, q mq.Queue, h func(contex
 		return Handle(ctx, q, m.Type, nil, cfg)
 	}
 	return Handle(ctx, q, m.Type, m.Handler(h), cfg)
+}
+
+// Replier returns h as a [Handler] of many replies, see [Replies] and [Replier]. A
+// request that cannot be decoded is answered with CodeBadRequest, and h does not see
+// it.
+func (m Method[Req, Resp]) Replier(h func(ctx context.Context, request Req, reply func(Resp) error) error) Handler {
+	if h == nil {
+		return nil
+	}
+	return Replies(func(ctx context.Context, request []byte, reply func([]byte) error) error {
+		v, err := m.Request.Value(mq.Message{Type: m.Type, Data: request})
+		if err != nil {
+			return &RemoteError{Code: CodeBadRequest, Text: err.Error()}
+		}
+		return h(ctx, v, func(r Resp) error {
+			data, err := m.Reply.Payload(r)
+			if err != nil {
+				return err
+			}
+			return reply(data)
+		})
+	})
 }
 
 // Handler returns h as a [Handler]. A request that cannot be decoded is answered

@@ -53,11 +53,30 @@ func (s *server) serve(m mq.Message, replaced *bool) {
 	// A handler that ends its goroutine comes back here only.
 	a := answer{header{kind: kindError, code: CodeNoAnswer}, []byte(ErrNoAnswer.Error()), ErrNoAnswer}
 	handling := &handled{Context: ctx, received: h.metadata}
+	if h.window > 0 {
+		if handling.parts, err = s.ranges.enter(ctx, h, s.name); err != nil {
+			s.refuse(m, err)
+			return
+		}
+		defer s.ranges.leave(handling.parts)
+		handling.Context = handling.parts.ctx
+	}
 	defer func() {
 		a.metadata = handling.replyMetadata()
-		s.settle(m, h, a)
+		s.settle(m, h, a, handling.parts)
 	}()
 	a = s.call(handling, payload)
+}
+
+// refuse counts and reports a request for many replies that nobody can receive, or
+// that are being sent.
+func (s *server) refuse(m mq.Message, err error) {
+	if errors.Is(err, errTwice) {
+		s.cfg.Stats.Malformed.Add(1)
+		s.report(m, fmt.Errorf("%w: %w", ErrNotRequest, err))
+		return
+	}
+	s.lost(m, err)
 }
 
 // replaceAt starts another worker at that time, unless the function that it
@@ -134,8 +153,9 @@ func (s *server) call(ctx context.Context, payload []byte) (a answer) {
 	return answer{header: header{kind: kindError, code: CodeFailed}, data: []byte(err.Error())}
 }
 
-// settle sends the answer to a request that was handled.
-func (s *server) settle(m mq.Message, h header, a answer) {
+// settle sends the answer to a request that was handled: the end of many, if there
+// were.
+func (s *server) settle(m mq.Message, h header, a answer, p *parts) {
 	count := s.cfg.Stats
 	count.Handled.Add(1)
 	if a.code == CodeNoAnswer && a.err != nil {
@@ -145,6 +165,16 @@ func (s *server) settle(m mq.Message, h header, a answer) {
 		defer s.report(m, a.err)
 	}
 	a.id, a.token = h.id, h.token
+	if p != nil && p.begun.Load() {
+		sent, left := p.finish()
+		if left {
+			count.Left.Add(1)
+			return
+		}
+		if a.kind == kindReply {
+			a.kind, a.number = kindEnd, sent
+		}
+	}
 	if !h.deadline.IsZero() && !time.Now().Before(h.deadline) {
 		count.Expired.Add(1)
 		s.report(m, fmt.Errorf("%w: handled until %v after its deadline", ErrExpired, time.Since(h.deadline).Round(time.Millisecond)))

@@ -153,6 +153,7 @@ func newServer(q mq.Queue, what string, h Handler, cfg *Config) (*server, error)
 		jobs: make(chan mq.Message),
 	}
 	s.clock, _ = mq.As[mq.Clocked](q)
+	s.ranges = newRanges(exchange, c.Stats, checkInterval(q))
 	s.outbox = newOutbox(exchange, s.workers.Go, s.lost)
 	return s, nil
 }
@@ -207,6 +208,7 @@ type server struct {
 	overruns atomic.Int64 // handlers whose workers were replaced, and that have not returned
 
 	outbox *outbox
+	ranges *ranges
 
 	mu      sync.Mutex
 	failure error // of the queue
@@ -218,6 +220,7 @@ func (s *server) run(ctx context.Context) error {
 	defer s.stop(nil)
 	s.work, s.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer s.end(nil)
+	defer s.ranges.close()
 	defer s.outbox.close()
 	s.workers.Go(s.take)
 	for range s.cfg.Concurrency {

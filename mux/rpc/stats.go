@@ -5,7 +5,7 @@ import "sync/atomic"
 // ClientStats is a snapshot of what a client has done since it was made.
 type ClientStats struct {
 	Sent     uint64
-	Answered uint64 // with a reply or an error of the server
+	Answered uint64 // with a reply or an error of the server; by the last one, if there are many
 
 	// Replies that were for no request: discarded.
 	Late      uint64 // the request had been given up
@@ -27,6 +27,8 @@ type ServerStats struct {
 	Malformed atomic.Uint64 // messages that are no requests: discarded
 	Expired   atomic.Uint64 // past their deadline, before or after they were handled: no reply
 	Kept      atomic.Uint64 // replies that had to wait for room in the inbox
+	Replies   atomic.Uint64 // of those that may be many for a request
+	Left      atomic.Uint64 // given to a handler whose caller took not all of them
 	Lost      atomic.Uint64 // replies that could not be sent
 	Refused   atomic.Uint64 // of these, to an address that is not an inbox
 }
