@@ -193,3 +193,49 @@ func TestAnInboxWhoseProcessHasEndedIsAsGoodAsRemoved(t *testing.T) {
 		t.Errorf("after its removal: %v", err)
 	}
 }
+
+// What is no reply does not stay in an inbox, and what is stays in its order.
+func TestTidyLeavesRepliesAndTheRecord(t *testing.T) {
+	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
+	testutil.NeedNamespace(t)
+	in := newInbox(t, newQueue(t, nil))
+	tidy := func(want ...int64) {
+		t.Helper()
+		err := in.(interface{ Tidy() error }).Tidy()
+		if full := len(want) > 1 && want[1] == 2; errors.Is(err, mq.ErrFull) != full || err != nil && !full {
+			t.Fatal(err)
+		}
+		var got []int64
+		for i := 0; ; i++ {
+			m, err := in.Peek(i)
+			if err != nil {
+				break
+			}
+			got = append(got, m.Type)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("the inbox has the types %v, want %v", got, want)
+		}
+	}
+	put := func(types ...int64) {
+		t.Helper()
+		send(t, in, types...)
+	}
+	tidy(2)
+	put(3, 3, 4)
+	tidy(2)
+	put(3, 4, 1, 5, 1)
+	tidy(2, 1, 5, 1) // the reply is received first
+	if _, err := in.Receive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	tidy(2, 1)
+	if _, err := in.Receive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	put(2, 3)
+	tidy(2, 2, 3)
+	if dead, unknown, err := sysv.DeadInboxes(); err != nil || len(dead)+len(unknown) > 0 {
+		t.Errorf("dead %v, unknown %v, %v", dead, unknown, err)
+	}
+}

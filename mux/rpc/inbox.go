@@ -12,8 +12,8 @@ import (
 	"ipcmq/mq"
 )
 
-// errInboxGone: somebody has removed the inbox.
-var errInboxGone = errors.New("the inbox of this client was removed")
+// errInboxGone: somebody has removed the inbox, or filled it for good.
+var errInboxGone = errors.New("the inbox of this client was removed or filled")
 
 // maxAbandoned is how many requests that were given up are remembered, to tell
 // late replies from duplicate ones.
@@ -105,6 +105,9 @@ func (in *inbox) watch(requests mq.Queue, every time.Duration, gone func(error))
 			}
 		}
 		in.check()
+		if !tidy(in.queue) {
+			in.close(errInboxGone)
+		}
 		in.checkServers()
 		in.tellUnheard()
 		in.mu.Lock()
@@ -113,6 +116,22 @@ func (in *inbox) watch(requests mq.Queue, every time.Duration, gone func(error))
 			in.watcher.Reset(every)
 		}
 	})
+}
+
+// tidy has an inbox that is rather full removed what is no reply, if it may have
+// such: anybody who may reply can send it. It reports whether the inbox is still of
+// use.
+func tidy(queue mq.Inbox) bool {
+	t, ok := queue.(interface{ Tidy() error })
+	meter, measured := queue.(mq.Meter)
+	if !ok || !measured {
+		return true
+	}
+	u, err := meter.Usage()
+	if err != nil || u.Bytes <= u.MaxBytes/2 && u.Messages <= u.MaxMessages/2 {
+		return true
+	}
+	return !errors.Is(t.Tidy(), mq.ErrFull)
 }
 
 // check closes the inbox if it exists no more.

@@ -29,6 +29,10 @@ type ranges struct {
 	heard   chan struct{}      // closed at the end of that
 }
 
+// mostAtFirst is how many replies are sent to a client that has said nothing yet but
+// its request, which may come from somebody else.
+const mostAtFirst = 256
+
 type rangeKey struct{ token, id uint64 }
 
 func newRanges(exchange mq.Exchange, stats *ServerStats, every time.Duration) *ranges {
@@ -46,7 +50,7 @@ func (r *ranges) enter(ctx context.Context, h header, name string) (*parts, erro
 	}
 	p := &parts{ranges: r, header: h, name: name, to: to, turn: make(chan struct{}, 1), more: make(chan struct{}, 1)}
 	p.turn <- struct{}{}
-	p.upTo.Store(uint64(h.window))
+	p.upTo.Store(min(uint64(h.window), mostAtFirst))
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -149,8 +153,8 @@ func (r *ranges) hear(ctx context.Context, in mq.Inbox) {
 	}
 }
 
-// errUnheard: somebody has removed the inbox of the server.
-var errUnheard = errors.New("the inbox in which callers say that they take more replies was removed")
+// errUnheard: somebody has removed the inbox of the server, or filled it for good.
+var errUnheard = errors.New("the inbox in which callers say that they take more replies was removed or filled")
 
 // lose ends the ranges whose callers cannot be heard any more, since an inbox is
 // gone. The next one has another.
@@ -178,7 +182,8 @@ func (r *ranges) watch() {
 	}
 	r.mu.Unlock()
 	if in != nil {
-		if c, ok := mq.As[mq.Checker](in); ok && errors.Is(c.Check(), mq.ErrRemoved) {
+		c, ok := mq.As[mq.Checker](in)
+		if ok && errors.Is(c.Check(), mq.ErrRemoved) || !tidy(in) {
 			r.lose(in)
 		}
 	}
