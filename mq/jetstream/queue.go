@@ -42,6 +42,7 @@ type Queue struct {
 
 	sender   string // begins the ids of the messages of this handle
 	lastSent atomic.Uint64
+	clock    clock // of the server
 
 	room    bell  // a message may have left the queue
 	wakes   bells // a message may be there

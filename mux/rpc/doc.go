@@ -137,9 +137,11 @@
 // # Caveats
 //
 // Where client and server cannot read the same clock, since one of them is older or
-// has no /proc, or a bridge carries requests to another host, deadlines are those of
-// wall clocks: one that differs, or is set meanwhile, makes a server see them early
-// or late. An error that comes from that says so.
+// has no /proc, deadlines are those of wall clocks: one that differs, or is set
+// meanwhile, makes a server see them early or late. An error that comes from that
+// says so. Request-reply is within one queue: what forwards messages to another one,
+// as ipcmq-bridge does, hands requests on as they are, with deadlines by a clock that
+// cannot be read there and addresses of inboxes that servers there cannot open.
 //
 // CLOCK_BOOTTIME goes on while the system is suspended, and the timers of Go do not:
 // a server sees a request of before as expired, and its client learns that at once.
