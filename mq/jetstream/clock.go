@@ -33,7 +33,8 @@ func (c *clock) now() (t mq.ClockTime, at time.Time, lately bool) {
 // Clock reads the clock of the server that stores the queue, that of the leader in a
 // cluster, whatever those of the clients say: it asks for it every 10 seconds, and
 // is right but for half of what the answer took. Another leader has another ID. The
-// error matches [mq.ErrUnavailable] if the server has never answered.
+// error matches [mq.ErrUnavailable] if the server has never answered, for which Clock
+// waits a second.
 func (q *Queue) Clock(ctx context.Context) (mq.ClockTime, error) {
 	const op = "clock"
 	known, at, lately := q.clock.now()
@@ -45,8 +46,10 @@ func (q *Queue) Clock(ctx context.Context) (mq.ClockTime, error) {
 		return mq.ClockTime{}, err
 	}
 	defer c.end()
+	limited, cancel := context.WithTimeout(c.ctx, answerWait)
+	defer cancel()
 	asked := time.Now()
-	info, err := q.stream(c.ctx, 0)
+	info, err := q.stream(limited, 0)
 	answered := time.Now()
 	switch {
 	case err != nil && !at.IsZero():

@@ -8,9 +8,6 @@ import (
 	"ipcmq/mq"
 )
 
-// clockWait is how long a queue may take to tell the time.
-const clockWait = time.Second
-
 // setDeadline gives a request the deadline of ctx, by the clock of the queue if that
 // has one, and by that of this host for servers that cannot read the other one.
 func (h *header) setDeadline(ctx context.Context, clock mq.Clocked) {
@@ -22,8 +19,6 @@ func (h *header) setDeadline(ctx context.Context, clock mq.Clocked) {
 	if clock == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, clockWait)
-	defer cancel()
 	if now, err := clock.Clock(ctx); err == nil {
 		h.due = mq.ClockTime{ID: now.ID, Time: now.Time + time.Until(deadline)}
 	}
@@ -39,8 +34,6 @@ type limit struct {
 func limitOf(ctx context.Context, h header, clock mq.Clocked) limit {
 	now := time.Now()
 	if h.due.ID != ([16]byte{}) && clock != nil {
-		ctx, cancel := context.WithTimeout(ctx, clockWait)
-		defer cancel()
 		if t, err := clock.Clock(ctx); err == nil && t.ID == h.due.ID {
 			now = time.Now()
 			return limit{at: now.Add(max(h.due.Time, 0) - t.Time)}

@@ -43,6 +43,9 @@ func (md Metadata) size(op string) (n int, err error) {
 
 // append adds the pairs to b, in the order of their keys.
 func (md Metadata) append(b []byte) []byte {
+	if len(md) == 0 {
+		return b
+	}
 	for _, key := range slices.Sorted(maps.Keys(md)) {
 		b = append(b, byte(len(key)))
 		b = append(b, key...)
