@@ -29,7 +29,8 @@ type LeaseReceiver interface {
 }
 
 // A Lease is a message that is lent: nobody else gets it until Deadline. Each
-// of Ack and Nak ends the lease; use one of them, once.
+// of Ack and Nak ends the lease; use one of them, once. The methods may be called
+// by several goroutines at once.
 //
 // A lease that has run out may still be acknowledged, given back or extended, as
 // long as nobody else has the message. Afterwards a queue with

@@ -27,8 +27,8 @@
 // A frame begins with the bytes ba 7c fe 01; then comes each message as its
 // length, a varint as of encoding/binary without needless bytes, and its bytes.
 // What does not parse as a frame to its last byte is a message like any other,
-// from a program that does not use this package. A payload that begins like a
-// frame is sent in a frame of its own, so that it arrives as it is.
+// from a program that does not use this package. A payload that begins with ba 7c
+// fe is sent in a frame of its own, so that it arrives as it is.
 //
 // # Send and Add
 //
@@ -51,10 +51,37 @@
 // Once system calls are shared, memory is what costs most: mq.AllInto and
 // ReceiveInto, which use theirs again, can be several times as fast as the rest.
 //
+// # Leases
+//
+// Over a queue that lends its messages, an [mq.Leaser], a [Queue] lends those of
+// frames one by one, each with a lease of its own. So lease.Handle handles,
+// repeats and dead-letters each for itself. A frame is acknowledged when all its
+// messages are.
+//
+// A message that is given back, or whose lease runs out, is put into the queue by
+// itself, and keeps its number and its attempts; whoever takes it first gives it
+// back for its delay. (It begins with ba 7c fe 02 there; number, attempts and the
+// delay in milliseconds follow as varints, and then the payload.) Where that
+// cannot be, because the queue is full or the handle may not send, the message is
+// lent again by the same [Queue].
+//
+// Until the last message of a frame was acknowledged or given back, it is this
+// process that knows about the others. If it is killed, the frame comes again as a whole, and those
+// are handled twice. Then each message is put into the queue by itself, so that one
+// that kills its holders does not take the others along.
+//
+// Sequence is the number of the frame times 65,536, plus the place of the message
+// in the frame, which has up to 65,536.
+//
+// Whoever takes a frame keeps what is not lent of it for the next calls, as long
+// as calls for leases wait or messages of it are held. What nobody has asked for
+// in the time of a lease is given back; Shutdown gives it back at once. After
+// Close, leases run out.
+//
 // # Caveats
 //
-// A process that is killed loses the frame that it was receiving, and what it had
-// added and not sent.
+// A process that is killed loses the frame that it was receiving, unless that is on
+// lease, and what it had added and not sent.
 //
 // A selector sees what is in the queue: an urgent message waits while the
 // messages of a frame that was taken before it are received.
@@ -62,8 +89,7 @@
 // Goroutines of a process should share one [Queue], and with it the messages of a
 // frame; processes compete for whole frames.
 //
-// A program that counts, peeks at or lists the queue beneath sees frames, and so
-// do leases: a [Queue] does not lend, even if the queue beneath does.
+// A program that counts, peeks at or lists the queue beneath sees frames.
 //
 // A payload from a frame shares memory with those beside it: up to Config.Size of
 // the sender stay in memory as long as one of them is kept.

@@ -1,5 +1,7 @@
 package batch
 
+import "time"
+
 // Magic begins a frame.
 const Magic = magic
 
@@ -14,3 +16,14 @@ func Frame(payloads ...[]byte) []byte {
 
 // Parse is parse.
 var Parse = parse
+
+// Wrap returns the payload of a message that comes again.
+func Wrap(sequence uint64, attempts uint32, delay time.Duration, data []byte) []byte {
+	return origin{sequence, attempts, delay}.wrap(data)
+}
+
+// Unwrap is unwrap.
+func Unwrap(data []byte) (sequence uint64, attempts uint32, delay time.Duration, payload []byte, ok bool) {
+	o, payload, ok := unwrap(data)
+	return o.sequence, o.attempts, o.delay, payload, ok
+}

@@ -1,24 +1,47 @@
 package batch
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+	"time"
+)
 
-// magic begins a frame. It is not valid UTF-8, so no text begins so.
-const magic = "\xba\x7c\xfe\x01"
+// All that this package adds to payloads begins with mark. It is not valid UTF-8,
+// so no text begins so.
+const (
+	mark  = "\xba\x7c\xfe"
+	magic = mark + "\x01" // of a frame
+	again = mark + "\x02" // of a message that comes again, see origin
+)
 
-// begins reports whether data begins like a frame.
+// maxMessages is how many messages a frame holds at most, so that the number of
+// a message in its frame has 16 bits.
+const maxMessages = 1 << 16
+
+// begins reports whether data begins like something of this package.
 func begins(data []byte) bool {
-	return len(data) >= len(magic) && string(data[:len(magic)]) == magic
+	return len(data) >= len(mark) && string(data[:len(mark)]) == mark
+}
+
+// uvarint returns the number at the beginning of data and how many bytes it has,
+// 0 if there is none, or with needless bytes.
+func uvarint(data []byte) (n uint64, bytes int) {
+	n, bytes = binary.Uvarint(data)
+	if bytes < 0 || bytes > 1 && data[bytes-1] == 0 {
+		return 0, 0
+	}
+	return n, bytes
 }
 
 // parse returns how many messages the frame data holds, 0 if it is no frame.
 // Only what join would have written is one.
 func parse(data []byte) (messages int) {
-	if !begins(data) {
+	if len(data) < len(magic) || string(data[:len(magic)]) != magic {
 		return 0
 	}
 	for rest := data[len(magic):]; len(rest) > 0; messages++ {
-		n, k := binary.Uvarint(rest)
-		if k <= 0 || k > 1 && rest[k-1] == 0 || n > uint64(len(rest)-k) {
+		n, k := uvarint(rest)
+		if k == 0 || n > uint64(len(rest)-k) || messages == maxMessages {
 			return 0
 		}
 		rest = rest[k+int(n):]
@@ -48,4 +71,37 @@ func room(n int) int {
 		bytes++
 	}
 	return bytes
+}
+
+// An origin is what a message of a frame keeps when it comes again by itself.
+type origin struct {
+	sequence uint64
+	attempts uint32        // how often it was lent
+	delay    time.Duration // for which who takes it gives it back, once; in milliseconds
+}
+
+// wrap returns the payload of a message that comes again.
+func (o origin) wrap(data []byte) []byte {
+	b := append(make([]byte, 0, len(again)+3*binary.MaxVarintLen64+len(data)), again...)
+	b = binary.AppendUvarint(b, o.sequence)
+	b = binary.AppendUvarint(b, uint64(o.attempts))
+	b = binary.AppendUvarint(b, uint64((o.delay+time.Millisecond-1)/time.Millisecond))
+	return append(b, data...)
+}
+
+// unwrap returns what wrap was given, and false if it has not made data.
+func unwrap(data []byte) (o origin, payload []byte, ok bool) {
+	if len(data) < len(again) || string(data[:len(again)]) != again {
+		return o, nil, false
+	}
+	rest := data[len(again):]
+	var numbers [3]uint64
+	for i, most := range []uint64{math.MaxUint64, math.MaxInt32, math.MaxInt64 / uint64(time.Millisecond)} {
+		n, k := uvarint(rest)
+		if k == 0 || n > most {
+			return o, nil, false
+		}
+		numbers[i], rest = n, rest[k:]
+	}
+	return origin{numbers[0], uint32(numbers[1]), time.Duration(numbers[2]) * time.Millisecond}, rest, true
 }

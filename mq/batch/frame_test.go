@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"ipcmq/mq"
 	"ipcmq/mq/batch"
@@ -23,6 +24,9 @@ func TestParse(t *testing.T) {
 		{"nothing", "", 0},
 		{"a text", "hello", 0},
 		{"a part of the magic", batch.Magic[:3], 0},
+		{"a message that comes again", string(batch.Wrap(1, 2, 0, []byte("a"))), 0},
+		{"as many messages as there may be", batch.Magic + strings.Repeat("\x00", 1<<16), 1 << 16},
+		{"more messages than there may be", batch.Magic + strings.Repeat("\x00", 1<<16+1), 0},
 		{"the magic alone", batch.Magic, 0},
 		{"an empty message", batch.Magic + "\x00", 1},
 		{"two messages", batch.Magic + "\x01a\x02bc", 2},
@@ -37,6 +41,39 @@ func TestParse(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			if got := batch.Parse([]byte(c.data)); got != c.want {
 				t.Errorf("%d messages, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+func TestUnwrap(t *testing.T) {
+	prefix := string(batch.Wrap(0, 0, 0, nil)[:4])
+	for _, c := range []struct {
+		name     string
+		data     string
+		sequence uint64
+		attempts uint32
+		delay    time.Duration
+		payload  string
+		ok       bool
+	}{
+		{"nothing", "", 0, 0, 0, "", false},
+		{"a frame", batch.Magic + "\x01a", 0, 0, 0, "", false},
+		{"the beginning", prefix, 0, 0, 0, "", false},
+		{"a number", prefix + "\x07", 0, 0, 0, "", false},
+		{"an empty message", prefix + "\x07\x01\x00", 7, 1, 0, "", true},
+		{"a message", prefix + "\xac\x02\x01\x05text", 300, 1, 5 * time.Millisecond, "text", true},
+		{"the largest", string(batch.Wrap(1<<64-1, 1<<31-1, 0, []byte("x"))), 1<<64 - 1, 1<<31 - 1, 0, "x", true},
+		{"no delay", prefix + "\x07\x01", 0, 0, 0, "", false},
+		{"a delay beyond all times", prefix + "\x07\x01" + strings.Repeat("\xff", 7) + "\x7ftext", 0, 0, 0, "", false},
+		{"too many attempts", string(batch.Wrap(1, 1<<31, 0, []byte("x"))), 0, 0, 0, "", false},
+		{"a number that is longer than need be", prefix + "\x81\x00\x01\x00text", 0, 0, 0, "", false},
+		{"a number beyond 64 bits", prefix + strings.Repeat("\xff", 10) + "\x01\x01\x00", 0, 0, 0, "", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sequence, attempts, delay, payload, ok := batch.Unwrap([]byte(c.data))
+			if sequence != c.sequence || attempts != c.attempts || delay != c.delay || string(payload) != c.payload || ok != c.ok {
+				t.Errorf("got %d, %d, %v, %q, %v", sequence, attempts, delay, payload, ok)
 			}
 		})
 	}
@@ -76,7 +113,7 @@ func received(tb testing.TB, b *batch.Queue) (got [][]byte) {
 // none is lost, whatever they are.
 func FuzzForeign(f *testing.F) {
 	for _, text := range []string{"", "hello", batch.Magic, batch.Magic + "\x00", batch.Magic + "\x01a\x02bc", batch.Magic + "\x03ab",
-		batch.Magic + "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", batch.Magic + "\x81\x00a"} {
+		batch.Magic + "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", batch.Magic + "\x81\x00a", string(batch.Wrap(300, 2, 0, []byte("abc")))} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -86,7 +123,12 @@ func FuzzForeign(f *testing.F) {
 			t.Fatal(err)
 		}
 		got := received(t, b)
+		sequence, attempts, delay, payload, wrapped := batch.Unwrap(data)
 		switch n := batch.Parse(data); {
+		case wrapped:
+			if len(got) != 1 || !bytes.Equal(got[0], payload) || !bytes.Equal(batch.Wrap(sequence, attempts, delay, payload), data) {
+				t.Errorf("%q arrived as %q", data, got)
+			}
 		case n == 0:
 			if len(got) != 1 || !bytes.Equal(got[0], data) {
 				t.Errorf("%q arrived as %q", data, got)
@@ -130,6 +172,62 @@ func FuzzRoundTrip(f *testing.F) {
 		want := append(slices.Clone(pieces), pieces...)
 		if !slices.EqualFunc(got, want, bytes.Equal) {
 			t.Errorf("%q arrived as %q", want, got)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// FuzzLeases has any bytes lent message by message: each comes again as it was
+// when it was given back, with its number, and is then removed.
+func FuzzLeases(f *testing.F) {
+	for _, text := range []string{"", "hello", batch.Magic, batch.Magic + "\x00", batch.Magic + "\x01a\x02bc", batch.Magic + "\x00\x00\x00", string(batch.Wrap(300, 2, 0, []byte("abc")))} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if _, _, delay, _, _ := batch.Unwrap(data); delay > 0 {
+			return // it would have to wait
+		}
+		q := mqtest.New(&mqtest.Config{MaxMessage: 1 << 20, Capacity: 1 << 21, Lease: time.Minute})
+		b := start(t, q, nil)
+		if err := q.TrySend(mq.Message{Type: 3, Data: data}); err != nil {
+			t.Fatal(err)
+		}
+		messages := max(1, batch.Parse(data))
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		first := map[uint64]mq.Lease{}
+		r, err := b.SelectLeases(mq.Type(3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for again := range 2 {
+			for n := 0; n < messages; {
+				leases, err := r.LeaseBatch(ctx, messages-n)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, l := range leases {
+					before, known := first[l.Sequence()]
+					if again == 0 {
+						first[l.Sequence()] = l
+						err = l.Nak(ctx, 0)
+					} else {
+						err = l.Ack(ctx)
+					}
+					if err != nil || known != (again == 1) || l.Message().Type != 3 ||
+						known && (l.Attempt() != before.Attempt()+1 || !bytes.Equal(l.Message().Data, before.Message().Data)) {
+						t.Fatalf("lent %q, number %d, attempt %d; %v", l.Message().Data, l.Sequence(), l.Attempt(), err)
+					}
+					if n++; messages == 1 && n == 1 {
+						break
+					}
+				}
+			}
+		}
+		if st := q.Stat(); len(first) != messages || st.Messages != 0 || st.Leased != 0 {
+			t.Errorf("%d numbers of %d messages; left: %+v", len(first), messages, st)
 		}
 		if err := b.Close(); err != nil {
 			t.Error(err)

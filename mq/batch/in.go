@@ -48,6 +48,8 @@ func (in *in) receive(call func(into *mq.Message) error) error {
 	f := frame{Message: m, single: true, messages: 1, memory: m.Data}
 	if n := parse(m.Data); n > 0 && !m.Truncated {
 		f.single, f.messages, f.Data = false, n, m.Data[len(magic):]
+	} else if _, payload, ok := unwrap(m.Data); ok && !m.Truncated {
+		f.Data = payload
 	}
 	in.frames = append(in.frames, f)
 	return nil

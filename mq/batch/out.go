@@ -46,7 +46,7 @@ func (o *out) fits(m *mq.Message) bool {
 	if o.messages > 0 && (m.Type != o.frame.Type || m.Priority != o.frame.Priority) {
 		return false
 	}
-	return len(o.frame.Data)+room(len(m.Data)) <= o.size
+	return o.messages < maxMessages && len(o.frame.Data)+room(len(m.Data)) <= o.size
 }
 
 // add puts m, which fits, into the frame.

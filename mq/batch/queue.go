@@ -35,6 +35,7 @@ type Queue struct {
 	can      mq.Capabilities // when New was called: the limits on types and priorities
 	out      out
 	in       in
+	lent     lent
 }
 
 var (
@@ -67,6 +68,7 @@ func New(q mq.Queue, cfg *Config) (*Queue, error) {
 	b := &Queue{beneath: q, can: can}
 	b.receiver = receiver{q: b, from: q, selector: mq.Any()}
 	b.in.start()
+	b.lent.start()
 	b.out.start(c)
 	return b, nil
 }
@@ -96,10 +98,12 @@ func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
 	return &receiver{q: q, from: from, selector: s}, nil
 }
 
-// Shutdown flushes what was added and closes the queue. If the flush fails, or
-// ctx ends first, it closes the queue all the same, and Unsent has the rest.
+// Shutdown flushes what was added, gives back messages on lease that nobody
+// holds, and closes the queue. If the flush fails, or ctx ends first, it closes the
+// queue all the same, and Unsent has the rest.
 func (q *Queue) Shutdown(ctx context.Context) error {
 	err := q.Flush(ctx)
+	q.lent.giveBack(ctx)
 	if errors.Is(err, mq.ErrClosed) {
 		err = nil // Close says what is left
 	}
@@ -113,7 +117,9 @@ func (q *Queue) Shutdown(ctx context.Context) error {
 func (q *Queue) Close() error {
 	q.out.close()
 	q.in.close()
+	q.lent.close()
 	err := q.beneath.Close()
+	q.lent.settle()
 	unsent, unread := q.out.settle(), q.in.settle()
 	if unsent > 0 {
 		err = errors.Join(err, q.left(ErrUnsent, "%d messages were added and not sent; Unsent returns them", unsent))

@@ -1,0 +1,187 @@
+package batch_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"ipcmq/mq"
+	"ipcmq/mq/batch"
+	"ipcmq/mq/mqtest"
+)
+
+// companion is in each frame of a paired queue; it does not count.
+const companion = "\xff"
+
+// A paired queue sends each message in a frame behind a companion, which those
+// who receive drop and those who lend acknowledge. So what the contract says of
+// messages must hold for those of frames of several.
+type paired struct {
+	*batch.Queue
+	beneath *mqtest.Queue
+}
+
+func pair(m mq.Message) mq.Message {
+	m.Data = batch.Frame([]byte(companion), m.Data)
+	return m
+}
+
+func (q paired) Remove() error                                { return q.beneath.Remove() }
+func (q paired) Send(ctx context.Context, m mq.Message) error { return q.beneath.Send(ctx, pair(m)) }
+func (q paired) TrySend(m mq.Message) error                   { return q.beneath.TrySend(pair(m)) }
+
+func (q paired) Capabilities() mq.Capabilities {
+	can := q.Queue.Capabilities()
+	can.MaxPayload -= len(batch.Frame([]byte(companion), make([]byte, 128))) - 128
+	return can
+}
+
+func (q paired) Receive(ctx context.Context) (mq.Message, error) {
+	return pairedReceiver{q.Queue}.Receive(ctx)
+}
+func (q paired) ReceiveInto(ctx context.Context, m *mq.Message) error {
+	return pairedReceiver{q.Queue}.ReceiveInto(ctx, m)
+}
+func (q paired) TryReceive() (mq.Message, error)    { return pairedReceiver{q.Queue}.TryReceive() }
+func (q paired) TryReceiveInto(m *mq.Message) error { return pairedReceiver{q.Queue}.TryReceiveInto(m) }
+
+func (q paired) Select(s mq.Selector) (mq.Receiver, error) {
+	r, err := q.Queue.Select(s)
+	if err != nil {
+		return nil, err
+	}
+	return pairedReceiver{r}, nil
+}
+
+func (q paired) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
+	r, err := q.Queue.SelectLeases(s)
+	if err != nil {
+		return nil, err
+	}
+	return pairedLeases{r}, nil
+}
+
+type pairedReceiver struct{ mq.Receiver }
+
+func (r pairedReceiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
+	for {
+		got := mq.Message{Data: m.Data[:0:0]}
+		err := r.Receiver.ReceiveInto(ctx, &got)
+		if err == nil && string(got.Data) == companion {
+			err = r.TryReceiveInto(&got) // what it was with, unless another call has that
+		}
+		switch {
+		case err == nil:
+			*m = mq.Message{Type: got.Type, Priority: got.Priority, Data: append(m.Data[:0], got.Data...)}
+			return nil
+		case !errors.Is(err, mq.ErrEmpty):
+			return err
+		}
+	}
+}
+
+func (r pairedReceiver) Receive(ctx context.Context) (m mq.Message, err error) {
+	m.Data = []byte{}
+	if err = r.ReceiveInto(ctx, &m); err != nil {
+		return mq.Message{}, err
+	}
+	return m, nil
+}
+
+func (r pairedReceiver) TryReceiveInto(m *mq.Message) error {
+	for {
+		got, err := r.Receiver.TryReceive()
+		if err != nil {
+			return err
+		}
+		if string(got.Data) != companion {
+			*m = mq.Message{Type: got.Type, Priority: got.Priority, Data: append(m.Data[:0], got.Data...)}
+			return nil
+		}
+	}
+}
+
+func (r pairedReceiver) TryReceive() (m mq.Message, err error) {
+	m.Data = []byte{}
+	if err = r.TryReceiveInto(&m); err != nil {
+		return mq.Message{}, err
+	}
+	return m, nil
+}
+
+type pairedLeases struct{ mq.LeaseReceiver }
+
+func (r pairedLeases) Lease(ctx context.Context) (mq.Lease, error) {
+	leases, err := r.LeaseBatch(ctx, 1)
+	if err != nil {
+		return nil, err
+	}
+	return leases[0], nil
+}
+
+// LeaseBatch takes what is there, which a single call beneath need not.
+func (r pairedLeases) LeaseBatch(ctx context.Context, n int) (real []mq.Lease, err error) {
+	if n < 1 {
+		return r.LeaseReceiver.LeaseBatch(ctx, n)
+	}
+	taken := false // a companion, and so what it was with unless another call has that
+	for len(real) < n {
+		more := ctx
+		if taken || len(real) > 0 {
+			soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Millisecond)
+			defer cancel()
+			more = soon
+		}
+		leases, err := r.LeaseReceiver.LeaseBatch(more, n-len(real))
+		switch {
+		case err == nil:
+		case len(real) > 0:
+			return real, nil
+		case taken && errors.Is(err, context.DeadlineExceeded):
+			taken = false
+			continue
+		default:
+			return nil, err
+		}
+		for _, l := range leases {
+			taken = true
+			if string(l.Message().Data) != companion {
+				real = append(real, l)
+			} else if err := l.Ack(context.WithoutCancel(ctx)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return real, nil
+}
+
+// TestContractWithLeases is the contract over a queue that lends, with messages
+// alone and in frames.
+func TestContractWithLeases(t *testing.T) {
+	lending := func(t *testing.T) *mqtest.Queue {
+		q := mqtest.New(&mqtest.Config{Capacity: 1024, MaxMessage: 256, Lease: time.Second})
+		t.Cleanup(func() { q.Close() })
+		return q
+	}
+	t.Run("Alone", func(t *testing.T) {
+		t.Parallel() // it waits most of the time
+		mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue {
+			first := lending(t)
+			return func() mq.Queue {
+				q := first.Open()
+				return removable{start(t, q, nil), q.Remove}
+			}
+		})
+	})
+	t.Run("Frames", func(t *testing.T) {
+		t.Parallel()
+		mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue {
+			first := lending(t)
+			return func() mq.Queue {
+				q := first.Open()
+				return paired{start(t, q, nil), q}
+			}
+		})
+	})
+}

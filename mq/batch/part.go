@@ -1,0 +1,116 @@
+package batch
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"ipcmq/mq"
+)
+
+// A partLease is the lease of a message in a frame. It counts as long as the part
+// is held in this attempt.
+type partLease struct {
+	f        *lentFrame
+	part     int
+	attempt  int
+	message  mq.Message
+	deadline time.Time // guarded by lent.mu
+}
+
+var _ mq.Lease = (*partLease)(nil)
+
+// newPartLease returns a lease of a part that is held now. The lock is held.
+func newPartLease(f *lentFrame, i int) *partLease {
+	p := &f.parts[i]
+	l := &partLease{f: f, part: i, attempt: p.attempts, message: f.message, deadline: p.time}
+	l.message.Data = bytes.Clone(p.data)
+	return l
+}
+
+// current reports whether the lease counts. The lock is held.
+func (l *partLease) current() bool {
+	p := &l.f.parts[l.part]
+	return !l.f.over && p.state == held && p.attempts == l.attempt
+}
+
+// Message returns the message. See [mq.Lease].
+func (l *partLease) Message() mq.Message { return l.message }
+
+// Sequence returns the number of the message, see the package.
+func (l *partLease) Sequence() uint64 { return l.f.sequence + uint64(l.part) }
+
+// Attempt returns how many times the message was lent, in its frame and by
+// itself. See [mq.Lease].
+func (l *partLease) Attempt() int { return l.attempt }
+
+// Deadline returns when the lease runs out. See [mq.Lease].
+func (l *partLease) Deadline() time.Time {
+	mu := &l.f.q.lent.mu
+	mu.Lock()
+	defer mu.Unlock()
+	return l.deadline
+}
+
+// Ack notes that the message is done, and if it is the last of its frame, removes
+// that. See [mq.Lease].
+func (l *partLease) Ack(ctx context.Context) error {
+	f, lent := l.f, &l.f.q.lent
+	p := &f.parts[l.part]
+	lent.mu.Lock()
+	defer lent.mu.Unlock()
+	if err := lent.usable(f.q, "ack", ctx); err != nil || p.state == done {
+		return err
+	}
+	if !f.settle(p) {
+		return nil
+	}
+	lent.mu.Unlock()
+	err := f.lease.Ack(ctx)
+	lent.mu.Lock()
+	if err != nil { // the part is as it was, with all others done
+		p.state = held
+		f.left++
+		f.look()
+		return err
+	}
+	f.end()
+	return nil
+}
+
+// Nak gives the message back, as one of its own. See [mq.Lease].
+func (l *partLease) Nak(ctx context.Context, delay time.Duration) error {
+	f, lent := l.f, &l.f.q.lent
+	if delay < 0 {
+		return f.q.fail("nak", mq.ErrInvalidConfig, fmt.Sprintf("delay %v is negative; 0 gives back at once", delay))
+	}
+	lent.mu.Lock()
+	if err := lent.usable(f.q, "nak", ctx); err != nil || !l.current() {
+		lent.mu.Unlock()
+		return err
+	}
+	f.parts[l.part].state = leaving
+	lent.mu.Unlock()
+	f.putBack(ctx, delay, l.part)
+	return nil
+}
+
+// Extend makes the lease, and that of the frame, last as long as a new one. See
+// [mq.Lease].
+func (l *partLease) Extend(ctx context.Context) error {
+	f, lent := l.f, &l.f.q.lent
+	lent.mu.Lock()
+	defer lent.mu.Unlock()
+	if err := lent.usable(f.q, "extend lease", ctx); err != nil || !l.current() {
+		return err
+	}
+	lent.mu.Unlock()
+	err := f.lease.Extend(ctx)
+	lent.mu.Lock()
+	if err == nil && l.current() {
+		l.deadline = f.lease.Deadline()
+		f.parts[l.part].time = l.deadline
+	}
+	return err
+}
