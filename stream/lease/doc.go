@@ -9,6 +9,8 @@
 //		return store(ctx, d.Data)
 //	}, nil)
 //
+// [HandleBatches] gathers messages and has them handled and acknowledged together.
+//
 // System V queues with a key can lend, and those of JetStream; POSIX queues and
 // private System V queues are refused. In tests, the queue in memory of
 // ipcmq/mq/mqtest can.

@@ -131,9 +131,14 @@ func Handle(ctx context.Context, q mq.Queue, h Handler, cfg *Config) error {
 	if cfg != nil {
 		c = *cfg
 	}
-	if err := c.complete(h); err != nil {
+	if err := c.complete(h == nil); err != nil {
 		return err
 	}
+	return run(ctx, q, h, c, (*loop).take)
+}
+
+// run has a loop take the messages of q, and waits for the handlers.
+func run(ctx context.Context, q mq.Queue, h Handler, c Config, take func(*loop, mq.LeaseReceiver)) error {
 	lender, ok := mq.As[mq.Leaser](q)
 	if !ok {
 		return &mq.Error{Op: "handle", Kind: errors.ErrUnsupported,
@@ -144,17 +149,17 @@ func Handle(ctx context.Context, q mq.Queue, h Handler, cfg *Config) error {
 		return err
 	}
 	loop := newLoop(ctx, h, c)
-	loop.take(receiver)
+	take(loop, receiver)
 	loop.handlers.Wait()
 	loop.end(nil)
 	return loop.err()
 }
 
 // complete fills in the defaults.
-func (c *Config) complete(h Handler) error {
+func (c *Config) complete(noHandler bool) error {
 	detail := ""
 	switch {
-	case h == nil:
+	case noHandler:
 		detail = "the handler is nil"
 	case c.Concurrency < 0:
 		detail = fmt.Sprintf("Concurrency = %d is negative; 0 is the default of 1", c.Concurrency)

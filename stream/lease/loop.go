@@ -146,76 +146,44 @@ func (l *loop) handle(lease mq.Lease) {
 		l.giveBack(lease, 0)
 		return
 	}
-	d := deliver(lease)
-	ctx, end := context.WithCancelCause(l.ctx)
-	defer end(nil)
-	lost, err := error(nil), errGoexit
-	defer func() { l.settle(lease, d, lost, err) }() // also after runtime.Goexit
-	l.attemptAndKeep(ctx, end, lease, d, &lost, &err)
-}
-
-// errGoexit: a handler, or a function of Config, has called runtime.Goexit.
-var errGoexit = errors.New("the handler has called runtime.Goexit")
-
-// settle ends the lease after an attempt that ended with err, if it was kept,
-// and else lost says why not.
-func (l *loop) settle(lease mq.Lease, d Delivery, lost, err error) {
-	switch {
-	case err == nil:
-		// Also if the lease is lost: the other holder may not have begun.
-		l.ack(lease, d)
-	case lost != nil:
-		// Giving it back would take it from the other holder.
-	case endedBy(l.ctx, err):
-		l.giveBack(lease, 0)
-	default:
-		delay := time.Duration(0)
-		defer func() { l.giveBack(lease, delay) }()
-		if err == errGoexit {
-			l.report(d, err)
-		}
-		delay = max(0, l.cfg.RetryDelay(d.Attempt, err))
-		l.warn("message is tried again", d, slog.Any("error", err), slog.Duration("delay", delay))
-	}
-}
-
-// attemptAndKeep makes an attempt and keeps the lease meanwhile. If that fails,
-// it ends the attempt's context and says why in lost.
-func (l *loop) attemptAndKeep(ctx context.Context, end context.CancelCauseFunc, lease mq.Lease, d Delivery, lost, err *error) {
-	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var keeper sync.WaitGroup
-	defer keeper.Wait()
-	defer stop()
-	keeper.Go(func() {
-		if *lost = l.keep(keeping, lease); *lost != nil {
-			end(*lost)
-			l.warn("lease was lost", d, slog.Any("error", *lost))
-			l.report(d, *lost)
-		}
-	})
-	*err = l.attempt(ctx, d)
+	h := l.hold(lease)
+	err := errGoexit
+	defer func() { l.settle(h, err) }() // also after runtime.Goexit
+	err = l.attempt(h.ctx, h.Delivery)
 }
 
 // attempt calls the handler, and after too many attempts DeadLetter.
 func (l *loop) attempt(ctx context.Context, d Delivery) error {
 	limit := l.cfg.MaxAttempts
-	if limit == 0 || d.Attempt < limit {
-		err := l.handler.call(ctx, d)
-		if err != nil && !endedBy(ctx, err) {
-			l.report(d, err)
-		}
+	if limit > 0 && d.Attempt > limit {
+		return l.bury(ctx, d, l.tooOften(d))
+	}
+	own := d
+	if d.Attempt == limit {
+		own.Data = bytes.Clone(d.Data) // DeadLetter gets it as it was sent
+	}
+	return l.failed(ctx, d, l.handler.call(ctx, own))
+}
+
+func (l *loop) tooOften(d Delivery) error {
+	return fmt.Errorf("%w: attempt %d, MaxAttempts = %d", ErrAttempts, d.Attempt, l.cfg.MaxAttempts)
+}
+
+// failed says what an attempt has failed with, if it has, and has the message
+// buried if it was the last.
+func (l *loop) failed(ctx context.Context, d Delivery, err error) error {
+	if err == nil || endedBy(ctx, err) {
 		return err
 	}
-	err := fmt.Errorf("%w: attempt %d, MaxAttempts = %d", ErrAttempts, d.Attempt, limit)
-	if d.Attempt == limit {
-		own := d
-		own.Data = bytes.Clone(d.Data) // DeadLetter gets it as it was sent
-		err = l.handler.call(ctx, own)
-		if err == nil || endedBy(ctx, err) {
-			return err
-		}
-		l.report(d, err)
+	l.report(d, err)
+	if d.Attempt != l.cfg.MaxAttempts {
+		return err
 	}
+	return l.bury(ctx, d, err)
+}
+
+// bury hands a message to DeadLetter, and returns what that fails with.
+func (l *loop) bury(ctx context.Context, d Delivery, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}

@@ -21,3 +21,33 @@ func Typed[T any](c codec.Codec[T], h func(ctx context.Context, v T, d Delivery)
 		return h(ctx, v, d)
 	}
 }
+
+// TypedBatch returns a handler of values for [HandleBatches], as [Typed] does for
+// Handle: h gets what c decodes, with the deliveries of the same indexes. Those
+// that cannot be decoded fail by themselves, and h does not get them.
+func TypedBatch[T any](c codec.Codec[T], h func(ctx context.Context, values []T, batch []Delivery) error) BatchHandler {
+	return func(ctx context.Context, batch []Delivery) error {
+		failed := Failed{}
+		var values []T
+		var good []Delivery
+		var indexes []int
+		for i, d := range batch {
+			v, err := c.Value(d.Message)
+			if err != nil {
+				failed[i] = err
+				continue
+			}
+			values, good, indexes = append(values, v), append(good, d), append(indexes, i)
+		}
+		if len(good) == 0 {
+			return failed
+		}
+		h := BatchHandler(func(ctx context.Context, good []Delivery) error { return h(ctx, values, good) })
+		for i, err := range h.call(ctx, good) {
+			if err != nil {
+				failed[indexes[i]] = err
+			}
+		}
+		return failed
+	}
+}

@@ -1,0 +1,161 @@
+package lease
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"ipcmq/mq"
+)
+
+// batches is a loop that has its messages handled in batches. It takes some only
+// when a batch can be handled.
+type batches struct {
+	*loop
+	handler BatchHandler
+	cfg     BatchConfig
+
+	// In hand, of take alone.
+	fresh    []*held // the oldest first
+	repeated []*held // lent before, for a batch each
+	failures int     // of the queue, one after the other
+	reach    reachable
+}
+
+// take gathers batches and has them handled, until the loop ends.
+func (b *batches) take(r mq.LeaseReceiver) {
+	for {
+		select {
+		case b.slots <- struct{}{}:
+		case <-b.ctx.Done():
+			b.giveBackAll()
+			return
+		}
+		batch := b.next(r)
+		if len(batch) == 0 {
+			b.release(1)
+			b.giveBackAll()
+			return
+		}
+		b.handlers.Go(func() {
+			defer b.release(1)
+			b.handle(batch)
+		})
+	}
+}
+
+// next returns the next batch, and none when the loop ends.
+func (b *batches) next(r mq.LeaseReceiver) (batch []*held) {
+	for b.ctx.Err() == nil {
+		if len(b.repeated) > 0 {
+			batch, b.repeated = b.repeated[:1:1], b.repeated[1:]
+			return batch
+		}
+		if n := b.ready(); n > 0 {
+			batch, b.fresh = b.fresh[:n:n], b.fresh[n:]
+			return batch
+		}
+		b.gather(r)
+	}
+	return nil
+}
+
+// ready returns how many of the fresh messages are a batch, 0 if that is not
+// complete.
+func (b *batches) ready() int {
+	bytes := 0
+	for i, h := range b.fresh {
+		bytes += len(h.Data)
+		if i+1 == b.cfg.MaxItems || b.cfg.MaxBytes > 0 && bytes >= b.cfg.MaxBytes {
+			return i + 1
+		}
+	}
+	if len(b.fresh) > 0 && time.Since(b.fresh[0].taken) >= b.cfg.MaxAge {
+		return len(b.fresh)
+	}
+	return 0
+}
+
+// gather takes messages that are there, or waits for some until the batch that has
+// begun is complete.
+func (b *batches) gather(r mq.LeaseReceiver) {
+	ctx := b.ctx
+	if len(b.fresh) > 0 {
+		waiting, cancel := context.WithDeadline(ctx, b.fresh[0].taken.Add(b.cfg.MaxAge))
+		defer cancel()
+		ctx = waiting
+	}
+	leases, err := r.LeaseBatch(ctx, b.cfg.MaxItems-len(b.fresh))
+	for _, lease := range leases {
+		if h := b.hold(lease); h.Attempt > 1 {
+			b.repeated = append(b.repeated, h)
+		} else {
+			b.fresh = append(b.fresh, h)
+		}
+	}
+	b.reach.note(b.ctx, err)
+	switch {
+	case err == nil:
+		b.failures = 0
+	case ctx.Err() != nil:
+	case !passes(err):
+		b.fail(err)
+	case pause(ctx, b.failures):
+		b.failures++
+	}
+}
+
+// giveBackAll gives back what is in hand.
+func (b *batches) giveBackAll() {
+	for _, h := range slices.Concat(b.repeated, b.fresh) {
+		b.handlers.Go(func() { b.settle(h, b.ctx.Err()) })
+	}
+}
+
+// handle has a batch handled, and settles the leases.
+func (b *batches) handle(batch []*held) {
+	ctx, end := context.WithCancelCause(b.ctx)
+	defer end(nil)
+	deliveries := make([]Delivery, len(batch))
+	for i, h := range batch {
+		deliveries[i] = h.Delivery
+		if h.Attempt == b.cfg.MaxAttempts {
+			deliveries[i].Data = bytes.Clone(h.Data) // DeadLetter gets it as it was sent
+		}
+		defer context.AfterFunc(h.ctx, func() { end(context.Cause(h.ctx)) })()
+	}
+	errs := slices.Repeat([]error{errGoexit}, len(batch))
+	defer func() { // also after runtime.Goexit
+		var settling sync.WaitGroup
+		for i, h := range batch {
+			ended := errs[i] == errGoexit || endedBy(ctx, errs[i])
+			settling.Go(func() { b.finish(h, errs[i], ended) })
+		}
+		settling.Wait()
+	}()
+	switch limit := b.cfg.MaxAttempts; {
+	case b.ctx.Err() != nil: // they were lent while the loop ended
+		errs = slices.Repeat([]error{b.ctx.Err()}, len(batch))
+	case limit > 0 && batch[0].Attempt > limit: // it is alone
+		errs[0] = b.tooOften(batch[0].Delivery)
+	default:
+		errs = b.handler.call(ctx, deliveries)
+	}
+}
+
+// finish settles a message of a batch, with which the handler has failed with err,
+// or ended before it was through.
+func (b *batches) finish(h *held, err error, ended bool) {
+	settled := errGoexit
+	defer func() { b.settle(h, settled) }()
+	switch {
+	case ended:
+		settled = err
+	case b.cfg.MaxAttempts > 0 && h.Attempt > b.cfg.MaxAttempts:
+		settled = b.bury(h.ctx, h.Delivery, err)
+	default:
+		settled = b.failed(h.ctx, h.Delivery, err)
+	}
+}
