@@ -111,6 +111,13 @@ var alternativeShapes = []shape{
 		layers: []string{receiveInto, channel, subscription, batchInto, batchChannel}, against: []string{receiveInto, channel, subscription, batchInto, batchChannel},
 	},
 	{
+		// So many that it does not end before a heap has its memory.
+		name: "batches", title: "one way between two processes, many messages; C sends one by one", count: 400_000, sizes: []int{64},
+		c:      side{{role: take, inC: true}, {role: send, inC: true}},
+		ours:   side{{role: take}, {role: send}},
+		layers: []string{receiveInto, batchAll, batchInto, batchChannel, batchOf8}, against: []string{batchAll, batchInto, batchChannel, batchOf8},
+	},
+	{
 		name: "round-trip", title: "round trip between two processes", count: 4_000, sizes: sizes,
 		c:      side{{role: ping, inC: true}, {role: echo, inC: true}},
 		ours:   side{{role: ping}, {role: echo}},
