@@ -96,6 +96,7 @@ var steps = []struct {
 }
 
 func TestAHolderThatIsKilledAtAnyStepLosesNothing(t *testing.T) {
+	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see, so that it looks dead to them")
 	sent := []string{"tick", "tick", "", strings.Repeat("x", 5000), "tick"}
 	for _, step := range steps {
 		t.Run(fmt.Sprint(step.name, step.count), func(t *testing.T) {

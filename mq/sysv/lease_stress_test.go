@@ -35,6 +35,7 @@ func work(number int) []byte {
 
 // Holders are killed at random and replaced, and nothing is lost.
 func TestHoldersThatAreKilledAtRandomLoseNothing(t *testing.T) {
+	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see, so that it looks dead to them")
 	messages, holders := 5_000, 4
 	if n, err := strconv.Atoi(os.Getenv("IPCMQ_LEASES")); err == nil {
 		messages = n
