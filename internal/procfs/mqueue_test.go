@@ -3,6 +3,7 @@ package procfs_test
 import (
 	"errors"
 	"io/fs"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -57,6 +58,18 @@ func TestMqueueMount(t *testing.T) {
 	if _, err := procfs.MqueueMount(fstest.MapFS{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
+}
+
+// The directories of mounts are of others.
+func FuzzMqueueMount(f *testing.F) {
+	f.Add("mqueue /dev/mqueue mqueue rw 0 0\nx /a\\040b\\134\\012 mqueue rw 0 0\n")
+	f.Add("x / mqueue")
+	f.Fuzz(func(t *testing.T, mounts string) {
+		dir, err := procfs.MqueueMount(fstest.MapFS{"self/mounts": {Data: []byte(mounts)}})
+		if err != nil || dir != "" && !strings.Contains(mounts, "mqueue") {
+			t.Errorf("%q: %q, %v", mounts, dir, err)
+		}
+	})
 }
 
 func TestMqueueLimits(t *testing.T) {

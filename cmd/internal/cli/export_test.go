@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"io/fs"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"ipcmq/cmd/internal/collect"
+	"ipcmq/internal/address"
 	"ipcmq/mq"
 	"ipcmq/mq/sysv"
 )
@@ -65,6 +67,14 @@ type Gauge struct {
 	In, Out, Net            float64
 	History                 []float64
 	Receivers, BlockedSends int
+	Command                 string // of those that wait; perl if it is empty
+}
+
+// Listing returns what ls shows of a POSIX queue, and its address.
+func Listing(name, owner, command string) (shown, as string) {
+	used := &collect.Process{PID: 7, Command: command}
+	q := collect.Queue{Address: address.OfName(name).String(), Kind: collect.Posix, Owner: owner, LastSender: used, LastReceiver: used}
+	return string(listing([]collect.Queue{q}, time.Unix(1, 0))), q.Address
 }
 
 // View returns what top shows of gauges on a screen of that size.
@@ -74,7 +84,7 @@ func View(width, height int, keys []string, gauges ...Gauge) string {
 	for _, g := range gauges {
 		r := collect.Queue{Address: g.Address, Kind: collect.SysV, Messages: g.Messages, Bytes: g.Messages, Capacity: g.Capacity}
 		for i := range g.Receivers + g.BlockedSends {
-			r.Waiting = append(r.Waiting, collect.Waiter{Process: collect.Process{PID: 100 + i, Command: "perl"}, Receives: i < g.Receivers})
+			r.Waiting = append(r.Waiting, collect.Waiter{Process: collect.Process{PID: 100 + i, Command: cmp.Or(g.Command, "perl")}, Receives: i < g.Receivers})
 		}
 		s.gauges = append(s.gauges, collect.Gauge{Queue: r, In: g.In, Out: g.Out, Net: g.Net, History: g.History})
 	}
