@@ -36,7 +36,8 @@
 // a format that can name types or call functions, such as PHP's serialize, must
 // not be given the means to do so. A panic of it is an error, but nothing protects
 // from one that allocates what a length in the payload says, or never returns: look
-// at the library first. Have PHP send JSON, as in examples/typed.
+// at the library first. Have PHP send JSON, as in examples/typed; examples/php has
+// its serialize, with what to look out for.
 //
 // JSON has numbers that programs in other languages round: JavaScript those
 // above 2^53.
