@@ -236,3 +236,10 @@ func (s *singleLease) Attempt() int {
 	}
 	return n
 }
+
+// Uncertain reports that bytes at the end of the payload may be missing. See
+// [mq.Lease].
+func (s *singleLease) Uncertain() bool {
+	u, ok := s.Lease.(interface{ Uncertain() bool })
+	return ok && u.Uncertain()
+}

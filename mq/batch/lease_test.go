@@ -247,7 +247,7 @@ func TestTheRestOfAFrameIsGivenBack(t *testing.T) {
 				leave(t, b)
 				other := start(t, q.Open(), nil)
 				var got []string
-				for range 4 {
+				for range 6 { // b waits for its delay
 					l := take(t, other, 1)
 					got = append(got, lent(l)...)
 					for _, l := range l {
@@ -346,9 +346,9 @@ func TestWhatComesAgainIsReceivedAsItWas(t *testing.T) {
 }
 
 func TestWhatDoesNotLendIsRefused(t *testing.T) {
-	b := start(t, newSysV(t), nil)
+	b := start(t, &failing{Queue: mqtest.New(nil)}, nil)
 	_, err := b.SelectLeases(mq.Any())
-	if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "*sysv.Queue") {
+	if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "*batch_test.failing") {
 		t.Error(err)
 	}
 	if err := lease.Handle(t.Context(), b, func(context.Context, lease.Delivery) error { return nil }, nil); !errors.Is(err, errors.ErrUnsupported) {

@@ -9,6 +9,7 @@ import (
 	"ipcmq/mq"
 	"ipcmq/mq/batch"
 	"ipcmq/mq/mqtest"
+	"ipcmq/mq/sysv"
 )
 
 // companion is in each frame of a paired queue; it does not count.
@@ -19,7 +20,10 @@ const companion = "\xff"
 // messages must hold for those of frames of several.
 type paired struct {
 	*batch.Queue
-	beneath *mqtest.Queue
+	beneath interface {
+		mq.Queue
+		Remove() error
+	}
 }
 
 func pair(m mq.Message) mq.Message {
@@ -184,4 +188,41 @@ func TestContractWithLeases(t *testing.T) {
 			}
 		})
 	})
+	t.Run("SysV", func(t *testing.T) {
+		t.Parallel()
+		mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue { return newKeyed(t, false) })
+	})
+	t.Run("FramesOfSysV", func(t *testing.T) {
+		t.Parallel()
+		mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue { return newKeyed(t, true) })
+	})
+}
+
+// newKeyed returns a function that opens the same System V queue, which lends,
+// again and again. It is removed after the test.
+func newKeyed(t *testing.T, pairs bool) func() mq.Queue {
+	key, err := sysv.Ftok(t.TempDir(), 'b')
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func(cfg sysv.Config) *sysv.Queue {
+		cfg.Capacity, cfg.Lease = 1024, time.Second
+		q, err := sysv.Open(key, &cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
+	first := open(sysv.Config{Exclusive: true})
+	t.Cleanup(func() {
+		first.Remove() // fails where the test has removed it
+		first.Close()
+	})
+	return func() mq.Queue {
+		q := open(sysv.Config{})
+		if pairs {
+			return paired{start(t, q, nil), q}
+		}
+		return removable{start(t, q, nil), q.Remove}
+	}
 }

@@ -35,6 +35,14 @@ func (l *partLease) current() bool {
 	return !l.f.over && p.state == held && p.attempts == l.attempt
 }
 
+// over returns err, or what a lease that does not count is answered.
+func (l *partLease) over(op string, err error) error {
+	if err == nil && l.f.q.can.SeesLeaseOver {
+		return l.f.q.fail(op, mq.ErrLeaseOver, "")
+	}
+	return err
+}
+
 // Message returns the message. See [mq.Lease].
 func (l *partLease) Message() mq.Message { return l.message }
 
@@ -60,8 +68,11 @@ func (l *partLease) Ack(ctx context.Context) error {
 	p := &f.parts[l.part]
 	lent.mu.Lock()
 	defer lent.mu.Unlock()
-	if err := lent.usable(f.q, "ack", ctx); err != nil || p.state == done {
-		return err
+	switch err := lent.usable(f.q, "ack", ctx); {
+	case err != nil || f.q.can.SeesLeaseOver && !l.current():
+		return l.over("ack", err)
+	case p.state == done:
+		return nil
 	}
 	if !f.settle(p) {
 		return nil
@@ -88,7 +99,7 @@ func (l *partLease) Nak(ctx context.Context, delay time.Duration) error {
 	lent.mu.Lock()
 	if err := lent.usable(f.q, "nak", ctx); err != nil || !l.current() {
 		lent.mu.Unlock()
-		return err
+		return l.over("nak", err)
 	}
 	f.parts[l.part].state = leaving
 	lent.mu.Unlock()
@@ -103,7 +114,7 @@ func (l *partLease) Extend(ctx context.Context) error {
 	lent.mu.Lock()
 	defer lent.mu.Unlock()
 	if err := lent.usable(f.q, "extend lease", ctx); err != nil || !l.current() {
-		return err
+		return l.over("extend lease", err)
 	}
 	lent.mu.Unlock()
 	err := f.lease.Extend(ctx)
