@@ -22,6 +22,8 @@
 // What a follower finds there it receives before it goes on with the new queue.
 // Messages that others send into the old one afterwards it does not see.
 //
+// It lends no messages (mq.Leaser): what is lent belongs to one queue.
+//
 // # Requests
 //
 // A server of package ipcmq/mux/rpc over such a queue serves the new one; what it
