@@ -23,7 +23,7 @@ child: got "kernel"
 parent: asked "kernel", answered "KERNEL"
 child: got "queue"
 parent: asked "queue", answered "QUEUE"
-parent: no more answers: mq: receive private queue (id N): context deadline exceeded
+parent: no more answers: mq: receive private queue (id N): context deadline exceeded; the queue is empty
 parent: removes the queue, which would outlive us
 child: the range has ended, since the queue was removed
 `

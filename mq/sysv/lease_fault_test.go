@@ -160,7 +160,7 @@ func TestAFullPoolMakesThoseWhoLeaseWait(t *testing.T) {
 		}
 		third <- err
 	}()
-	testutil.AwaitAsleep(t, os.Getpid(), 1, "futex_do_wait", "futex_wait_queue", "futex_wait_queue_me")
+	awaitWaiting(t, q, 1)
 	if err := first[0].Ack(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func TestOwnersThatCannotBeJudgedKeepTheirLeases(t *testing.T) {
 	if len(got) != 1 || got[0].Attempt() != 2 {
 		t.Fatalf("got %v", got)
 	}
-	if now := time.Now(); now.Sub(begun) < lasts || now.Sub(killed) > 2*lasts {
+	if now := time.Now(); now.Sub(begun) < lasts || now.Sub(killed) > 4*lasts {
 		t.Errorf("lent again %v after it was killed, while leases last %v", now.Sub(killed), lasts)
 	}
 }
