@@ -45,6 +45,7 @@ func inherited(tb testing.TB, name string, flags int) *posix.Queue {
 }
 
 func TestContractOfInheritedQueues(t *testing.T) {
+	testutil.NotEmulated(t, "the calls are those of other queues, which are tried; it saves time")
 	for name, flags := range map[string]int{"Poller": sys.MQ_RDWR | sys.MQ_NONBLOCK, "Blocking": sys.MQ_RDWR} {
 		t.Run(name, func(t *testing.T) {
 			mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue {

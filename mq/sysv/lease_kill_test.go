@@ -29,6 +29,7 @@ func openLending(t testing.TB, key sysv.Key, lasts time.Duration) *sysv.Queue {
 
 func lending(t testing.TB, q mq.Leaser, s mq.Selector) mq.LeaseReceiver {
 	t.Helper()
+	notEmulated(t)
 	r, err := q.SelectLeases(s)
 	if errors.Is(err, errors.ErrUnsupported) && strings.Contains(err.Error(), "no System V shared memory") {
 		testutil.Lacking(t, "System V shared memory")
@@ -37,6 +38,12 @@ func lending(t testing.TB, q mq.Leaser, s mq.Selector) mq.LeaseReceiver {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// notEmulated ends a test of leases under most emulators, to save time.
+func notEmulated(t testing.TB) {
+	testutil.NotEmulated(t, "leases are tried on arm and s390x: 32 and 64 bits, little and big ends first",
+		"arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64")
 }
 
 // leaseAll leases and acknowledges what there is, until n messages have come or

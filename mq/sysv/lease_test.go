@@ -11,6 +11,7 @@ import (
 
 // The contract over queues with a key, which lend their messages.
 func TestContractOfAQueueThatLends(t *testing.T) {
+	notEmulated(t)
 	mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue {
 		key := freeKey(t)
 		return func() mq.Queue {
