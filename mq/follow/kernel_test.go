@@ -273,6 +273,14 @@ func TestAStrangersQueueIsNotFollowed(t *testing.T) {
 		if n, _ := out.Read(line); string(line[:n]) != "made\n" {
 			t.Fatalf("the stranger says %q", line[:n])
 		}
+		// Until it is noticed, both calls could be served by the queue that was
+		// unlinked.
+		testutil.Await(t, func() error {
+			if _, err := q.TryReceive(); !errors.Is(err, mq.ErrRemoved) {
+				return fmt.Errorf("not noticed: %w", err)
+			}
+			return nil
+		})
 		sent := make(chan error, 2)
 		go func() { sent <- q.Send(t.Context(), message("secret")) }()
 		go func() { _, err := q.Receive(t.Context()); sent <- err }()
