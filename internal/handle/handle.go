@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"time"
 
 	"ipcmq/mq"
 )
@@ -42,6 +43,15 @@ func (h *Handle) Ended(op string, ctx context.Context, closed bool) *mq.Error {
 		return h.Fail(op, mq.ErrClosed, nil, "")
 	}
 	return Ended(op, h.Name, ctx)
+}
+
+// Clock returns the time by the clock of the system, or the error that it is not
+// known.
+func (h *Handle) Clock(id [16]byte, now time.Duration, err error) (mq.ClockTime, error) {
+	if err != nil {
+		return mq.ClockTime{}, h.Fail("clock", errors.ErrUnsupported, nil, fmt.Sprintf("the time since the boot is not known: %v", err))
+	}
+	return mq.ClockTime{ID: id, Time: now}, nil
 }
 
 // An Owner is a user who has a say over a queue, such as its creator.

@@ -117,9 +117,3 @@ func (p *Pool) lendAgain(i int, w word, lasts time.Duration) *Lent {
 	Step("taken over")
 	return p.hold(i, next, lasts)
 }
-
-// recover frees the slots of dead owners in which there is no message.
-func (p *Pool) recover() {
-	p.Judge()
-	p.anyAgain()
-}

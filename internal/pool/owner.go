@@ -83,7 +83,8 @@ func (p *Pool) uses(owner int) bool {
 
 // sweep frees the entries of owners that are dead and have no slots.
 func (p *Pool) sweep() {
-	p.recover()
+	p.Judge()
+	p.anyAgain() // frees the slots of the dead in which there is no message
 	for i := range owners {
 		e := p.entry(i)
 		w := e[0].Load()

@@ -2,8 +2,6 @@ package sysv
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"ipcmq/internal/procfs"
 	"ipcmq/mq"
@@ -16,10 +14,5 @@ var _ mq.Clocked = (*Queue)(nil)
 // taken off; the error matches [errors.ErrUnsupported] if that is not known, or
 // /proc is not there.
 func (q *Queue) Clock(context.Context) (mq.ClockTime, error) {
-	id, now, err := procfs.BootTime()
-	if err != nil {
-		return mq.ClockTime{}, &mq.Error{Op: "clock", Queue: q.handle.Name, Kind: errors.ErrUnsupported,
-			Detail: fmt.Sprintf("the time since the boot is not known: %v", err)}
-	}
-	return mq.ClockTime{ID: id, Time: now}, nil
+	return q.handle.Clock(procfs.BootTime())
 }

@@ -19,5 +19,5 @@
 //
 // A message may be handled more than once: if a process is killed before the
 // message was acknowledged, or a lease cannot be extended. A message that is given
-// back comes after others that were sent later.
+// back may be overtaken by others that were sent later.
 package lease

@@ -160,7 +160,7 @@ func benchStream(b *testing.B, q mq.Queue, address string) {
 func benchLeases(b *testing.B, q mq.Queue, address string) {
 	leaser, ok := q.(mq.Leaser)
 	if !ok {
-		b.Skip("queues of the kernel do not lend")
+		b.Skip("this queue does not lend")
 	}
 	leases, err := leaser.SelectLeases(mq.Type(benchType))
 	if errors.Is(err, errors.ErrUnsupported) {
