@@ -9,6 +9,9 @@
 //		return store(ctx, d.Data)
 //	}, nil)
 //
+// With Config.MaxAttempts, a message that always fails goes to Config.DeadLetter,
+// such as into another queue with [ToQueue].
+//
 // [HandleBatches] gathers messages and has them handled and acknowledged together.
 //
 // System V queues with a key can lend, and those of JetStream; POSIX queues and

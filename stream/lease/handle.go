@@ -71,9 +71,9 @@ type Config struct {
 	MaxAttempts int
 
 	// DeadLetter takes a message whose MaxAttempts have failed, the last of them
-	// with err, and for example sends it to another queue. If it returns nil, the
-	// message is acknowledged; if not, DeadLetter gets it again after the delay,
-	// then with ErrAttempts. It is needed if MaxAttempts is set.
+	// with err, and for example sends it to another queue ([ToQueue]). If it returns
+	// nil, the message is acknowledged; if not, DeadLetter gets it again after the
+	// delay, then with ErrAttempts. It is needed if MaxAttempts is set.
 	DeadLetter func(ctx context.Context, d Delivery, err error) error
 
 	// OnError, if not nil, is called when an attempt has failed, and when a
