@@ -29,7 +29,7 @@ func (b *batches) take(r mq.LeaseReceiver) {
 	for {
 		select {
 		case b.slots <- struct{}{}:
-		case <-b.ctx.Done():
+		case <-b.taking.Done():
 			b.giveBackAll()
 			return
 		}
@@ -48,7 +48,7 @@ func (b *batches) take(r mq.LeaseReceiver) {
 
 // next returns the next batch, and none when the loop ends.
 func (b *batches) next(r mq.LeaseReceiver) (batch []*held) {
-	for b.ctx.Err() == nil {
+	for b.taking.Err() == nil {
 		if len(b.repeated) > 0 {
 			batch, b.repeated = b.repeated[:1:1], b.repeated[1:]
 			return batch
@@ -81,7 +81,7 @@ func (b *batches) ready() int {
 // gather takes messages that are there, or waits for some until the batch that has
 // begun is complete.
 func (b *batches) gather(r mq.LeaseReceiver) {
-	ctx := b.ctx
+	ctx := b.taking
 	if len(b.fresh) > 0 {
 		waiting, cancel := context.WithDeadline(ctx, b.fresh[0].taken.Add(b.cfg.MaxAge))
 		defer cancel()
@@ -95,7 +95,7 @@ func (b *batches) gather(r mq.LeaseReceiver) {
 			b.fresh = append(b.fresh, h)
 		}
 	}
-	b.reach.note(b.ctx, err)
+	b.reach.note(b.taking, err)
 	switch {
 	case err == nil:
 		b.failures = 0
@@ -110,7 +110,7 @@ func (b *batches) gather(r mq.LeaseReceiver) {
 // giveBackAll gives back what is in hand.
 func (b *batches) giveBackAll() {
 	for _, h := range slices.Concat(b.repeated, b.fresh) {
-		b.handlers.Go(func() { b.settle(h, b.ctx.Err()) })
+		b.handlers.Go(func() { b.settle(h, errNotBegun) })
 	}
 }
 
@@ -130,14 +130,14 @@ func (b *batches) handle(batch []*held) {
 	defer func() { // also after runtime.Goexit
 		var settling sync.WaitGroup
 		for i, h := range batch {
-			ended := errs[i] == errGoexit || endedBy(ctx, errs[i])
+			ended := errs[i] == errGoexit || errs[i] == errNotBegun || endedBy(ctx, errs[i])
 			settling.Go(func() { b.finish(h, errs[i], ended) })
 		}
 		settling.Wait()
 	}()
 	switch limit := b.cfg.MaxAttempts; {
-	case b.ctx.Err() != nil: // they were lent while the loop ended
-		errs = slices.Repeat([]error{b.ctx.Err()}, len(batch))
+	case b.taking.Err() != nil: // they were lent while the loop ended
+		errs = slices.Repeat([]error{errNotBegun}, len(batch))
 	case limit > 0 && batch[0].Attempt > limit: // it is alone
 		errs[0] = b.tooOften(batch[0].Delivery)
 	default:

@@ -42,10 +42,10 @@ func deliver(l mq.Lease) Delivery {
 // or calls runtime.Goexit, the message is given back, to be handled again, by
 // this process or another. The payload belongs to the handler.
 //
-// ctx ends with that of [Handle] and when the queue has ended; a handler
-// that should finish nevertheless uses [context.WithoutCancel]. ctx also ends if
-// the lease could not be kept, with [ErrLost] as its cause: the message may
-// then be with another holder.
+// ctx ends with that of [Handle], or Config.Drain later, and when the queue has
+// ended; a handler that should finish nevertheless uses [context.WithoutCancel].
+// ctx also ends if the lease could not be kept, with [ErrLost] as its cause: the
+// message may then be with another holder.
 type Handler func(ctx context.Context, d Delivery) error
 
 // Config says how messages are handled. The zero value, like a nil
@@ -75,6 +75,12 @@ type Config struct {
 	// nil, the message is acknowledged; if not, DeadLetter gets it again after the
 	// delay, then with ErrAttempts. It is needed if MaxAttempts is set.
 	DeadLetter func(ctx context.Context, d Delivery, err error) error
+
+	// Drain is how long handlers that run may go on after Handle was told to end,
+	// with their leases extended; less than 0 is as long as they like. Then their
+	// contexts end. 0 ends them at once, which loses nothing: their messages are
+	// given back.
+	Drain time.Duration
 
 	// OnError, if not nil, is called when an attempt has failed, and when a
 	// message could not be acknowledged or given back. It may be called by
@@ -112,10 +118,10 @@ func Backoff(attempt int, _ error) time.Duration {
 // lends them; a message that is given back is overtaken by others while it waits.
 //
 // Handle returns when ctx ends or the queue is closed or removed: it takes
-// nothing more, ends the contexts of the handlers that run and waits for them.
-// Those that succeed are still acknowledged; the others' messages are given back
-// without delay. After ctx has ended it returns nil, or the errors of messages
-// that could not be acknowledged, which will be handled again.
+// nothing more, ends the contexts of the handlers that run, when Config.Drain is
+// over, and waits for them. Those that succeed are still acknowledged; the others'
+// messages are given back without delay. After ctx has ended it returns nil, or the
+// errors of messages that could not be acknowledged, which will be handled again.
 //
 // While the queue is unavailable, Handle waits, also before the first
 // message. An acknowledgement whose answer was lost is repeated, and one that is
@@ -149,9 +155,9 @@ func run(ctx context.Context, q mq.Queue, h Handler, c Config, take func(*loop, 
 		return err
 	}
 	loop := newLoop(ctx, h, c)
+	defer loop.halt(nil)
 	take(loop, receiver)
-	loop.handlers.Wait()
-	loop.end(nil)
+	loop.drain()
 	return loop.err()
 }
 

@@ -13,6 +13,9 @@ import (
 // errGoexit: a handler, or a function of Config, has called runtime.Goexit.
 var errGoexit = errors.New("the handler has called runtime.Goexit")
 
+// errNotBegun: the loop was told to end before the handler was called.
+var errNotBegun = errors.New("not handled, since the end came first")
+
 // A held message is lent to the loop, which extends its lease until settle.
 type held struct {
 	Delivery
@@ -51,7 +54,7 @@ func (l *loop) settle(h *held, err error) {
 		l.ack(h.lease, h.Delivery)
 	case h.lost != nil:
 		// Giving it back would take it from the other holder.
-	case endedBy(l.ctx, err):
+	case err == errNotBegun, endedBy(l.ctx, err):
 		l.giveBack(h.lease, 0)
 	default:
 		delay := time.Duration(0)

@@ -20,6 +20,8 @@ const lastTry = time.Second
 type loop struct {
 	handler  Handler
 	cfg      Config
+	taking   context.Context // ends when no more messages are to be taken
+	stop     context.CancelCauseFunc
 	ctx      context.Context // of the handlers
 	end      context.CancelCauseFunc
 	slots    chan struct{} // has one for each message that is handled
@@ -32,8 +34,22 @@ type loop struct {
 
 func newLoop(ctx context.Context, h Handler, c Config) *loop {
 	l := &loop{handler: h, cfg: c, slots: make(chan struct{}, c.Concurrency)}
-	l.ctx, l.end = context.WithCancelCause(ctx)
+	l.taking, l.stop = context.WithCancelCause(ctx)
+	working := l.taking
+	if c.Drain != 0 {
+		working = context.WithoutCancel(ctx)
+	}
+	l.ctx, l.end = context.WithCancelCause(working)
 	return l
+}
+
+// drain waits for the handlers, and ends their contexts when their time is over.
+func (l *loop) drain() {
+	if l.cfg.Drain > 0 {
+		timer := time.AfterFunc(l.cfg.Drain, func() { l.end(context.Cause(l.taking)) })
+		defer timer.Stop()
+	}
+	l.handlers.Wait()
 }
 
 // selectLeases returns what lends the messages that s selects, as soon as the
@@ -71,11 +87,17 @@ func selectLeases(ctx context.Context, q mq.Leaser, s mq.Selector, logger *slog.
 // fail ends the loop with the error of the queue.
 func (l *loop) fail(err error) {
 	l.mu.Lock()
-	if l.failure == nil && l.ctx.Err() == nil {
+	if l.failure == nil && l.taking.Err() == nil {
 		l.failure = err
 	}
 	l.mu.Unlock()
-	l.end(err)
+	l.halt(err)
+}
+
+// halt ends the loop and the contexts of the handlers at once.
+func (l *loop) halt(cause error) {
+	l.stop(cause)
+	l.end(cause)
 }
 
 func (l *loop) err() error {
@@ -93,7 +115,7 @@ func (l *loop) take(r mq.LeaseReceiver) {
 		if n == 0 {
 			return
 		}
-		leases, err := r.LeaseBatch(l.ctx, n)
+		leases, err := r.LeaseBatch(l.taking, n)
 		l.release(n - len(leases))
 		for _, lease := range leases {
 			l.handlers.Go(func() {
@@ -101,16 +123,16 @@ func (l *loop) take(r mq.LeaseReceiver) {
 				l.handle(lease)
 			})
 		}
-		reach.note(l.ctx, err)
+		reach.note(l.taking, err)
 		switch {
 		case err == nil:
 			failures = 0
-		case l.ctx.Err() != nil:
+		case l.taking.Err() != nil:
 			return
 		case !passes(err):
 			l.fail(err)
 			return
-		case !pause(l.ctx, failures):
+		case !pause(l.taking, failures):
 			return
 		default:
 			failures++
@@ -122,7 +144,7 @@ func (l *loop) take(r mq.LeaseReceiver) {
 func (l *loop) reserve() (n int) {
 	select {
 	case l.slots <- struct{}{}:
-	case <-l.ctx.Done():
+	case <-l.taking.Done():
 		return 0
 	}
 	for n = 1; ; n++ {
@@ -142,7 +164,7 @@ func (l *loop) release(n int) {
 
 // handle has one message handled, and settles its lease.
 func (l *loop) handle(lease mq.Lease) {
-	if l.ctx.Err() != nil { // it was lent while the loop ended
+	if l.taking.Err() != nil { // it was lent while the loop ended
 		l.giveBack(lease, 0)
 		return
 	}
@@ -270,7 +292,7 @@ func (l *loop) ack(lease mq.Lease, d Delivery) {
 		l.mu.Lock()
 		l.unacked = append(l.unacked, err)
 		l.mu.Unlock()
-		l.end(err)
+		l.halt(err)
 		return
 	}
 }

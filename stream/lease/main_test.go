@@ -8,7 +8,7 @@ import (
 	"ipcmq/mq"
 )
 
-func TestMain(m *testing.M) { testutil.Main(m, nil) }
+func TestMain(m *testing.M) { testutil.Main(m, map[string]func(){"worker": worker}) }
 
 // send sends the numbers from up to before to, as type t.
 func send(tb testing.TB, q mq.Sender, t int64, from, to int) {
