@@ -6,4 +6,5 @@ type Shmid struct {
 	Mode                 uint32
 	Size                 int64 // in bytes, as it was asked for
 	Creator              int   // its pid; 0 if it is of another pid namespace
+	Attached             int   // how many times it is, by all processes
 }

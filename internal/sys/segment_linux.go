@@ -27,7 +27,7 @@ func ShmStat(id int) (Shmid, Errno) {
 	var d unix.SysvShmDesc
 	_, err := unix.SysvShmCtl(id, unix.IPC_STAT, &d)
 	return Shmid{UID: d.Perm.Uid, GID: d.Perm.Gid, CUID: d.Perm.Cuid, CGID: d.Perm.Cgid,
-		Mode: uint32(d.Perm.Mode) & 0o777, Size: int64(d.Segsz), Creator: int(d.Cpid)}, errnoOf(err)
+		Mode: uint32(d.Perm.Mode) & 0o777, Size: int64(d.Segsz), Creator: int(d.Cpid), Attached: int(d.Nattch)}, errnoOf(err)
 }
 
 // ShmSet wraps shmctl(2), IPC_SET, which reads UID, GID and Mode.
