@@ -32,7 +32,7 @@
 //
 // A process that is stopped may go on whenever it likes, so nobody else takes a
 // slot that its owner may still write to. After claimed, an owner writes nothing
-// but the word and the time; the word of a slot that was taken from it has
+// but the word and the times; the word of a slot that was taken from it has
 // another owner or generation, and the compare-and-swap fails.
 //
 // # Time and death

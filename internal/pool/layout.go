@@ -36,7 +36,7 @@ const (
 	owners    = 512 // processes at once
 	ownerSize = 4   // words: who, start, time namespace, none
 
-	metaSize = 4 // words: sequence, base, hint, none
+	metaSize = 4 // words: sequence, base, hint, when the lease began
 
 	// waits are slots without room: a process that waits has one, since a
 	// message without payload is taken by the call that waits.
@@ -81,5 +81,5 @@ func layoutOf(slots, room int) (layout, bool) {
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
-// isPool reports whether a segment of some size may be a pool.
-func isPool(size int64) bool { return size > headSize && size%page == tail }
+// MayBe reports whether a segment of some size may be a pool.
+func MayBe(size int64) bool { return size > headSize && size%page == tail }

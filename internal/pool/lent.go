@@ -25,6 +25,8 @@ type Lent struct {
 // copy of the message; nil if it was lost meanwhile.
 func (p *Pool) hold(i int, w word, lasts time.Duration) *Lent {
 	l := &Lent{p: p, i: i, w: w}
+	m := p.metaOf(i)
+	before := m[3].Load()
 	for range 1000 {
 		due := p.due[i].Load()
 		l.due = now() + uint64(lasts)
@@ -35,8 +37,8 @@ func (p *Pool) hold(i int, w word, lasts time.Duration) *Lent {
 			break
 		}
 	}
+	m[3].CompareAndSwap(before, l.due-uint64(lasts)) // for those who look; not over that of the next holder
 	Step("held")
-	m := p.metaOf(i)
 	b := p.bytes(i)
 	n := min(w.length(), len(b)-8)
 	l.Type, l.Sequence, l.Attempt, l.Unsure = p.typeOf(i, w), m[0].Load(), w.since(int(m[1].Load())), w&unsure != 0

@@ -32,6 +32,14 @@ type Queue struct {
 // what is in it.
 func (q *Queue) trusts(uid uint32) bool { return uid == q.UID || uid == q.CUID || uid == 0 }
 
+// Distrust returns an error if a segment cannot be the pool because of who made it.
+func (q *Queue) Distrust(id int, maker uint32) *mq.Error {
+	if q.trusts(maker) {
+		return nil
+	}
+	return refuse(fs.ErrPermission, nil, "segment %d, which has the key of the queue, was made by user %d, and not by the owner or creator of the queue or root: it could read and forge messages", id, maker)
+}
+
 // poolMode gives those who may read the queue the pool, to read and write.
 func (q *Queue) poolMode() (mode uint32) {
 	for _, class := range []uint32{0o100, 0o010, 0o001} {
@@ -184,11 +192,11 @@ func identify(q Queue, id int) (state, *mq.Error) {
 	default:
 		return 0, refuse(fs.ErrPermission, errno, "a segment, id %d, has the key of the queue, and this user may not read it", id)
 	}
-	if !isPool(st.Size) {
+	if !MayBe(st.Size) {
 		return 0, refuse(errors.ErrUnsupported, nil, "the key has a shared memory segment of another program, id %d, so there can be no pool: give one of them another key", id)
 	}
-	if !q.trusts(st.CUID) {
-		return 0, refuse(fs.ErrPermission, nil, "segment %d, which has the key of the queue, was made by user %d, and not by the owner or creator of the queue or root: it could read and forge messages", id, st.CUID)
+	if err := q.Distrust(id, st.CUID); err != nil {
+		return 0, err
 	}
 	s, errno := sys.ShmAttach(id, true)
 	switch errno {
@@ -273,18 +281,11 @@ func attach(q Queue, id int) (*Pool, *mq.Error) {
 		return nil, refuse(fs.ErrPermission, errno, "the pool, segment %d, cannot be attached for writing", id)
 	}
 	p := &Pool{id: id, queue: q.ID, segment: s, joins: map[any]*join{}, resting: true}
-	p.head = s.Words(0, headSize/8)
-	slots, room := p.head[headSlots].Load(), p.head[headRoom].Load()
-	var ok bool
-	if p.layout, ok = layoutOf(int(min(slots, MaxSlots+1)), int(min(room, MaxRoom+1))); !ok || p.size != s.Size() {
+	if !p.lay() {
 		s.Detach()
 		return nil, p.damaged()
 	}
 	p.self, _ = procfs.Self(procfs.Root)
-	p.table = s.Words(p.owners, owners*ownerSize)
-	p.words = s.Words(p.layout.words, p.slots+waits)
-	p.due = s.Words(p.layout.due, p.slots+waits)
-	p.meta = s.Words(p.layout.meta, (p.slots+waits)*metaSize)
 	p.events, p.returns = s.Word32(headEvents), s.Word32(headReturns)
 	p.idle, p.full = s.Word32(headIdle), s.Word32(headFull)
 	p.pattern = make([]byte, roundUp(max(p.room, 8), 8))
@@ -328,7 +329,7 @@ func Remove(q Queue) {
 		return
 	}
 	st, errno := sys.ShmStat(id)
-	if errno != 0 || !isPool(st.Size) || !q.trusts(st.CUID) {
+	if errno != 0 || !MayBe(st.Size) || !q.trusts(st.CUID) {
 		return
 	}
 	s, errno := sys.ShmAttach(id, false)

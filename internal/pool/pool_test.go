@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { testutil.Main(m, nil) }
 
-func open(t *testing.T, slots, room int) *pool.Pool {
+func open(t testing.TB, slots, room int) *pool.Pool {
 	t.Helper()
 	uid := uint32(os.Geteuid())
 	q := pool.Queue{ID: 7, Key: uint32(os.Getpid())<<8 | 0xa5, UID: uid, CUID: uid, Mode: 0o600, Exists: func() bool { return true }}

@@ -8,7 +8,10 @@ import (
 	"ipcmq/internal/sys"
 )
 
-type ownerWords = [3]atomic.Uint64
+type (
+	ownerWords = [3]atomic.Uint64
+	metaWords  = [metaSize]atomic.Uint64
+)
 
 // Step is called wherever a process may be killed or stopped; for tests.
 var Step = func(string) {}
@@ -61,6 +64,7 @@ func (p *Pool) claim(i int) (Slot, bool) {
 	m[0].Store(p.head[headSequence].Add(1))
 	m[1].Store(uint64(was.generation()))
 	m[2].Store(0)
+	m[3].Store(0)
 	b := p.bytes(i)
 	copy(b[8:], p.pattern[:min(was.length(), len(b)-8)])
 	if i < p.slots && !p.touched[i].Swap(true) {
@@ -97,9 +101,10 @@ func (p *Pool) raise(i int) {
 	}
 }
 
-// metaOf returns the sequence, the base and the hint of a slot.
-func (p *Pool) metaOf(i int) *ownerWords {
-	return (*ownerWords)(p.meta[i*metaSize : i*metaSize+3])
+// metaOf returns the sequence, the base and the hint of a slot, and when its lease
+// began; 0 is not known.
+func (p *Pool) metaOf(i int) *metaWords {
+	return (*metaWords)(p.meta[i*metaSize : (i+1)*metaSize])
 }
 
 // bytes returns the memory of a slot: 8 for the type, and its room.

@@ -49,7 +49,8 @@ func (l *leases) close() {
 // lent. The first who leases makes the pool; that must be the owner or the
 // creator of the queue, or root. The pool is a System V shared memory segment
 // under the key of the queue; [Queue.Remove] removes it too. A queue that was
-// removed otherwise leaves it behind for the next queue with the key.
+// removed otherwise leaves it behind for the next queue with the key, or for
+// [RemoveOrphanedPools]. [Queue.Pool] and [Pools] tell who has what.
 //
 // If a message was being taken in the very microsecond in which its taker was
 // killed, and another receiver interfered, its length may not be certain. Such a
