@@ -17,7 +17,8 @@ type Leaser interface {
 	SelectLeases(s Selector) (LeaseReceiver, error)
 }
 
-// A LeaseReceiver takes messages on lease.
+// A LeaseReceiver takes messages on lease. Those of System V queues also have a
+// method TryLease() (Lease, error), which never waits.
 type LeaseReceiver interface {
 	// Lease takes the next message on lease, waiting for one until ctx ends or
 	// the queue is closed or removed. If it returns an error, nothing is lent.
