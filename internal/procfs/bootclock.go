@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"ipcmq/internal/sys"
 )
 
 // A BootClock tells the time since the boot of this system, the same in every
@@ -71,20 +69,15 @@ func bootOffset(b []byte) (time.Duration, error) {
 	return 0, fmt.Errorf("timens_offsets: %q has no offset of boottime", b)
 }
 
-// Now returns the time since the boot.
-func (c BootClock) Now() (time.Duration, error) {
-	t, errno := sys.BootTime()
-	if errno != 0 {
-		return 0, errno
-	}
-	return t - c.offset, nil
-}
-
 // BootTime reads the clock of this process.
 func BootTime() (id [16]byte, now time.Duration, err error) {
 	c, err := ownBootClock()
-	if err == nil {
-		now, err = c.Now()
+	if err != nil {
+		return c.ID, 0, err
 	}
-	return c.ID, now, err
+	t, errno := sinceBoot.now()
+	if errno != 0 {
+		return c.ID, 0, errno
+	}
+	return c.ID, t - c.offset, nil
 }

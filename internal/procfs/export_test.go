@@ -3,6 +3,8 @@ package procfs
 import (
 	"io/fs"
 	"time"
+
+	"ipcmq/internal/sys"
 )
 
 func SelfAs(proc fs.FS, pid int) (Process, error) { return self(proc, pid) }
@@ -25,3 +27,12 @@ var StartTimeIf = startTime
 func (c BootClock) Offset() time.Duration { return c.offset }
 
 var BootOffset = bootOffset
+
+type BootReader = bootReader
+
+func (b *BootReader) At(passed, wall time.Duration, read func() (time.Duration, sys.Errno)) (time.Duration, sys.Errno) {
+	return b.at(passed, wall, read)
+}
+
+// Kept reports whether there is a reading.
+func (b *BootReader) Kept() bool { return b.last.Load() != nil }
