@@ -56,9 +56,14 @@ func TryMsgrcv(id int, buf []byte, n int, typ int64, flags int) (int, Errno) {
 }
 
 func msgctl(id, cmd uintptr, buf unsafe.Pointer) (uintptr, Errno) {
+	raw := cmd == ipcStat // which takes no lock that others sleep with
 	switch runtime.GOARCH {
 	case "arm", "mips64", "mips64le":
 		cmd |= 0x100 // IPC_64 of <linux/ipc.h>: these still have the call of old
+	}
+	if raw {
+		r, _, errno := syscall.RawSyscall(unix.SYS_MSGCTL, id, cmd, uintptr(buf))
+		return r, errno
 	}
 	r, _, errno := syscall.Syscall(unix.SYS_MSGCTL, id, cmd, uintptr(buf))
 	return r, errno

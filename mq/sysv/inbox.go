@@ -137,7 +137,7 @@ func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	case !isInbox(ds):
 		return refuse(mq.ErrNotInbox, "the queue with this id was not made for replies")
 	}
-	in := newQueue(int(id), fmt.Sprintf("inbox (id %d)", id), false, Config{Access: mq.WriteOnly})
+	in := newQueue(int(id), "inbox (id "+digits+")", false, Config{Access: mq.WriteOnly})
 	in.reserved = recordSize
 	return &outlet{in}, nil
 }

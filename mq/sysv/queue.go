@@ -183,9 +183,11 @@ func newQueue(id int, name string, created bool, c Config) *Queue {
 	q := &Queue{id: id, handle: handle.Handle{Name: name, Access: c.Access}, created: created, truncate: c.Truncate, inboxMode: c.InboxMode,
 		leases: leases{lasts: c.Lease, most: c.MaxLeases}}
 	q.receiver = receiver{q: q}
-	q.size.Store(initialSize())
 	q.errFull = q.handle.Fail("send", mq.ErrFull, sys.EAGAIN, "")
-	q.errEmpty = q.handle.Fail("receive", mq.ErrEmpty, sys.ENOMSG, "")
+	if c.Access.CanReceive() {
+		q.size.Store(initialSize())
+		q.errEmpty = q.handle.Fail("receive", mq.ErrEmpty, sys.ENOMSG, "")
+	}
 	return q
 }
 
