@@ -167,11 +167,12 @@ func (c *Client) Request(ctx context.Context, t int64, data []byte) ([]byte, err
 }
 
 // withTimeout returns the context of a request: ctx, with a deadline if it has none.
-func (c *Client) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+func (c *Client) withTimeout(ctx context.Context) (context.Context, func()) {
 	if _, ok := ctx.Deadline(); ok || c.timeout == 0 {
 		return ctx, func() {}
 	}
-	return context.WithTimeoutCause(ctx, c.timeout, timeoutError(c.timeout))
+	d := withDeadline(ctx, time.Now().Add(c.timeout), timeoutError(c.timeout))
+	return d, d.close
 }
 
 // A request is one that was sent.

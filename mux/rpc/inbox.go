@@ -194,6 +194,13 @@ func (in *inbox) abandon(call *call, from *service) {
 
 // await waits for the reply to a call.
 func (in *inbox) await(ctx context.Context, call *call) (reply, error) {
+	select { // a leader needs no ctx.Done, which takes a timer
+	case <-in.lead:
+		r, err := in.receive(ctx, call)
+		in.lead <- struct{}{}
+		return r, err
+	default:
+	}
 	select {
 	case r := <-call.reply:
 		return r, nil

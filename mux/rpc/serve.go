@@ -5,20 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"ipcmq/mq"
 )
 
-// serve answers one request, and notes whether another worker has taken this one's
-// place, also if the handler ends the goroutine.
-func (s *server) serve(m mq.Message, replaced *bool) {
+// serve answers one request. If the worker was not replaced meanwhile it is free
+// then, also if the handler ends the goroutine.
+func (s *server) serve(m mq.Message, over *overrun) {
 	s.busy.Add(1)
-	end := func() bool { return false }
 	defer func() {
 		s.busy.Add(-1)
-		if *replaced = end(); !*replaced {
+		if !over.end() {
 			s.free <- struct{}{}
 		}
 	}()
@@ -37,18 +35,19 @@ func (s *server) serve(m mq.Message, replaced *bool) {
 		s.report(m, fmt.Errorf("%w: %w", ErrNotRequest, err))
 		return
 	}
-	ctx, cancel := s.work, context.CancelFunc(func() {})
+	ctx := s.work
 	limit := limitOf(ctx, h, s.clock)
 	if h.deadline = limit.at; !h.deadline.IsZero() {
-		ctx, cancel = context.WithDeadline(ctx, h.deadline)
+		d := withDeadline(ctx, h.deadline, nil)
+		defer d.close()
+		ctx = d
 	}
-	defer cancel()
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		s.expired(m, h, limit)
 		return
 	}
 	if !h.deadline.IsZero() {
-		end = s.replaceAt(h.deadline.Add(lastWait), m)
+		over.begin(h.deadline.Add(lastWait), m)
 	}
 	// A handler that ends its goroutine comes back here only.
 	a := answer{header{kind: kindError, code: CodeNoAnswer}, []byte(ErrNoAnswer.Error()), ErrNoAnswer}
@@ -77,31 +76,6 @@ func (s *server) refuse(m mq.Message, err error) {
 		return
 	}
 	s.lost(m, err)
-}
-
-// replaceAt starts another worker at that time, unless the function that it
-// returns, which reports that, is called before. So a handler that never returns
-// costs nobody a worker.
-func (s *server) replaceAt(at time.Time, m mq.Message) (replaced func() bool) {
-	var over atomic.Bool
-	timer := time.AfterFunc(time.Until(at), func() {
-		if s.overruns.Add(1) > maxOverruns || !over.CompareAndSwap(false, true) {
-			s.overruns.Add(-1)
-			return
-		}
-		s.cfg.Stats.Overrun.Add(1)
-		go s.worker()
-		s.free <- struct{}{}
-		s.report(m, fmt.Errorf("%w: another takes its place", ErrOverrun))
-	})
-	return func() bool {
-		timer.Stop()
-		if over.CompareAndSwap(false, true) {
-			return false
-		}
-		s.overruns.Add(-1)
-		return true
-	}
 }
 
 // expired counts and reports a request that came too late, and tells its client,

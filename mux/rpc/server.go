@@ -195,6 +195,7 @@ type server struct {
 	requests mq.Receiver       // polling
 	messages <-chan mq.Message // or these
 	near     bool              // not on another host
+	alone    bool              // no request came at once after the last one
 
 	taking  context.Context // ends when no more requests are to be taken
 	stop    context.CancelCauseFunc
@@ -318,8 +319,9 @@ func (s *server) take() {
 	}
 }
 
-// receive takes a request. Before it waits it lets the workers run, on this
-// thread: waking another takes longer.
+// receive takes a request. If there is none it lets the workers run, on this
+// thread: waking another takes longer. Where the last request was not followed by
+// another at once, the one who asks is probably alone and waits for that worker.
 func (s *server) receive() (mq.Message, error) {
 	if s.taking.Err() != nil {
 		return mq.Message{}, s.taking.Err()
@@ -336,8 +338,11 @@ func (s *server) receive() (mq.Message, error) {
 		}
 	}
 	if s.near {
+		if s.alone {
+			runtime.Gosched()
+		}
 		m, err := s.requests.TryReceive()
-		if !errors.Is(err, mq.ErrEmpty) {
+		if s.alone = errors.Is(err, mq.ErrEmpty); !s.alone {
 			return m, err
 		}
 		runtime.Gosched()
@@ -348,21 +353,21 @@ func (s *server) receive() (mq.Message, error) {
 // worker handles one request after the other. If a handler ends its goroutine, or
 // has not returned long after the deadline, another worker takes its place.
 func (s *server) worker() {
-	over, replaced := false, false
+	over, ended := overrun{server: s}, false
 	defer func() {
 		switch {
-		case replaced:
-		case over:
+		case over.replaced:
+		case ended:
 			s.workers.Done()
 		default:
 			go s.worker()
 		}
 	}()
 	for m := range s.jobs {
-		s.serve(m, &replaced)
-		if replaced {
+		s.serve(m, &over)
+		if over.replaced { // which nobody changes after the end of serve
 			return
 		}
 	}
-	over = true
+	ended = true
 }
