@@ -1,0 +1,252 @@
+package store
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"ipcmq/internal/sleep"
+	"ipcmq/internal/sys"
+	"ipcmq/mq"
+)
+
+// A Store is one that this process has made, to send from.
+type Store struct {
+	view
+	data int // where payloads begin
+
+	calls sleep.Calls // those that wait for room
+
+	mu     sync.Mutex
+	space  space
+	blocks [ownEntries]*Block
+	last   int // entry that was used last
+	closed bool
+	left   bool
+	inUse  int // blocks whose ticket is on its way
+}
+
+// A Block is a payload in a store.
+type Block struct {
+	s      *Store
+	entry  int
+	number uint64
+	at     int // in the space
+	done   bool
+}
+
+// Make makes a store for payloads of some bytes together, to be read by some. The
+// error has neither Op nor Queue.
+func Make(readers Readers, size int) (*Store, *mq.Error) {
+	Collect() // what others have left takes room
+	data := dataAt(ownEntries)
+	size = roundUp(size, page)
+	v, err := create(readers, ownEntries, data+size+tail)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{view: v, data: data, space: space{size: size}}, nil
+}
+
+// create makes the segment, of a size that a store has.
+func create(readers Readers, entries, size int) (view, *mq.Error) {
+	id, errno := sys.Shmget(0, size, sys.IPC_CREAT|sys.IPC_EXCL|0o600)
+	if errno != 0 {
+		return view{}, creationError(size, errno)
+	}
+	Step("made")
+	s, errno := sys.ShmAttach(id, false)
+	if errno != 0 {
+		sys.ShmRemove(id)
+		return view{}, creationError(size, errno)
+	}
+	// The maker stays one of those who may use it: it is the creator.
+	if errno := sys.ShmSet(id, sys.Shmid{UID: readers.UID, GID: readers.GID, Mode: readers.Mode}); errno != 0 && !readers.onlySelf() {
+		s.Detach()
+		sys.ShmRemove(id)
+		return view{}, creationError(size, errno)
+	}
+	v := view{id: id, segment: s, head: s.Words(0, headSize/8), count: entries}
+	v.entries = s.Words(headSize, entries*entrySize)
+	v.enter()
+	v.head[headVersion].Store(version)
+	v.head[headEntries].Store(uint64(entries))
+	Step("entered")
+	v.head[headMagic].Store(magic)
+	Step("ready")
+	return v, nil
+}
+
+// recheck is how often those that wait for room look themselves, since whoever
+// should tell them may be killed just before.
+const recheck = time.Second
+
+// Put copies a payload into the store, whose ticket is going to be sent to a queue.
+// If there is no room it answers EAGAIN, or waits. Waiting ends with EINTR when ctx
+// has ended or Stop was called, with EIDRM when the queue is gone, and with
+// [sleep.NoThread].
+func (s *Store) Put(ctx context.Context, data []byte, queue int, wait bool) (*Block, sys.Errno) {
+	b, errno := s.take(len(data))
+	if errno == sys.EAGAIN && wait {
+		errno = s.calls.Sleep(ctx, sleep.Line{Send: true}, len(data), func(*sys.Deadline) (errno sys.Errno) {
+			b, errno = s.await(len(data), queue)
+			return errno
+		})
+	}
+	if errno != 0 {
+		return nil, errno
+	}
+	Step("taken")
+	at := s.data + b.at
+	copy(s.segment.Bytes(at, len(data)), data)
+	Step("copied in")
+	e := s.view.entry(b.entry)
+	e[entryQueue].Store(uint64(queue))
+	e[entryOffset].Store(uint64(at))
+	e[entryLength].Store(uint64(len(data)))
+	e[entryMissing].Store(0)
+	e[entryWord].Store(uint64(wordOf(b.number, sending)))
+	Step("stored")
+	return b, 0
+}
+
+// take takes room for n bytes. It answers EAGAIN if there is none.
+func (s *Store) take(n int) (*Block, sys.Errno) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, sys.EINTR
+	}
+	s.sweep()
+	entry, ok := s.freeEntry()
+	if !ok {
+		return nil, sys.EAGAIN
+	}
+	at, ok := s.space.take(n)
+	if !ok {
+		return nil, sys.EAGAIN
+	}
+	b := &Block{s: s, entry: entry, number: rand.Uint64() >> stateBits, at: at}
+	s.blocks[entry], s.last = b, entry
+	s.inUse++
+	return b, 0
+}
+
+// freeEntry returns an entry that has no block.
+func (s *Store) freeEntry() (int, bool) {
+	for i := range ownEntries {
+		if i = (s.last + i) % ownEntries; s.blocks[i] == nil {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// sweep gives back what receivers have freed.
+func (s *Store) sweep() {
+	for i, b := range s.blocks {
+		if b != nil && b.done && !s.has(b) {
+			s.blocks[i] = nil
+			s.space.give(b.at)
+		}
+	}
+}
+
+// has reports whether the payload is still there.
+func (s *Store) has(b *Block) bool {
+	w := word(s.view.entry(b.entry)[entryWord].Load())
+	return w.used() && w.number() == b.number
+}
+
+// await is take that blocks the thread until there is room, or a signal comes.
+func (s *Store) await(n, queue int) (*Block, sys.Errno) {
+	for {
+		seen := s.freed().Load()
+		s.waits().Store(1)
+		b, errno := s.take(n)
+		if errno != sys.EAGAIN {
+			return b, errno
+		}
+		if gone(queue) {
+			return nil, sys.EIDRM
+		}
+		switch sys.FutexWait(s.freed(), seen, recheck) {
+		case sys.EINTR:
+			return nil, sys.EINTR
+		case sys.ETIMEDOUT:
+			newLook().collect(&s.view, false)
+		}
+	}
+}
+
+// Ticket returns what is to be sent to the queue.
+func (b *Block) Ticket() Ticket {
+	return Ticket{segment: b.s.id, entry: b.entry, number: b.number,
+		length: b.s.view.entry(b.entry)[entryLength].Load()}
+}
+
+// Sent says that the ticket was sent. Whoever has it frees the block.
+func (b *Block) Sent() {
+	Step("sent")
+	b.s.view.entry(b.entry)[entryWord].CompareAndSwap(uint64(wordOf(b.number, sending)), uint64(wordOf(b.number, sent)))
+	Step("noted")
+	b.finish()
+}
+
+// Drop frees the block: the ticket was not sent.
+func (b *Block) Drop() {
+	b.s.view.release(b.entry, b.number)
+	b.finish()
+}
+
+func (b *Block) finish() {
+	s := b.s
+	s.mu.Lock()
+	b.done = true
+	s.inUse--
+	end := s.left && s.inUse == 0
+	s.mu.Unlock()
+	if end {
+		s.end()
+	}
+}
+
+// Stop ends those that wait for room; later ones end at once.
+func (s *Store) Stop() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.calls.Close()
+}
+
+// Leave gives up the store, after Stop, once every ticket that is on its way was
+// sent or not. What is in it stays for those who receive the tickets, and the last of
+// them removes it.
+func (s *Store) Leave() {
+	s.mu.Lock()
+	end := s.inUse == 0 && !s.left
+	s.left = true
+	s.mu.Unlock()
+	if end {
+		s.end()
+	}
+}
+
+func (s *Store) end() {
+	s.head[headLeft].Store(1)
+	Step("left")
+	if !s.empty() {
+		newLook().collect(&s.view, true)
+	}
+	if s.empty() {
+		s.remove()
+	}
+	s.segment.Detach()
+}
+
+// Look has those that wait for room look around.
+func (s *Store) Look() {
+	s.freed().Add(1)
+	sys.FutexWakeAll(s.freed())
+}
