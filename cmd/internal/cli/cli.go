@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,6 +18,12 @@ import (
 // itself.
 const grace = 10 * time.Second
 
+// longer is how much more time than grace the command may take.
+var longer atomic.Int64
+
+// graceAtEnd lets the command take a time for what it has at hand.
+func graceAtEnd(d time.Duration) { longer.Store(int64(max(0, d-grace/2))) }
+
 // Main runs the command with args, which exclude its name, and returns the exit
 // status. SIGINT, SIGTERM and SIGHUP cancel it.
 func Main(args []string) int {
@@ -26,7 +33,7 @@ func Main(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), ending()...)
 	defer stop()
 	context.AfterFunc(ctx, func() {
-		time.AfterFunc(grace, func() { os.Exit(statusFailed) }) // it hangs in something that cannot be canceled
+		time.AfterFunc(grace+time.Duration(longer.Load()), func() { os.Exit(statusFailed) }) // it hangs in something that cannot be canceled
 	})
 
 	root := newRoot()
@@ -127,7 +134,8 @@ message, or no room).`,
 		root.AddCommand(commands...)
 	}
 	add("queues", lsCommand(), statCommand(), createCommand(), setCommand(), rmCommand())
-	add("messages", sendCommand(), recvCommand(), peekCommand(), requestCommand(), serveCommand(), drainCommand(), loadCommand())
+	add("messages", sendCommand(), recvCommand(), peekCommand(), requestCommand(), serveCommand(),
+		workCommand(), requeueCommand(), drainCommand(), loadCommand())
 	add("system", topCommand(), exportCommand(), limitsCommand(), doctorCommand(), benchCommand())
 	root.AddCommand(manCommand(), versionCommand(), benchPeerCommand())
 	return root

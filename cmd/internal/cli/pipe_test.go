@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -301,6 +302,8 @@ func TestCommandsOfServeOutliveAnInterruptOfItsGroup(t *testing.T) {
 	begun := filepath.Join(t.TempDir(), "begun")
 	server := command(t, "serve", address(q), "7", "--", "sh", "-c", `touch "$0"; sleep 0.5; echo done`, begun)
 	server.SysProcAttr = sys.OwnGroup()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -85,6 +85,9 @@ func runScripts(t *testing.T, what string) {
 			"asleep":  asleep,
 			"empty":   empty,
 			"moves":   moves,
+			"settled": settled,
+			"begun":   begun,
+			"ended":   ended,
 			"holds":   holds,
 			"limit":   limit,
 			"opens":   opens,
@@ -186,6 +189,17 @@ func empty(ts *testscript.TestScript, neg bool, args []string) {
 	awaitStat(ts, args[0], func(s sysv.Stat) bool { return s.Messages == 0 })
 }
 
+// settled KEY waits until the queue is empty, and nothing of it is lent or given back.
+func settled(ts *testscript.TestScript, neg bool, args []string) {
+	awaitStat(ts, args[0], func(s sysv.Stat) bool {
+		q, err := sysv.OpenID(s.ID, nil)
+		ts.Check(err)
+		defer q.Close()
+		p, err := q.Pool()
+		return err == nil && s.Messages == 0 && p.Held+p.Returned == 0
+	})
+}
+
 func moves(ts *testscript.TestScript, neg bool, args []string) {
 	awaitStat(ts, args[0], func(s sysv.Stat) bool { return !s.LastSend.IsZero() })
 }
@@ -256,6 +270,34 @@ func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: signal TERM|INT|KILL|HUP") // signal 0 would be sent, and do nothing
 	}
 	ts.Check(lastBackground(ts).Process.Signal(s))
+}
+
+// begun FILE waits until the process has begun whose id it has written to the file,
+// and ended FILE until it has ended.
+func begun(ts *testscript.TestScript, neg bool, args []string) {
+	eventually(ts, func() error { return processIn(ts, args[0]) })
+}
+
+func ended(ts *testscript.TestScript, neg bool, args []string) {
+	eventually(ts, func() error {
+		if processIn(ts, args[0]) == nil {
+			return errors.New("it has not ended")
+		}
+		return nil
+	})
+}
+
+// processIn returns an error unless the process runs whose id is in a file.
+func processIn(ts *testscript.TestScript, file string) error {
+	pid, err := os.ReadFile(ts.MkAbs(file))
+	if err != nil || !strings.HasSuffix(string(pid), "\n") {
+		return fmt.Errorf("no process is in %s", file)
+	}
+	stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/stat")
+	if err == nil && strings.Contains(string(stat), ") Z ") {
+		err = errors.New("it has ended")
+	}
+	return err
 }
 
 // unread N COMMAND ARG... runs a command, reads N lines of its standard output

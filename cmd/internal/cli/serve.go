@@ -3,16 +3,9 @@ package cli
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"os"
-	"os/exec"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"ipcmq/internal/sys"
 	"ipcmq/mq"
 	"ipcmq/mux/rpc"
 )
@@ -30,8 +23,8 @@ status and its last line of standard error.
 
 COMMAND has a process group of its own. It is killed, with the children that it has
 left there, when the deadline of its request passes, and a ^C at the terminal does
-not reach it. SIGINT, SIGTERM and SIGHUP end serve: it takes no more requests, and
-gives those it has 5 seconds.`,
+not reach it; if serve itself is killed, COMMAND is too. SIGINT, SIGTERM and SIGHUP
+end serve: it takes no more requests, and gives those it has 5 seconds.`,
 		Example: `  ipcmq serve 42 7 -- tr a-z A-Z
   ipcmq serve /rpc 0 --create --concurrency 1 -- jq .name`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -52,9 +45,9 @@ gives those it has 5 seconds.`,
 		if err != nil {
 			return err
 		}
-		command, err := exec.LookPath(args[2])
+		p, err := findProgram(args[2:])
 		if err != nil {
-			return usageError{err}
+			return err
 		}
 		q, err := openArg(args[0], mq.ReadOnly, create)
 		if err != nil {
@@ -64,45 +57,21 @@ gives those it has 5 seconds.`,
 		if err := checkType(q, t); err != nil {
 			return err
 		}
-		return rpc.Handle(c.Context(), q, t, answerer(command, args[3:]),
+		return rpc.Handle(c.Context(), q, t, answerer(p),
 			&rpc.Config{Concurrency: concurrency, Drain: grace / 2, OnError: tellError})
 	}
 	return c
 }
 
-// answerer returns a handler that runs a command.
-func answerer(command string, args []string) rpc.Handler {
+// answerer returns a handler that runs a program.
+func answerer(p program) rpc.Handler {
 	return func(ctx context.Context, request []byte) ([]byte, error) {
-		cmd := exec.CommandContext(ctx, command, args...)
-		cmd.WaitDelay = time.Second // for children of the command that keep its output open
-		cmd.SysProcAttr = sys.OwnGroup()
-		cmd.Cancel = func() error { return sys.KillGroup(cmd.Process.Pid) }
-		var stdout, stderr bytes.Buffer
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(request), &stdout, &stderr
-		err := cmd.Run()
-		if ctx.Err() != nil || errors.Is(err, exec.ErrWaitDelay) {
-			_ = sys.KillGroup(cmd.Process.Pid) // its children; they have most likely ended
+		var reply bytes.Buffer
+		if _, err := p.run(ctx, request, nil, &reply); err != nil {
+			return nil, err
 		}
-		_ = writeData(os.Stderr, stderr.Bytes())
-		var exit *exec.ExitError
-		switch {
-		case errors.As(err, &exit):
-			text := fmt.Sprintf("%s: %v", command, exit)
-			if last := lastLine(stderr.String()); last != "" {
-				text += ": " + last
-			}
-			return nil, errors.New(text)
-		case err != nil:
-			return nil, fmt.Errorf("%s: %w", command, err)
-		}
-		return stdout.Bytes(), nil
+		return reply.Bytes(), nil
 	}
-}
-
-func lastLine(s string) string {
-	s = strings.TrimSpace(s)
-	s = s[strings.LastIndexByte(s, '\n')+1:]
-	return s[:min(len(s), 500)]
 }
 
 func tellError(m mq.Message, reason error) {

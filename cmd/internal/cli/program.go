@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"time"
+
+	"ipcmq/internal/sys"
+)
+
+// A program is what a command runs for each message.
+type program struct {
+	path string
+	args []string
+}
+
+// findProgram finds the program of a command line.
+func findProgram(line []string) (program, error) {
+	path, err := exec.LookPath(line[0])
+	if err != nil {
+		return program{}, usageError{err}
+	}
+	return program{path, line[1:]}, nil
+}
+
+// run runs the program once, in a process group of its own, which is killed when ctx
+// ends, or the children in it if they keep its output open. It reports whether the
+// status was 0, which may be so even if err is not nil. An error of the program has
+// the last line that it wrote to standard error.
+func (p program) run(ctx context.Context, in []byte, env []string, out io.Writer) (done bool, err error) {
+	runtime.LockOSThread() // when the thread that has started it ends, it is killed
+	defer runtime.UnlockOSThread()
+	cmd := exec.CommandContext(ctx, p.path, p.args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.WaitDelay = time.Second
+	cmd.SysProcAttr = sys.OwnGroup()
+	cmd.Cancel = func() error { return sys.KillGroup(cmd.Process.Pid) }
+	stderr := &relay{to: os.Stderr}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), out, stderr
+	err = cmd.Run()
+	stderr.end()
+	if ctx.Err() != nil || errors.Is(err, exec.ErrWaitDelay) {
+		_ = sys.KillGroup(cmd.Process.Pid) // its children; they have most likely ended
+	}
+	var exit *exec.ExitError
+	switch done = cmd.ProcessState != nil && cmd.ProcessState.Success(); {
+	case err == nil:
+		return done, nil
+	case errors.As(err, &exit) && len(stderr.last) > 0:
+		return done, fmt.Errorf("%s: %w: %s", p.path, exit, stderr.last)
+	}
+	return done, fmt.Errorf("%s: %w", p.path, err)
+}
+
+// longestRelayed bounds what is kept of a line until its end comes.
+const longestRelayed = 64 << 10
+
+// A relay passes on what a program writes, by whole lines, so that those of several
+// programs do not mix.
+type relay struct {
+	to   *os.File
+	line []byte // what has no end yet
+	last []byte // the last line that is not blank, or its beginning
+}
+
+func (r *relay) Write(b []byte) (int, error) {
+	for rest := b; len(rest) > 0; {
+		end := bytes.IndexByte(rest, '\n') + 1
+		if end == 0 {
+			end = len(rest)
+		}
+		r.line = append(r.line, rest[:end]...)
+		if rest[end-1] == '\n' || len(r.line) >= longestRelayed {
+			r.end()
+		}
+		rest = rest[end:]
+	}
+	return len(b), nil
+}
+
+// end passes on what has no end.
+func (r *relay) end() {
+	if len(r.line) == 0 {
+		return
+	}
+	if text := bytes.TrimSpace(r.line); len(text) > 0 {
+		r.last = append(r.last[:0], text[:min(len(text), 500)]...)
+	}
+	_ = writeData(r.to, r.line) // there is nobody to tell if that fails
+	r.line = r.line[:0]
+}

@@ -1,0 +1,216 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ipcmq/internal/address"
+	"ipcmq/mq"
+	"ipcmq/mq/sysv"
+	"ipcmq/stream/lease"
+)
+
+func requeueCommand() *cobra.Command {
+	var sel selector
+	var to string
+	var count int
+	var create bool
+	c := &cobra.Command{
+		Use:   "requeue ADDR --to ADDR [flags]",
+		Short: "Send dead letters back to work",
+		Long: `Requeue takes dead letters from a queue to which ipcmq work, or lease.ToQueue of the
+library, has sent them, and sends them to another queue, with types and payloads as
+they were. It ends when all that were there when it began are through.
+
+Each is sent before it is removed, so none is lost if requeue is killed; one may be
+sent twice. What is no dead letter, or too large for the other queue, goes back to
+the end of its queue, and the status is 1 then. SIGINT, SIGTERM and SIGHUP stop it,
+with no message in between.
+
+A dead letter is a line of text, and the payload behind it:
+  ipcmq dead letter {"type":7,"sequence":12,"attempt":5,"time":...,"error":"exit status 3"}
+so that ipcmq peek and ipcmq recv show what has failed, and why.`,
+		Example: `  ipcmq peek 43
+  ipcmq requeue 43 --to 42
+  ipcmq requeue 43 --to 42 --type 7 -n 1 --timeout 5s`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeAddress,
+	}
+	f := c.Flags()
+	f.StringVar(&to, "to", "", "the queue to send to")
+	_ = c.MarkFlagRequired("to")
+	_ = c.RegisterFlagCompletionFunc("to", completeAddresses)
+	f.Var(&sel, "type", "which types to take, a selector, as of ipcmq recv")
+	f.IntVarP(&count, "count", "n", 0, "how many to send (default: all)")
+	p := patienceFlags(c, "for room")
+	f.BoolVar(&create, "create", false, "create the queue to send to, with mode 0600, if there is none")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if f.Changed("count") && count < 1 {
+			return usagef("-n %d: it is 1 or more", count)
+		}
+		from, err := openLending(args[0], mq.ReadOnly, false)
+		if err != nil {
+			return err
+		}
+		defer from.Close()
+		a, err := parseAddress(to)
+		if err == nil && a.Kind == address.Name {
+			err = usagef("--to %v: messages of POSIX queues have no types, which are to stay as they were", a)
+		}
+		if err != nil {
+			return err
+		}
+		target, err := open(a, mq.WriteOnly, create)
+		if err != nil {
+			return err
+		}
+		defer target.Close()
+		if q, ok := target.(*sysv.Queue); ok && q.ID() == from.ID() {
+			return usagef("--to %v: it is the queue itself", a)
+		}
+		r := &requeuer{from: from, to: target, patience: p}
+		bar := startProgress(nil, "messages requeued")
+		err = r.run(c.Context(), sel.Selector, count, bar)
+		bar.finish()
+		tell("%s sent to %s", plural(r.sent, "message"), to)
+		if err == nil && r.kept > 0 {
+			err = fmt.Errorf("%s stayed: %w", plural(r.kept, "message"), r.why)
+		}
+		return err
+	}
+	return c
+}
+
+// A requeuer sends dead letters to a queue.
+type requeuer struct {
+	from     *sysv.Queue
+	to       mq.Queue
+	patience *patience
+
+	sent, kept int
+	why        error // the first was kept
+}
+
+// run sends up to count messages, or without a count those that are there: not what
+// dies again meanwhile.
+func (r *requeuer) run(ctx context.Context, s mq.Selector, count int, bar *progress) error {
+	all, err := r.from.SelectLeases(s)
+	if err != nil {
+		return err
+	}
+	letters := all.(interface{ TryLease() (mq.Lease, error) })
+	there, err := r.there()
+	if err != nil {
+		return err
+	}
+	for range there {
+		if count > 0 && r.sent == count {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return errors.New("interrupted: what was not sent is where it was")
+		}
+		l, err := letters.TryLease()
+		if errors.Is(err, mq.ErrEmpty) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := r.move(ctx, l); err != nil {
+			return err
+		}
+		bar.add(1, 0)
+	}
+	return nil
+}
+
+// there returns how many messages are there, lent ones too.
+func (r *requeuer) there() (int, error) {
+	stat, err := r.from.Stat()
+	if err != nil {
+		return 0, err
+	}
+	lent, err := r.from.Pool()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	return int(stat.Messages) + lent.Held + lent.Returned, nil
+}
+
+// move sends one dead letter. If it returns an error, there is no use in going on.
+func (r *requeuer) move(ctx context.Context, l mq.Lease) error {
+	letter, err := lease.ParseDeadLetter(l.Message())
+	if err == nil {
+		err = r.send(ctx, l, letter.Message)
+	}
+	switch {
+	case errors.Is(err, lease.ErrNotDeadLetter), errors.Is(err, mq.ErrTooLarge), errors.Is(err, mq.ErrInvalidType):
+		r.kept++
+		if r.why == nil {
+			r.why = err
+		}
+		return r.putBack(l)
+	case errors.Is(err, mq.ErrLeaseOver):
+		return nil // this process was stopped, and another has it
+	case err != nil:
+		return errors.Join(err, r.putBack(l))
+	}
+	r.sent++
+	if u, ok := l.(interface{ Uncertain() bool }); letter.Uncertain || letter.Truncated || ok && u.Uncertain() {
+		tell("ipcmq: of message %d, bytes at the end may be missing", letter.Sequence)
+	}
+	if err := l.Ack(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("message %d was sent, and is a dead letter still: %w", letter.Sequence, err)
+	}
+	return nil
+}
+
+// extendEvery is how often a lease is extended while its message waits for room.
+const extendEvery = 10 * time.Second
+
+// send sends a message, and keeps its lease meanwhile.
+func (r *requeuer) send(ctx context.Context, l mq.Lease, m mq.Message) error {
+	sending, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	keeping := make(chan struct{})
+	go func() {
+		defer close(keeping)
+		every := time.NewTicker(extendEvery)
+		defer every.Stop()
+		for {
+			select {
+			case <-every.C:
+				if err := l.Extend(sending); err != nil && sending.Err() == nil {
+					cancel(err)
+					return
+				}
+			case <-sending.Done():
+				return
+			}
+		}
+	}()
+	err := r.patience.send(sending, r.to, m)
+	cancel(nil)
+	<-keeping
+	return err
+}
+
+// putBack puts a message to the end of its queue, where all can see it. If there is
+// no room by now it is given back.
+func (r *requeuer) putBack(l mq.Lease) error {
+	ctx := context.Background()
+	w, err := again(r.from, mq.WriteOnly)
+	if err == nil {
+		defer w.Close()
+		if err = w.TrySend(l.Message()); err == nil {
+			return l.Ack(ctx)
+		}
+	}
+	return l.Nak(ctx, 0)
+}

@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ipcmq/mq"
+	"ipcmq/mq/sysv"
+	"ipcmq/stream/lease"
+)
+
+func workCommand() *cobra.Command {
+	w := &worker{}
+	var sel selector
+	var create bool
+	var delay, drain time.Duration
+	c := &cobra.Command{
+		Use:   "work ADDR [flags] -- COMMAND [ARG...]",
+		Short: "Have a command handle each message, and lose none",
+		Long: `Work runs COMMAND for each message of a queue, with the message as its standard
+input. If that ends with status 0, the message is removed. Otherwise it is given
+back, and tried again after a delay, by this worker or another: also if COMMAND is
+killed by a signal, or the worker is killed or hangs. So no message is lost, and one
+may be handled twice: COMMAND should bear that. IPCMQ_SEQUENCE tells it.
+
+The environment of COMMAND has
+  IPCMQ_TYPE       the type of the message
+  IPCMQ_SEQUENCE   its number, the same in every attempt
+  IPCMQ_ATTEMPT    which attempt this is, from 1: holders that were killed count
+  IPCMQ_UNCERTAIN  1 if bytes at the end may be missing, which is rare; otherwise 0
+
+With --attempts, a message of which as many attempts have failed goes to the queue
+of --dead-letter, with its type and the reason: see ipcmq requeue, which sends dead
+letters back to work. Where that has no room the message waits, and is tried again
+there after the delay.
+
+COMMAND has a process group of its own. It is killed, with the children that it has
+left there, when --timeout is over, and a ^C at the terminal does not reach it; if
+the worker itself is killed, COMMAND is too. SIGINT, SIGTERM and SIGHUP end work: it
+takes nothing more, and what runs has as long as --grace says. Then it is killed, and
+its message given back without delay.
+
+Messages that are at work are in shared memory beside the queue, which must be a
+System V queue with a key; so are those given back, where ipcmq recv does not see
+them. They last as long as the queue does: until it is removed, the system restarts,
+or the container ends whose IPC namespace it is in.`,
+		Example: `  ipcmq work 42 -- ./handle-order
+  ipcmq work 42 --jobs 4 --timeout 1m --attempts 5 --dead-letter 43 --create -- ./handle-order
+  ipcmq work 42 --type 7 -- sh -c 'curl --fail --data-binary @- https://example.org/events'`,
+		Args: func(c *cobra.Command, args []string) error {
+			if c.ArgsLenAtDash() != 1 || len(args) < 2 {
+				return usagef("work wants ADDR -- COMMAND [ARG...]")
+			}
+			return nil
+		},
+		ValidArgsFunction: completeAddress,
+	}
+	f := c.Flags()
+	f.Var(&sel, "type", "which types to take, a selector, as of ipcmq recv")
+	f.IntVar(&w.cfg.Concurrency, "jobs", 1, "how many commands may run at once")
+	f.IntVar(&w.cfg.MaxAttempts, "attempts", 0, "after how many a message is a dead letter (default: never)")
+	f.StringVar(&w.deadName, "dead-letter", "", "the queue for dead letters, needed with --attempts")
+	f.DurationVar(&w.timeout, "timeout", 0, "kill a command that takes longer, such as 30s or 5m (default: never)")
+	f.DurationVar(&delay, "retry-delay", 0, "wait so long before the next attempt (default: 1s, doubling up to 1m)")
+	f.DurationVar(&drain, "grace", grace/2, "how long commands that run may take after a signal")
+	f.BoolVar(&create, "create", false, "create queues, with mode 0600, if there are none")
+	_ = c.RegisterFlagCompletionFunc("dead-letter", completeAddresses)
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		switch {
+		case w.cfg.Concurrency < 1:
+			return usagef("--jobs %d: it is 1 or more", w.cfg.Concurrency)
+		case f.Changed("attempts") && w.cfg.MaxAttempts < 1:
+			return usagef("--attempts %d: it is 1 or more", w.cfg.MaxAttempts)
+		case f.Changed("attempts") != f.Changed("dead-letter"):
+			return usagef("--attempts and --dead-letter go together")
+		case f.Changed("timeout") && w.timeout <= 0:
+			return usagef("--timeout %v: it is more than nothing", w.timeout)
+		case delay < 0:
+			return usagef("--retry-delay %v: it is 0s or more", delay)
+		case drain < 0:
+			return usagef("--grace %v: it is 0s or more", drain)
+		}
+		if w.program, err = findProgram(args[1:]); err != nil {
+			return err
+		}
+		q, err := openLending(args[0], mq.ReadOnly, create)
+		if err != nil {
+			return err
+		}
+		defer q.Close()
+		if f.Changed("dead-letter") {
+			w.dead, err = openLending(w.deadName, mq.WriteOnly, create)
+			if err != nil {
+				return err
+			}
+			defer w.dead.Close()
+			if w.dead.ID() == q.ID() {
+				return usagef("--dead-letter %s: it is the queue itself", w.deadName)
+			}
+			w.cfg.DeadLetter = w.bury
+		}
+		if f.Changed("retry-delay") {
+			w.cfg.RetryDelay = func(int, error) time.Duration { return delay }
+		}
+		w.cfg.Select, w.cfg.Drain, w.cfg.OnError = sel.Selector, drain, tellAttempt
+		graceAtEnd(drain)
+		return lease.Handle(c.Context(), q, w.handle, &w.cfg)
+	}
+	return c
+}
+
+// A worker runs a program for messages.
+type worker struct {
+	program  program
+	timeout  time.Duration
+	cfg      lease.Config
+	dead     *sysv.Queue
+	deadName string // as the user gives it
+}
+
+// errTimeout: a program took longer than it may.
+var errTimeout = errors.New("took longer than --timeout")
+
+// handle runs the program for one message.
+func (w *worker) handle(ctx context.Context, d lease.Delivery) error {
+	running := ctx
+	if w.timeout > 0 {
+		var cancel context.CancelFunc
+		running, cancel = context.WithTimeoutCause(ctx, w.timeout, fmt.Errorf("%w %v", errTimeout, w.timeout))
+		defer cancel()
+	}
+	out := io.Writer(os.Stdout)
+	if isTerminal(os.Stdout) {
+		lines := &relay{to: os.Stdout}
+		defer lines.end()
+		out = lines
+	}
+	done, err := w.program.run(running, d.Data, environment(d), out)
+	switch {
+	case done:
+		return nil // whatever else there was: it has done its work
+	case running.Err() != nil:
+		return fmt.Errorf("%s was killed: %w", w.program.path, context.Cause(running))
+	}
+	return err
+}
+
+// environment returns what a program is told of its message.
+func environment(d lease.Delivery) []string {
+	uncertain := 0
+	if d.Uncertain {
+		uncertain = 1
+	}
+	return []string{
+		fmt.Sprintf("IPCMQ_TYPE=%d", d.Type),
+		fmt.Sprintf("IPCMQ_SEQUENCE=%d", d.Sequence),
+		fmt.Sprintf("IPCMQ_ATTEMPT=%d", d.Attempt),
+		fmt.Sprintf("IPCMQ_UNCERTAIN=%d", uncertain),
+	}
+}
+
+// bury makes a message a dead letter.
+func (w *worker) bury(ctx context.Context, d lease.Delivery, reason error) error {
+	err := lease.ToQueue(w.dead)(ctx, d, reason)
+	if err == nil {
+		tell("ipcmq: message %d is a dead letter now, in %s", d.Sequence, w.deadName)
+	}
+	return err
+}
+
+func tellAttempt(d lease.Delivery, err error) {
+	tell("ipcmq: message %d, attempt %d: %s", d.Sequence, d.Attempt, explain(err))
+}
