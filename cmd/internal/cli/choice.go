@@ -40,7 +40,7 @@ func (c choice) of(gauges []collect.Gauge) []collect.Gauge {
 }
 
 // has reports whether a queue has the filter in its address, its owner, or a process
-// that uses it or waits at it.
+// that uses it, waits at it or has messages of it.
 func (c choice) has(q collect.Queue) bool {
 	in := func(text string) bool { return strings.Contains(strings.ToLower(text), strings.ToLower(c.filter)) }
 	if c.filter == "" || in(q.Address) || in(q.Owner) {
@@ -50,6 +50,9 @@ func (c choice) has(q collect.Queue) bool {
 		if p != nil && in(p.Command) {
 			return true
 		}
+	}
+	if q.Leases != nil && slices.ContainsFunc(q.Leases.Holders, func(h collect.Holder) bool { return in(h.Command) }) {
+		return true
 	}
 	return slices.ContainsFunc(q.Waiting, func(w collect.Waiter) bool { return in(w.Command) })
 }

@@ -25,8 +25,10 @@ func doctorCommand() *cobra.Command {
 		Long: `Doctor looks for what commonly goes wrong with message queues on a host: limits that
 are too small for the queues there are, queues that are removed at logout
 (RemoveIPC of systemd), a mqueue file system that is not mounted, full queues that
-nobody reads, queues whose last users are gone, inboxes of dead clients, POSIX
-queues that were unlinked and are still open, modes and keys that come of mistakes, other IPC namespaces.
+nobody reads, queues whose last users are gone, inboxes of dead clients, messages
+lent to processes that have ended, what is left of leases of queues that are gone,
+POSIX queues that were unlinked and are still open, modes and keys that come of
+mistakes, other IPC namespaces.
 
 The status is 1 if something is wrong. What is only worth knowing is a note, and
 so is what cannot be seen from here: nothing is ok that was not looked at.`,
@@ -109,6 +111,7 @@ func diagnose() (findings []finding) {
 	findings = append(findings, asFarAsSeen(problems, checkFull(rows, time.Now()))...)
 	findings = append(findings, asFarAsSeen(problems, checkPrivate(rows))...)
 	findings = append(findings, checkInboxes(l)...)
+	findings = append(findings, checkLeases(l)...)
 	findings = append(findings, checkKeyed(rows)...)
 	findings = append(findings, checkOdd(rows)...)
 	findings = append(findings, checkRemoveIPC(os.DirFS("/"), os.Geteuid()))

@@ -19,8 +19,8 @@ func exportCommand() *cobra.Command {
 		Short: "Tell Prometheus of all queues",
 		Long: `Export serves the metrics of all queues, of both kinds, to Prometheus, at /metrics
 of an address that by default this host alone reaches: messages, bytes, capacity,
-how full each queue is, when it was used last, who waits at it, dead inboxes, limits
-and what is used of them. Their names begin with ipcmq_. Scrapes at the same
+how full each queue is, when it was used last, who waits at it, what is lent of it and
+due, dead inboxes, limits and what is used of them. Their names begin with ipcmq_. Scrapes at the same
 time share one look at the queues. What could not be seen is in ipcmq_unseen, and
 standard error says so.
 

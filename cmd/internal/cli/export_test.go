@@ -68,6 +68,7 @@ type Gauge struct {
 	History                 []float64
 	Receivers, BlockedSends int
 	Command                 string // of those that wait; perl if it is empty
+	Lent, Dead              int
 }
 
 // Listing returns what ls shows of a POSIX queue, and its address.
@@ -85,6 +86,9 @@ func View(width, height int, keys []string, gauges ...Gauge) string {
 		r := collect.Queue{Address: g.Address, Kind: collect.SysV, Messages: g.Messages, Bytes: g.Messages, Capacity: g.Capacity}
 		for i := range g.Receivers + g.BlockedSends {
 			r.Waiting = append(r.Waiting, collect.Waiter{Process: collect.Process{PID: 100 + i, Command: cmp.Or(g.Command, "perl")}, Receives: i < g.Receivers})
+		}
+		if g.Lent > 0 {
+			r.Leases = &collect.Leases{Held: g.Lent, Dead: g.Dead}
 		}
 		s.gauges = append(s.gauges, collect.Gauge{Queue: r, In: g.In, Out: g.Out, Net: g.Net, History: g.History})
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/cmd/internal/collect"
 	"ipcmq/internal/visible"
 	"ipcmq/mq"
 )
@@ -89,6 +90,22 @@ func (f *format) append(b []byte, m mq.Message) []byte {
 		}
 	}
 	return append(b, '\n')
+}
+
+// appendLent is append of a message that is lent, of which JSON tells more.
+func (f *format) appendLent(b []byte, l collect.Lent, m mq.Message) []byte {
+	if f.value != "json" {
+		return f.append(b, m)
+	}
+	l.Size = len(m.Data)
+	line, err := json.Marshal(struct {
+		collect.Lent
+		Data string `json:"data"`
+	}{l, base64.StdEncoding.EncodeToString(m.Data)})
+	if err != nil {
+		panic(err) // it holds numbers, times and strings
+	}
+	return append(appendJSON(b, line), '\n')
 }
 
 // writeData writes the bytes of others as they are, on a terminal as far as

@@ -21,6 +21,7 @@ import (
 	"ipcmq/internal/testutil"
 	"ipcmq/mq"
 	"ipcmq/mq/posix"
+	"ipcmq/mq/sysv"
 )
 
 // evil makes a terminal's background magenta, which the command never does.
@@ -66,6 +67,29 @@ func makeHostile(t *testing.T) {
 	if err := openQueue(t).TrySend(mq.Message{Type: 1, Data: []byte(evil)}); err != nil {
 		t.Fatal(err)
 	}
+	holdEvil(t)
+}
+
+// hostileKey is that of a queue of which a process with a bad name has a message.
+const hostileKey = 0x2b2b
+
+func holdEvil(t *testing.T) {
+	t.Helper()
+	q, err := sysv.Open(hostileKey, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { q.Remove(); q.Close() })
+	if err := q.TrySend(mq.Message{Type: 1, Data: []byte(evil)}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := q.SelectLeases(mq.Any())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Lease(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // checkHarmless fails the test if what a command wrote could command a terminal
@@ -103,7 +127,7 @@ func shownBy(t *testing.T, args ...string) string {
 func TestNamesOfOthersCannotCommandATerminal(t *testing.T) {
 	makeHostile(t)
 	commands := [][]string{
-		{"ls"}, {"ls", "--json"}, {"doctor"}, {"limits"}, {"top", "-n", "1", "--interval", "100ms"}, {"rm", "--mine"},
+		{"ls"}, {"ls", "--json"}, {"doctor"}, {"limits"}, {"top", "-n", "1", "--interval", "100ms"}, {"rm", "--mine"}, {"stat", "0x2b2b"}, {"stat", "0x2b2b", "--json"},
 	}
 	for _, name := range hostileNames[:5] {
 		commands = append(commands, []string{"stat", name}, []string{"stat", name, "--json"}, []string{"create", name},
@@ -114,7 +138,7 @@ func TestNamesOfOthersCannotCommandATerminal(t *testing.T) {
 	for _, args := range commands {
 		checkHarmless(t, strings.Join(args, " "), shownBy(t, args...))
 	}
-	for _, args := range commands[:6] {
+	for _, args := range append(commands[:8:8], []string{"peek", "0x2b2b", "--lent"}) {
 		if shown := shownBy(t, args...); args[0] == "ls" && strings.Count(shown, "name:/") < 8 {
 			t.Errorf("%v lacks addresses: %s", args, shown)
 		}

@@ -9,9 +9,12 @@ import (
 )
 
 // usersGone reports whether all who used a System V queue last have certainly
-// ended, and nobody waits at it.
+// ended, nobody waits at it, and none who lives has messages of it on lease.
 func usersGone(r collect.Queue) bool {
 	if r.Kind != collect.SysV || len(r.Waiting) > 0 {
+		return false
+	}
+	if l := r.Leases; l != nil && (l.Held < 0 || l.Held > l.Dead) { // or who has them is not seen
 		return false
 	}
 	gone := 0
@@ -56,7 +59,11 @@ func checkKeyed(rows []collect.Queue) (findings []finding) {
 			continue
 		}
 		if n++; n <= mostNamed {
-			texts = append(texts, fmt.Sprintf("%s (%s)", r.Address, plural(int(r.Messages), "message")))
+			text := plural(int(r.Messages), "message")
+			if lent := r.Leases.Messages(); lent > 0 {
+				text += fmt.Sprintf(", %d lent", lent)
+			}
+			texts = append(texts, fmt.Sprintf("%s (%s)", r.Address, text))
 			addresses = append(addresses, r.Where.Shell())
 		}
 	}

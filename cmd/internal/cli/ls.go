@@ -23,8 +23,10 @@ func lsCommand() *cobra.Command {
 		Short: "List all queues, System V and POSIX",
 		Long: `Ls lists every queue of the IPC namespace: how to address it, id, owner, mode,
 messages, bytes used of its capacity (POSIX: messages of the most it can hold),
-the processes that sent and received last, and how long ago they did. One that has
-ended is gone; of one that this user may not see there is the number alone.
+messages that are lent, the processes that sent and received last, and how long ago
+they did. One that has ended is gone; of one that this user may not see there is the
+number alone. What is lent is in the queue no more, and not lost: of 5 (2 due, 1 dead),
+2 go to whoever leases next, one of them since its holder has ended.
 
 A private queue, one without a key, is addressed by its id. POSIX queues do not
 tell who used them, and need a mounted mqueue file system to be listed. A name
@@ -96,7 +98,7 @@ func appendJSON(b, json []byte) []byte {
 
 // listing is rows as a table.
 func listing(rows []collect.Queue, now time.Time) harmless {
-	lines := [][]string{{"QUEUE", "ID", "OWNER", "MODE", "MESSAGES", "USED", "CAPACITY", "FULL", "LAST SENDER", "LAST RECEIVER", "SENT", "RECEIVED", "CHANGED"}}
+	lines := [][]string{{"QUEUE", "ID", "OWNER", "MODE", "MESSAGES", "USED", "CAPACITY", "FULL", "LENT", "LAST SENDER", "LAST RECEIVER", "SENT", "RECEIVED", "CHANGED"}}
 	for _, r := range rows {
 		id, used, capacity := "-", known(r.Bytes), known(r.Capacity)
 		if r.ID != nil {
@@ -112,10 +114,10 @@ func listing(rows []collect.Queue, now time.Time) harmless {
 		if r.Inbox {
 			mode += " inbox"
 		}
-		lines = append(lines, []string{r.Address, id, r.Owner, mode, known(r.Messages), used, capacity, percent(r.Fill()),
+		lines = append(lines, []string{r.Address, id, r.Owner, mode, known(r.Messages), used, capacity, percent(r.Fill()), lentIn(r.Leases),
 			nameOf(r.LastSender), nameOf(r.LastReceiver), since(now, r.LastSend), since(now, r.LastReceive), age(now, r.Changed)})
 	}
-	return table(lines, 1, 4, 5, 6, 7, 10, 11, 12)
+	return table(lines, 1, 4, 5, 6, 7, 11, 12, 13)
 }
 
 func known(n int64) string {

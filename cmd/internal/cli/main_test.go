@@ -1,23 +1,63 @@
 package cli_test
 
 import (
+	"context"
+	"errors"
+	"log"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"strconv"
 	"testing"
+	"time"
 
 	"ipcmq/cmd/internal/cli"
 	"ipcmq/internal/testutil"
+	"ipcmq/mq"
+	"ipcmq/mq/sysv"
 )
 
-// The test binary is also the command: under the name ipcmq, see bin.
+// The test binary is also the command, and a program that leases: under the names
+// ipcmq and lender, see bin.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "ipcmq" {
+	switch filepath.Base(os.Args[0]) {
+	case "ipcmq":
 		os.Exit(cli.Main(os.Args[1:]))
+	case "lender":
+		lender()
 	}
 	testutil.Main(m, nil)
 }
 
-// bin returns a directory with the command ipcmq.
+// lender has messages of a queue on lease until it is killed: as many as it is told,
+// of which it gives the first back for an hour if there is a third argument.
+func lender() {
+	key, err := sysv.ParseKey(os.Args[1])
+	q, err2 := sysv.Open(key, &sysv.Config{OpenOnly: true, Lease: time.Hour, MaxLeases: 8})
+	n, err3 := strconv.Atoi(os.Args[2])
+	if err := errors.Join(err, err2, err3); err != nil {
+		log.Fatal(err)
+	}
+	r, err := q.SelectLeases(mq.Any())
+	if err != nil {
+		log.Fatal(err)
+	}
+	batch, err := r.LeaseBatch(context.Background(), n)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if len(os.Args) > 3 {
+		if err := batch[0].Nak(context.Background(), time.Hour); err != nil {
+			log.Fatal(err)
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	<-ctx.Done()
+	os.Exit(0)
+}
+
+// bin returns a directory with the commands ipcmq and lender.
 func bin(t *testing.T) string {
 	t.Helper()
 	exe, err := os.Executable()
@@ -25,8 +65,10 @@ func bin(t *testing.T) string {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if err := os.Symlink(exe, filepath.Join(dir, "ipcmq")); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"ipcmq", "lender"} {
+		if err := os.Symlink(exe, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return dir
 }

@@ -1,17 +1,20 @@
 package cli
 
 import (
+	"context"
 	"errors"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/cmd/internal/collect"
 	"ipcmq/mq"
 	"ipcmq/mq/sysv"
 )
 
 func peekCommand() *cobra.Command {
-	var count int
+	count, lent := 0, false
 	c := &cobra.Command{
 		Use:   "peek ADDR [flags]",
 		Short: "Look at waiting messages without taking them",
@@ -24,13 +27,20 @@ cost grows with the square of their number: 20,000 take seconds, in which others
 wait for the queue. Unless -n says otherwise peek stops after 1,000, and says so
 if there are more.
 
+With --lent it writes the messages that are lent of the queue instead: those that
+processes have on lease, and those that were given back. In JSON each has its number,
+how many times it was lent, who has it, since when and until when, which
+ipcmq stat tells too.
+
 ` + formatHelp,
 		Example: `  ipcmq peek 42
-  ipcmq peek id:7 -n 3 --format json`,
+  ipcmq peek id:7 -n 3 --format json
+  ipcmq peek 42 --lent --with-type`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeAddress,
 	}
 	c.Flags().IntVarP(&count, "count", "n", 0, "how many messages (default: all, up to 1000)")
+	c.Flags().BoolVar(&lent, "lent", false, "the messages that are lent instead of those that wait")
 	f := formatFlags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if count < 0 || count == 0 && c.Flags().Changed("count") {
@@ -48,6 +58,9 @@ if there are more.
 		}
 		if err := f.begin(q, isTerminal(os.Stdout)); err != nil {
 			return err
+		}
+		if lent {
+			return peekLent(c.Context(), s, f, count)
 		}
 		var line []byte
 		bounded := count == 0
@@ -83,3 +96,38 @@ if there are more.
 
 // peekBound is how many messages peek shows unless it is told how many.
 const peekBound = 1000
+
+// peekLent writes the messages that are lent, up to count unless that is 0.
+func peekLent(ctx context.Context, q *sysv.Queue, f *format, count int) error {
+	none := &mq.Error{Op: "peek", Queue: q.String(), Kind: mq.ErrEmpty, Detail: "no message is lent"}
+	all, err := collect.LentOf(q)
+	if errors.Is(err, fs.ErrNotExist) {
+		return none
+	}
+	if err != nil {
+		return err
+	}
+	shown := 0
+	var line []byte
+	for _, l := range all {
+		if err := interrupted(ctx); err != nil || count > 0 && shown == count {
+			return err
+		}
+		m, err := l.Message()
+		if errors.Is(err, mq.ErrEmpty) { // settled by now
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		line = f.appendLent(line[:0], l, m)
+		if _, err := os.Stdout.Write(line); err != nil {
+			return err
+		}
+		shown++
+	}
+	if shown == 0 {
+		return none
+	}
+	return nil
+}

@@ -21,12 +21,13 @@ import (
 )
 
 func rmCommand() *cobra.Command {
-	var mine, empty, yes, inboxes bool
+	var mine, empty, yes, inboxes, pools bool
 	c := &cobra.Command{
-		Use:   "rm ADDR... | --mine --empty | --dead-inboxes [flags]",
+		Use:   "rm ADDR... | --mine --empty | --dead-inboxes | --orphaned-pools [flags]",
 		Short: "Remove queues with what is in them",
-		Long: `Rm removes the queues named, with their messages: calls that wait at a System V
-queue fail, and a POSIX queue lives on for those that have it open.
+		Long: `Rm removes the queues named, with their messages, those that are lent too: calls
+that wait at a System V queue fail, and a POSIX queue lives on for those that have
+it open.
 
 Without an address it lists the queues that --mine and --empty select, both
 together if both are given, and asks before it removes them. Where nobody can
@@ -34,18 +35,24 @@ be asked, because standard input is no terminal, it wants --yes.
 
 Inboxes, into which the replies to a client's requests come, are not selected,
 since their clients go on. With --dead-inboxes it removes those, of both kinds,
-whose process has certainly ended, killed before it could; it does not ask.`,
+whose process has certainly ended, killed before it could; it does not ask. Nor
+does it with --orphaned-pools, which removes the shared memory with what was lent of
+queues that are gone, removed by programs that do not know of it, such as ipcrm: nobody
+gets that any more.`,
 		Example: `  ipcmq rm 42 id:7 /jobs
   ipcmq rm --mine --empty
-  ipcmq rm --dead-inboxes`,
+  ipcmq rm --dead-inboxes
+  ipcmq rm --orphaned-pools`,
 		ValidArgsFunction: completeAddresses,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
-			case inboxes && (len(args) > 0 || mine || empty):
-				return usagef("--dead-inboxes excludes addresses, --mine and --empty")
-			case inboxes:
+			case inboxes && (len(args) > 0 || mine || empty || pools):
+				return usagef("--dead-inboxes excludes addresses, --mine, --empty and --orphaned-pools")
+			case pools && (len(args) > 0 || mine || empty):
+				return usagef("--orphaned-pools excludes addresses, --mine and --empty")
+			case inboxes, pools:
 			case len(args) == 0 && !mine && !empty:
-				return usagef("name the queues to remove, or select them with --mine, --empty or --dead-inboxes")
+				return usagef("name the queues to remove, or select them with --mine, --empty, --dead-inboxes or --orphaned-pools")
 			case len(args) > 0 && (mine || empty):
 				return usagef("addresses exclude --mine and --empty")
 			}
@@ -53,13 +60,16 @@ whose process has certainly ended, killed before it could; it does not ask.`,
 		},
 	}
 	c.Flags().BoolVar(&mine, "mine", false, "queues that this user owns")
-	c.Flags().BoolVar(&empty, "empty", false, "queues without messages")
+	c.Flags().BoolVar(&empty, "empty", false, "queues without messages, in them and lent")
 	c.Flags().BoolVar(&inboxes, "dead-inboxes", false, "inboxes of processes that have ended")
+	c.Flags().BoolVar(&pools, "orphaned-pools", false, "what was lent of queues that are gone")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		switch {
 		case inboxes:
 			return removeDeadInboxes()
+		case pools:
+			return removeOrphanedPools()
 		case len(args) > 0:
 			return removeAll(args)
 		}
@@ -144,7 +154,7 @@ func removeSelected(ctx context.Context, mine, empty, yes bool) error {
 	}
 	var rows []collect.Queue
 	for _, r := range all.Queues {
-		if !r.Inbox && (!mine || int(r.UID) == os.Geteuid()) && (!empty || r.Messages == 0) {
+		if !r.Inbox && (!mine || int(r.UID) == os.Geteuid()) && (!empty || isEmpty(r)) {
 			rows = append(rows, r)
 		}
 	}
@@ -195,12 +205,15 @@ func removeRow(r collect.Queue, empty bool) error {
 		if err != nil {
 			return err
 		}
-		if now.Messages > 0 {
+		if !isEmpty(now.Queue) {
 			return fmt.Errorf("%s: kept, it has messages now", r.Address)
 		}
 	}
 	return remove(a)
 }
+
+// isEmpty reports whether a queue certainly has no messages, neither in it nor lent.
+func isEmpty(r collect.Queue) bool { return r.Messages == 0 && r.Leases.Messages() == 0 }
 
 // confirm asks a question on the terminal. Only a yes is one.
 func confirm(ctx context.Context, question string) (bool, error) {

@@ -14,16 +14,16 @@ func TestTopShowsWhichQueueFills(t *testing.T) {
 		{Address: "0x0000002a", Messages: 400, Capacity: 1000, In: 100, Out: 40, Net: 60, History: []float64{0.1, 0.2, 0.4}, Receivers: 1},
 		{Address: "/full", Messages: 990, Capacity: 1000, BlockedSends: 2},
 		{Address: "/drains", Messages: 500, Capacity: 1000, Net: -5},
-		{Address: "/empty", Capacity: 1000},
+		{Address: "/empty", Capacity: 1000, Lent: 7, Dead: 1},
 	}
 	view := cli.View(120, 20, nil, gauges...)
 	lines := strings.Split(view, "\n")
 	for i, want := range [][]string{
-		{"ipcmq top", "2 full or filling"}, nil, {"QUEUE", "FULL", "MESSAGES", "≥ IN/S", "≥ OUT/S", "TREND", "HISTORY", "WAITING"},
+		{"ipcmq top", "2 full or filling"}, nil, {"QUEUE", "FULL", "MESSAGES", "LENT", "≥ IN/S", "≥ OUT/S", "TREND", "HISTORY", "WAITING"},
 		{"▲ 0x0000002a ████████····", "40%", "400", "100", "▲ in 10s", "▁▂▄", "1 reader: perl 100"},
 		{"! /full", "99%", "FULL", "2 writers: perl 100"},
 		{"▼ /drains", "50%", "▼ drains"},
-		{"  /empty", "····", "0%", "empty"},
+		{"  /empty", "····", "0%", "     7!", "empty"},
 	} {
 		for _, part := range want {
 			if !strings.Contains(lines[i], part) {

@@ -89,6 +89,7 @@ func runScripts(t *testing.T, what string) {
 			"begun":   begun,
 			"ended":   ended,
 			"holds":   holds,
+			"lent":    lent,
 			"limit":   limit,
 			"opens":   opens,
 			"holding": holding,
@@ -207,6 +208,22 @@ func moves(ts *testscript.TestScript, neg bool, args []string) {
 // holds KEY N waits until the queue has N messages.
 func holds(ts *testscript.TestScript, neg bool, args []string) {
 	awaitStat(ts, args[0], func(s sysv.Stat) bool { return strconv.FormatInt(s.Messages, 10) == args[1] })
+}
+
+// lent KEY N waits until N messages of the queue are lent.
+func lent(ts *testscript.TestScript, neg bool, args []string) {
+	k, err := sysv.ParseKey(args[0])
+	ts.Check(err)
+	q, err := sysv.Open(k, &sysv.Config{OpenOnly: true})
+	ts.Check(err)
+	defer q.Close()
+	eventually(ts, func() error {
+		p, err := q.Pool()
+		if n := strconv.Itoa(p.Held + p.Returned); err == nil && n != args[1] {
+			err = fmt.Errorf("%s messages are lent, not %s", n, args[1])
+		}
+		return err
+	})
 }
 
 // limit NAME VALUE sets a limit of this namespace.

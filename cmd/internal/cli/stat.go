@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -19,8 +21,10 @@ func statCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "stat ADDR [flags]",
 		Short: "Show all that the kernel knows of a queue",
-		Long: `Stat shows all that the kernel knows of a queue, and which processes wait at it
-(those that this user may trace, and that do not wait in a poller).`,
+		Long: `Stat shows all that the kernel knows of a queue, which messages of it are lent, to
+whom, since when and until when, and which processes wait at it (those that this
+user may trace, and that do not wait in a poller). Text names the oldest 20 messages
+that are lent, --json all of them.`,
 		Example: `  ipcmq stat 42
   ipcmq stat /jobs --json`,
 		Args:              cobra.ExactArgs(1),
@@ -46,6 +50,8 @@ type description struct {
 	CreatorUID *uint32 `json:"creator_uid,omitempty"` // System V
 	CreatorGID *uint32 `json:"creator_gid,omitempty"`
 	Seq        *uint32 `json:"seq,omitempty"`
+
+	Lent []collect.Lent `json:"lent,omitempty"` // the oldest first
 }
 
 func describe(arg string) (description, error) {
@@ -61,13 +67,20 @@ func describe(arg string) (description, error) {
 		return description{}, err
 	}
 	defer q.Close()
-	s, err := q.(*sysv.Queue).Stat()
+	opened, s, err := collect.OfOpenSysV(q.(*sysv.Queue))
 	if err != nil {
 		return description{}, err
 	}
-	found := []collect.Queue{collect.OfSysV(s)}
+	found := []collect.Queue{opened}
 	_, _ = collect.Wait(found) // where nobody is seen, nobody is shown
-	return description{Queue: found[0], CreatorUID: &s.CUID, CreatorGID: &s.CGID, Seq: &s.Seq}, nil
+	d := description{Queue: found[0], CreatorUID: &s.CUID, CreatorGID: &s.CGID, Seq: &s.Seq}
+	if found[0].Leases.Messages() > 0 {
+		d.Lent, err = collect.LentOf(q.(*sysv.Queue))
+		if errors.Is(err, fs.ErrNotExist) { // by now
+			err = nil
+		}
+	}
+	return d, err
 }
 
 func describePosix(a address.Address) (description, error) {
@@ -125,6 +138,7 @@ func (d description) text() harmless {
 		}
 		add("to be notified", "%s", notify)
 	}
+	lines = append(lines, d.leases(now)...)
 	if len(d.Waiting) == 0 {
 		add("waiting", "-")
 	}

@@ -91,6 +91,9 @@ func topPlain(ctx context.Context, m *collect.Meter, chosen choice, times int, a
 			if d := g.FillsIn(); d > 0 {
 				l += " full_in=" + shortly(d)
 			}
+			if r := g.Leases; r != nil {
+				l += fmt.Sprintf(" lent=%s due=%s dead=%s", known(int64(r.Messages())), known(int64(r.Due)), known(int64(r.Dead)))
+			}
 			receive, send := g.CountWaiting()
 			lines += line("%s receivers_waiting=%d senders_waiting=%d", l, receive, send)
 		}

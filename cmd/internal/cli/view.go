@@ -66,6 +66,8 @@ PgUp PgDn, space   a screen up or down
 ! FULL             nothing more fits, or somebody waits for room
 ▲ in 5m            fills, and is full in five minutes at this pace
 ▼ drains           gets emptier
+LENT               messages that processes have on lease, or gave back;
+                   ! some of these processes have ended
 ≥ IN/S, ≥ OUT/S    messages a second, at least
 HISTORY            how full it was, the newest on the right
 WAITING            who waits for a message (reader) or for room (writer)
@@ -97,14 +99,14 @@ func (s *screen) title() string {
 }
 
 // A layout is the widths of the columns of a screen, 0 for those that are left out.
-type layout struct{ name, bar, rates, history, waiting int }
+type layout struct{ name, bar, lent, rates, history, waiting int }
 
 // fixed is the width of the columns that do not change, with their gaps.
 const fixed = 2 + 5 + 9 + 12
 
 // width returns the width of a line.
 func (l layout) width() int {
-	width := fixed + l.name + l.rates
+	width := fixed + l.name + l.lent + l.rates
 	for _, w := range []int{l.bar, l.history, l.waiting} {
 		if w > 0 {
 			width += w + 1 // and a gap
@@ -118,6 +120,9 @@ func newLayout(width int, gauges []collect.Gauge) layout {
 	for _, g := range gauges {
 		l.name = min(max(l.name, len([]rune(g.Address))), 24)
 		l.waiting = min(max(l.waiting, len([]rune(whoWaits(g.Queue)))), 30)
+		if g.Leases.Messages() > 0 {
+			l.lent = 7
+		}
 	}
 	// In a narrow terminal they give way in this order; the percentage says what
 	// the bar does, and a name that is cut might be another's.
@@ -134,6 +139,9 @@ func newLayout(width int, gauges []collect.Gauge) layout {
 	shrink(&l.history, 0)
 	shrink(&l.bar, 0)
 	shrink(&l.waiting, 0)
+	if l.width() > width {
+		l.lent = 0
+	}
 	shrink(&l.name, 12)
 	if l.width() > width {
 		l.rates = 0
@@ -150,6 +158,9 @@ func (l layout) head() string {
 		b += " " + strings.Repeat(" ", l.bar)
 	}
 	b += fmt.Sprintf("%5s%9s", "FULL", "MESSAGES")
+	if l.lent > 0 {
+		b += fmt.Sprintf("%*s", l.lent, "LENT")
+	}
 	if l.rates > 0 {
 		b += fmt.Sprintf("%9s%9s", "≥ IN/S", "≥ OUT/S")
 	}
@@ -192,6 +203,10 @@ func (s *screen) line(l layout, g collect.Gauge) string {
 		b += " " + s.bar(fill, l.bar, color)
 	}
 	b += s.paint(fmt.Sprintf("%5s", percent(fill)), color) + fmt.Sprintf("%9s", briefly(float64(g.Messages)))
+	if l.lent > 0 {
+		text, look := lentBriefly(g.Leases)
+		b += s.paint(fmt.Sprintf("%*s", l.lent, text), look...)
+	}
 	if l.rates > 0 {
 		b += fmt.Sprintf("%9s%9s", rate(g.In), rate(g.Out))
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testutil.Main(m, map[string]func(){"waiter": waiter})
+	testutil.Main(m, map[string]func(){"waiter": waiter, "holder": holder})
 }
 
 // waiter waits at the queue with the id that it is given: for a message, or, with
@@ -113,15 +113,15 @@ func TestWhatIsUnseenIsCounted(t *testing.T) {
 	none := &collect.Host{
 		Listing: collect.Listing{
 			Queues:  []collect.Queue{{Kind: collect.Posix, Messages: -1, Capacity: -1}, {Kind: collect.SysV, Capacity: -1}, {Kind: collect.SysV}},
-			SysVErr: fs.ErrPermission, PosixErr: fs.ErrNotExist,
+			SysVErr: fs.ErrPermission, PosixErr: fs.ErrNotExist, PoolErr: fs.ErrPermission, HiddenPools: 2, BadPools: []error{fs.ErrInvalid},
 		},
 		Hidden: 2, WaitErr: fs.ErrNotExist, InboxErrs: []error{fs.ErrNotExist}, LimitErrs: []error{fs.ErrNotExist, fs.ErrNotExist},
 	}
-	want := collect.Unseen{SysVQueues: 1, PosixQueues: 1, States: 2, Waiting: 3, Unlinked: 1, Inboxes: 1, Limits: 2}
+	want := collect.Unseen{SysVQueues: 1, PosixQueues: 1, States: 2, Pools: 3, Waiting: 3, Unlinked: 1, Inboxes: 1, Limits: 2}
 	if got := none.Unseen(); got != want {
 		t.Errorf("%+v", got)
 	}
-	if n := len(none.Errors()); n != 6 {
+	if n := len(none.Errors()); n != 7 { // the system told the same of queues and pools
 		t.Errorf("%d errors", n)
 	}
 }

@@ -50,7 +50,7 @@ func Look() *Host {
 
 // Errors returns why something could not be seen.
 func (h *Host) Errors() []error {
-	all := h.Problems()
+	all := append(h.Problems(), h.BadPools...)
 	all = append(all, h.InboxErrs...)
 	all = append(all, h.LimitErrs...)
 	if h.WaitErr != nil {
@@ -68,6 +68,7 @@ type Unseen struct {
 	SysVQueues  int // 1 if they could not all be listed
 	PosixQueues int // the same
 	States      int // queues whose messages or capacity this user may not see
+	Pools       int // pools whose leases this user may not see; 1 more if they could not all be listed
 	Waiting     int // processes that may wait at queues
 	Unlinked    int // processes that may have queues open which have no name
 	Inboxes     int // inboxes that may be of dead processes
@@ -82,6 +83,7 @@ func (h *Host) Unseen() (u Unseen) {
 			u.States++
 		}
 	}
+	u.Pools = h.HiddenPools + count(h.PoolErr)
 	u.Waiting = h.Hidden + count(h.WaitErr)
 	u.Inboxes = len(h.Inboxes.Unknown) + len(h.InboxErrs)
 	u.Limits = len(h.LimitErrs)

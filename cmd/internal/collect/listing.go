@@ -14,6 +14,11 @@ type Listing struct {
 	Queues []Queue
 
 	SysVErr, PosixErr error // why there may be more
+
+	Orphans     []Orphan // pools of queues that are gone
+	HiddenPools int      // that this user may not look into
+	BadPools    []error  // of pools that are of no use
+	PoolErr     error    // why there may be more pools
 }
 
 // Problems returns what could not be listed.
@@ -22,6 +27,9 @@ func (l Listing) Problems() (problems []error) {
 		if err != nil {
 			problems = append(problems, err)
 		}
+	}
+	if l.SysVErr == nil && l.PoolErr != nil { // or the reason is the same
+		problems = append(problems, l.PoolErr)
 	}
 	return problems
 }
@@ -49,5 +57,6 @@ func List() (l Listing) {
 		}
 		return strings.Compare(a.Address, b.Address)
 	})
+	l.addLeases(seen)
 	return l
 }

@@ -50,6 +50,17 @@ func (seen processes) userAt(pid int, at time.Time) Process {
 	if pid == 0 {
 		return p
 	}
+	s := seen.of(pid)
+	if errors.Is(s.err, fs.ErrNotExist) || s.err == nil && s.at.After(at.Add(2*time.Second)) {
+		p.Gone = true
+		return p
+	}
+	p.Command = s.command
+	return p
+}
+
+// of returns the process that has the pid now.
+func (seen processes) of(pid int) started {
 	s, ok := seen[pid]
 	if !ok {
 		s.at, s.err = procfs.StartTime(procfs.Root, pid)
@@ -58,10 +69,5 @@ func (seen processes) userAt(pid int, at time.Time) Process {
 		}
 		seen[pid] = s
 	}
-	if errors.Is(s.err, fs.ErrNotExist) || s.err == nil && s.at.After(at.Add(2*time.Second)) {
-		p.Gone = true
-		return p
-	}
-	p.Command = s.command
-	return p
+	return s
 }

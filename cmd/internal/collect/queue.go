@@ -42,6 +42,8 @@ type Queue struct {
 	LastReceive  *time.Time `json:"last_receive,omitempty"`
 	Changed      time.Time  `json:"changed"`
 
+	Leases *Leases `json:"leases,omitempty"` // nil if nothing was ever lent
+
 	NotifyPID int      `json:"notify_pid,omitempty"` // POSIX
 	Waiting   []Waiter `json:"waiting,omitempty"`    // where it was asked for
 }

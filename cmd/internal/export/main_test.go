@@ -18,8 +18,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testutil.Main(m, map[string]func(){"receiver": receiver, "client": client})
+	testutil.Main(m, map[string]func(){"receiver": receiver, "client": client, "holder": holder})
 }
+
+var ctx = context.Background()
 
 // receiver waits for a message in the queue with the id that it is given.
 func receiver() {

@@ -77,6 +77,17 @@ var (
 	queueSenders          = ofQueue("waiting_senders", "Threads that wait in the kernel for room; those in pollers and of hidden processes (ipcmq_unseen) are not seen.")
 )
 
+// Of each queue of which something was ever lent.
+var (
+	queueHeld      = ofQueue("leases_held", "Messages that processes have on lease. They are in the queue no more.")
+	queueReturned  = ofQueue("leases_returned", "Messages that were given back, to be lent again at a time.")
+	queueDue       = ofQueue("leases_due", "Of both, messages to be lent again now: time has run out, a delay is over, or the holder has ended.")
+	queueDead      = ofQueue("leases_of_dead", "Messages held by processes that have ended.")
+	queueSlots     = ofQueue("pool_slots", "Most messages lent at once.")
+	queueSlotsUsed = ofQueue("pool_used_slots", "Slots of the pool in use.")
+	queuePool      = ofQueue("pool_bytes", "Shared memory in which what is lent is; pages are taken when they are used first.")
+)
+
 func ofQueue(name, help string) *prometheus.Desc {
 	return describe("queue_"+name, help, "kind", "queue")
 }
@@ -87,6 +98,8 @@ var (
 	queuesOmitted = describe("queues_omitted", "Queues without metrics of their own: inboxes, and those above the limit of queues.", "kind")
 	inboxesThere  = describe("inboxes", "Inboxes for replies to requests.", "kind")
 	inboxesDead   = describe("dead_inboxes", "Inboxes whose process has ended (ipcmq rm --dead-inboxes).", "kind")
+	orphans       = describe("orphaned_pools", "Shared memory with what was lent of queues that are gone (ipcmq rm --orphaned-pools).")
+	badPools      = describe("unusable_pools", "Shared memory under the keys of queues that is of no use for leases: of another user or version, or damaged (ipcmq doctor).")
 	limit         = describe("limit", "Limits of this IPC namespace, and of the exporter's user: a sysctl, or RLIMIT_MSGQUEUE. There is none of what is unlimited.", "limit")
 	limitUsed     = describe("limit_used", "How much is used of those limits that queues share.", "limit")
 	unseen        = describe("unseen", "What could not be seen, of each kind; all 0 if everything was.", "what")
@@ -98,7 +111,8 @@ func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		queueInfo, queueMessages, queueBytes, queueCapacityMessages, queueCapacityBytes, queueUsed, queueLastSend,
 		queueLastReceive, queueChanged, queueReceivers, queueSenders,
-		queues, queuesOmitted, inboxesThere, inboxesDead, limit, limitUsed, unseen, took,
+		queueHeld, queueReturned, queueDue, queueDead, queueSlots, queueSlotsUsed, queuePool,
+		queues, queuesOmitted, inboxesThere, inboxesDead, orphans, badPools, limit, limitUsed, unseen, took,
 	} {
 		to <- d
 	}
@@ -141,10 +155,12 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 		s.send(inboxesThere, boxes[kind], kind)
 		s.send(inboxesDead, dead[kind], kind)
 	}
+	s.send(orphans, len(h.Orphans))
+	s.send(badPools, len(h.BadPools))
 	s.limits(h)
 	u := h.Unseen()
 	for what, n := range map[string]int{
-		"sysv_queues": u.SysVQueues, "posix_queues": u.PosixQueues, "queue_states": u.States, "waiting_processes": u.Waiting,
+		"sysv_queues": u.SysVQueues, "posix_queues": u.PosixQueues, "queue_states": u.States, "waiting_processes": u.Waiting, "pools": u.Pools,
 		"processes_with_unlinked_queues": u.Unlinked, "inbox_owners": u.Inboxes, "limits": u.Limits,
 	} {
 		s.send(unseen, n, what)
@@ -204,6 +220,15 @@ func (s sender) queue(q collect.Queue, waiting bool) {
 	at(queueLastSend, q.LastSend)
 	at(queueLastReceive, q.LastReceive)
 	at(queueChanged, &q.Changed)
+	if l := q.Leases; l != nil && l.Held >= 0 {
+		known(queueHeld, float64(l.Held))
+		known(queueReturned, float64(l.Returned))
+		known(queueDue, float64(l.Due))
+		known(queueDead, float64(l.Dead))
+		known(queueSlots, float64(l.Slots))
+		known(queueSlotsUsed, float64(l.Slots-l.Free))
+		known(queuePool, float64(l.Bytes))
+	}
 	if waiting {
 		receivers, senders := q.CountWaiting()
 		known(queueReceivers, float64(receivers))

@@ -1,0 +1,242 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"ipcmq/cmd/internal/collect"
+	"ipcmq/mq/sysv"
+)
+
+// lentIn says how many messages are lent, as in "5 (2 due, 1 dead)".
+func lentIn(l *collect.Leases) string {
+	if l == nil || l.Held < 0 {
+		return "-"
+	}
+	var parts []string
+	if l.Due > 0 {
+		parts = append(parts, fmt.Sprintf("%d due", l.Due))
+	}
+	if l.Dead > 0 {
+		parts = append(parts, fmt.Sprintf("%d dead", l.Dead))
+	}
+	text := fmt.Sprint(l.Messages())
+	if len(parts) > 0 {
+		text += " (" + strings.Join(parts, ", ") + ")"
+	}
+	return text
+}
+
+// lentBriefly is lentIn for top.
+func lentBriefly(l *collect.Leases) (text string, look []style) {
+	switch n := l.Messages(); {
+	case n < 0:
+		return "?", []style{faint}
+	case n == 0:
+		return "-", []style{faint}
+	case l.Dead > 0:
+		return briefly(float64(n)) + "!", []style{bold, red}
+	case l.Due > 0:
+		return briefly(float64(n)), []style{yellow}
+	default:
+		return briefly(float64(n)), nil
+	}
+}
+
+// mostLent is how many messages stat shows of those that are lent.
+const mostLent = 20
+
+// leases is what stat shows of what is lent.
+func (d description) leases(now time.Time) (lines [][]string) {
+	l := d.Leases
+	if l == nil {
+		return nil
+	}
+	add := func(name, format string, args ...any) {
+		lines = append(lines, []string{name, fmt.Sprintf(format, args...)})
+	}
+	if l.Held < 0 {
+		add("lent", "this user may not see it (segment %d, %d bytes)", l.Segment, l.Bytes)
+		return lines
+	}
+	add("lent", "%s: %d held, %d given back, %d due; %d of %d slots free (segment %d, %d bytes)",
+		amount(l.Messages()), l.Held, l.Returned, l.Due, l.Free, l.Slots, l.Segment, l.Bytes)
+	for _, h := range l.Holders {
+		add("holder", "%s", held(h, now))
+	}
+	for i, m := range d.Lent {
+		if i == mostLent {
+			add("message", "and %s more", amount(len(d.Lent)-i))
+			break
+		}
+		add("message", "%s", lentMessage(m, now))
+	}
+	return lines
+}
+
+// held says what a process has.
+func held(h collect.Holder, now time.Time) string {
+	text := fmt.Sprintf("%s: %s", h, plural(h.Messages, "message"))
+	if h.Since != nil {
+		text += ", since " + age(now, *h.Since)
+	}
+	if h.Until != nil && !h.Gone {
+		text += ", the first runs out " + until(now, *h.Until)
+	}
+	return text
+}
+
+func lentMessage(m collect.Lent, now time.Time) string {
+	text := fmt.Sprintf("%d: type %d, attempt %d", m.Sequence, m.Type, m.Attempt)
+	switch {
+	case m.Size >= 0 && m.Uncertain:
+		text += fmt.Sprintf(", %d bytes or more", m.Size)
+	case m.Size >= 0:
+		text += fmt.Sprintf(", %d bytes", m.Size)
+	}
+	switch {
+	case m.Holder == nil && m.Due:
+		return text + ", given back, due"
+	case m.Holder == nil && m.Until != nil:
+		return text + ", given back, due " + until(now, *m.Until)
+	case m.Holder == nil:
+		return text + ", given back"
+	}
+	text += ", with " + m.Holder.String()
+	if m.Holder.Since != nil {
+		text += " since " + age(now, *m.Holder.Since)
+	}
+	switch {
+	case m.Due:
+		text += ", due"
+	case m.Until != nil:
+		text += ", runs out " + until(now, *m.Until)
+	}
+	return text
+}
+
+// until says how far away a time is.
+func until(now, t time.Time) string {
+	if t.Before(now) {
+		return age(now, t) + " ago"
+	}
+	return "in " + age(t, now)
+}
+
+// checkLeases finds messages whose holders have ended and that nobody takes over,
+// pools of queues that are gone, and those that are of no use.
+func checkLeases(l collect.Listing) (findings []finding) {
+	lent := 0
+	for _, q := range l.Queues {
+		r := q.Leases
+		if r == nil || r.Held < 0 {
+			continue
+		}
+		lent += r.Messages()
+		living := r.Held - r.Dead - r.Unjudged
+		waits, _ := q.CountWaiting()
+		switch {
+		case r.Dead > 0 && living == 0 && r.Unjudged == 0 && waits == 0:
+			findings = append(findings, wrong(fmt.Sprintf("start its workers, which get them again; ipcmq stat %s shows them", q.Where.Shell()),
+				"%s of %s %s with processes that have ended, and nobody takes them over: %s", plural(r.Dead, "message"), q.Address, isOrAre(r.Dead), deadHolders(r)))
+		case r.Dead > 0:
+			findings = append(findings, note(fmt.Sprintf("the next call that leases gets them; ipcmq stat %s shows them", q.Where.Shell()),
+				"%s of %s %s with processes that have ended: %s", plural(r.Dead, "message"), q.Address, isOrAre(r.Dead), deadHolders(r)))
+		}
+		if r.Free == 0 {
+			findings = append(findings, note(fmt.Sprintf("workers that are quicker, or more leases at once, when the queue is made again (MaxLeases of mq/sysv); ipcmq stat %s shows them", q.Where.Shell()),
+				"as many messages of %s are lent as can be, %d: nobody gets more until one is settled", q.Address, r.Slots))
+		}
+	}
+	if n := len(l.Orphans); n > 0 {
+		var texts []string
+		for _, o := range l.Orphans[:min(n, mostNamed)] {
+			texts = append(texts, orphanText(o))
+		}
+		if n > mostNamed {
+			texts = append(texts, fmt.Sprintf("%s more", amount(n-mostNamed)))
+		}
+		what := "1 pool of a queue that is gone was left"
+		if n > 1 {
+			what = amount(n) + " pools of queues that are gone were left"
+		}
+		findings = append(findings, wrong("ipcmq rm --orphaned-pools", "%s: %s", what, strings.Join(texts, "; ")))
+	}
+	for _, err := range l.BadPools {
+		findings = append(findings, wrong("", "%s", explain(err)))
+	}
+	if l.HiddenPools > 0 {
+		findings = append(findings, note("look as their user or as root", "this user may not see what is lent in %s", plural(l.HiddenPools, "pool")))
+	}
+	if l.PoolErr != nil && l.SysVErr == nil { // or it is told of the queues
+		findings = append(findings, note("", "what is lent cannot be listed: %s", explain(l.PoolErr)))
+	}
+	if len(findings) == 0 && l.SysVErr == nil {
+		findings = append(findings, ok("no message is with a process that has ended, of %s lent", amount(lent)))
+	}
+	return findings
+}
+
+func isOrAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+// deadHolders names some of the processes that have ended and had messages.
+func deadHolders(l *collect.Leases) string {
+	var texts []string
+	n := 0
+	for _, h := range l.Holders {
+		if !h.Gone {
+			continue
+		}
+		if n++; n <= mostNamed {
+			texts = append(texts, held(h, time.Now()))
+		}
+	}
+	if n > mostNamed {
+		texts = append(texts, fmt.Sprintf("and %s more", amount(n-mostNamed)))
+	}
+	return strings.Join(texts, "; ")
+}
+
+func orphanText(o collect.Orphan) string {
+	text := fmt.Sprintf("segment %d of key %s, %s bytes of %s", o.Segment, o.Key, amount(o.Bytes), o.Owner)
+	if o.Messages > 0 {
+		text += ", with " + plural(o.Messages, "message")
+	}
+	return text
+}
+
+// removeOrphanedPools removes those that it may.
+func removeOrphanedPools() error {
+	removed, err := sysv.RemoveOrphanedPools()
+	failed := error(nil)
+	if err != nil {
+		failed = errTold
+		for _, err := range unjoin(err) {
+			report(err)
+		}
+	}
+	for _, p := range removed {
+		if err := say("segment %d of key %s", p.Segment, p.Key); err != nil {
+			return err
+		}
+	}
+	if err := say("removed %s", plural(len(removed), "pool")); err != nil {
+		return err
+	}
+	return failed
+}
+
+func unjoin(err error) []error {
+	var all interface{ Unwrap() []error }
+	if errors.As(err, &all) {
+		return all.Unwrap()
+	}
+	return []error{err}
+}

@@ -1,0 +1,197 @@
+package collect
+
+import (
+	"errors"
+	"io/fs"
+	"strconv"
+	"syscall"
+	"time"
+
+	"ipcmq/mq"
+	"ipcmq/mq/sysv"
+)
+
+// Leases is what is lent of a System V queue: messages in its pool, that are in the
+// queue no more. What this user may not see is -1.
+type Leases struct {
+	Held     int      `json:"held"`     // with processes
+	Dead     int      `json:"dead"`     // of these: with such as have ended
+	Unjudged int      `json:"unjudged"` // of these: with such of which nobody here can tell
+	Returned int      `json:"returned"` // given back, to be lent again at a time
+	Due      int      `json:"due"`      // of all: to be lent again now
+	Holders  []Holder `json:"holders,omitempty"`
+
+	Slots   int   `json:"slots"` // how many messages can be lent
+	Free    int   `json:"free"`  // how many more
+	Segment int   `json:"segment"`
+	Bytes   int64 `json:"bytes"` // of the segment
+}
+
+// Messages returns how many messages are in the pool; -1 if that is not known.
+func (l *Leases) Messages() int {
+	switch {
+	case l == nil:
+		return 0
+	case l.Held < 0:
+		return -1
+	}
+	return l.Held + l.Returned
+}
+
+// A Holder is a process that has messages on lease.
+type Holder struct {
+	Process
+	Unknown  bool       `json:"unknown,omitempty"` // whether it lives cannot be told from here
+	Messages int        `json:"messages"`
+	Since    *time.Time `json:"since,omitempty"` // when the first of these leases began
+	Until    *time.Time `json:"until,omitempty"` // when the first of them runs out
+}
+
+func (h Holder) String() string {
+	switch {
+	case h.PID == 0:
+		return "a process that is not known"
+	case h.Unknown:
+		return strconv.Itoa(h.PID) + " (in another pid namespace, or hidden)"
+	}
+	return h.Process.String()
+}
+
+// A Lent is a message in a pool.
+type Lent struct {
+	Type      int64      `json:"type"`
+	Sequence  uint64     `json:"sequence"`
+	Attempt   int        `json:"attempt"`
+	Size      int        `json:"size"`                // -1 if it was just being taken
+	Uncertain bool       `json:"uncertain,omitempty"` // the payload may be cut
+	Returned  bool       `json:"returned,omitempty"`
+	Due       bool       `json:"due,omitempty"`
+	Holder    *Holder    `json:"holder,omitempty"` // nil if it was given back
+	Until     *time.Time `json:"until,omitempty"`  // of the lease, or of the delay
+
+	pool   sysv.Pool
+	leased sysv.Leased
+}
+
+// Message returns a copy of the message.
+func (l Lent) Message() (mq.Message, error) { return l.pool.Peek(l.leased) }
+
+// An Orphan is a pool whose queue is gone.
+type Orphan struct {
+	Key      sysv.Key
+	Segment  int
+	Owner    string
+	Messages int // that were in it; -1 if not known
+	Attached int
+	Bytes    int64
+}
+
+// addLeases adds what is lent to the queues.
+func (l *Listing) addLeases(seen processes) {
+	queues := map[int]*Queue{}
+	for i := range l.Queues {
+		if q := &l.Queues[i]; q.Kind == SysV {
+			queues[*q.ID] = q
+		}
+	}
+	for p, err := range sysv.Pools() {
+		if err != nil && p.Size == 0 {
+			l.PoolErr = err
+			return
+		}
+		q := queues[p.Queue]
+		switch {
+		case p.Orphan:
+			o := Orphan{p.Key, p.Segment, UserName(p.UID), p.Held + p.Returned, p.Attached, p.Size}
+			if err != nil {
+				o.Messages = -1
+			}
+			l.Orphans = append(l.Orphans, o)
+		case hidden(err):
+			l.HiddenPools++
+			if q != nil {
+				q.Leases = hiddenLeases(p)
+			}
+		case err != nil:
+			l.BadPools = append(l.BadPools, err)
+		case q != nil:
+			q.Leases = leasesIn(p, seen)
+		}
+	}
+}
+
+// hidden reports whether the system does not let this user see a pool; a stranger's
+// is no pool.
+func hidden(err error) bool {
+	return errors.Is(err, fs.ErrPermission) && (errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM))
+}
+
+func hiddenLeases(p sysv.Pool) *Leases {
+	return &Leases{Held: -1, Dead: -1, Unjudged: -1, Returned: -1, Due: -1, Slots: -1, Free: -1, Segment: p.Segment, Bytes: p.Size}
+}
+
+func leasesIn(p sysv.Pool, seen processes) *Leases {
+	l := &Leases{Held: p.Held, Dead: p.Dead, Unjudged: p.Unjudged, Returned: p.Returned, Due: p.Due,
+		Slots: p.Slots, Free: p.Free, Segment: p.Segment, Bytes: p.Size}
+	for _, h := range p.Holders {
+		l.Holders = append(l.Holders, holderOf(h, seen))
+	}
+	return l
+}
+
+func holderOf(h sysv.Holder, seen processes) Holder {
+	holder := Holder{Process: Process{PID: h.PID, Gone: h.Ended}, Unknown: !h.Known, Messages: h.Messages, Since: known(h.Since), Until: known(h.Until)}
+	if h.Known && !h.Ended {
+		holder.Command = seen.of(h.PID).command
+	}
+	return holder
+}
+
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// OfOpenSysV returns the queue that is open, with what is lent of it.
+func OfOpenSysV(opened *sysv.Queue) (Queue, sysv.Stat, error) {
+	s, err := opened.Stat()
+	if err != nil {
+		return Queue{}, s, err
+	}
+	seen := processes{}
+	q := ofSysV(s, seen)
+	p, err := opened.Pool()
+	switch {
+	case err == nil:
+		q.Leases = leasesIn(p, seen)
+	case hidden(err):
+		q.Leases = hiddenLeases(p)
+	}
+	return q, s, nil
+}
+
+// LentOf returns the messages that are lent of the queue, the oldest first. The error
+// matches fs.ErrNotExist if none ever was.
+func LentOf(opened *sysv.Queue) (all []Lent, _ error) {
+	p, err := opened.Pool()
+	if err != nil {
+		return nil, err
+	}
+	leases, err := p.Leases()
+	if err != nil {
+		return nil, err
+	}
+	seen := processes{}
+	for _, m := range leases {
+		l := Lent{Type: m.Type, Sequence: m.Sequence, Attempt: m.Attempt, Size: m.Size, Uncertain: m.Uncertain,
+			Returned: m.Returned, Due: m.Due, Until: known(m.Until), pool: p, leased: m}
+		if !m.Returned {
+			h := holderOf(m.Holder, seen)
+			l.Holder = &h
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
