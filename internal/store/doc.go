@@ -49,7 +49,7 @@
 // not on its way from a sender that lives, is freed; but not before nobody has seen
 // it for half a minute: a program that receives without a lease has it in its memory,
 // where nobody can see it. If it is stopped for longer at that very point, it finds the
-// payload gone.
+// payload gone. (Package large receives on lease where the queue lends.)
 //
 // An entry whose queue was removed is freed at once. A store is removed with its last
 // entry, when its sender has closed it or has ended: by who frees that, or who

@@ -9,6 +9,7 @@ import (
 
 	"ipcmq/internal/handle"
 	"ipcmq/internal/sleep"
+	"ipcmq/internal/store"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
 )
@@ -228,6 +229,7 @@ func (q *Queue) Remove() error {
 		return q.errno("remove", errno)
 	}
 	q.removePool(ds)
+	store.Collect() // payloads beside it
 	return nil
 }
 
