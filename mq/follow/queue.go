@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -28,6 +29,11 @@ type Config struct {
 	// the other. It should return soon, as a call on the queue waits for it, and must
 	// not use the queue.
 	Changed func(Event)
+
+	// Logger, if not nil, is told the same: at the level Warn that the queue is gone
+	// and another is waited for, and why it could not be opened; at Info that it was
+	// opened again.
+	Logger *slog.Logger
 }
 
 // An Event is what has happened to a queue.
@@ -50,6 +56,7 @@ type Queue struct {
 	open    func() (mq.Exchange, error)
 	every   time.Duration
 	changed func(Event)
+	logger  *slog.Logger // nil is silent
 	closing chan struct{}
 	turn    chan struct{} // whoever has sent opens the queue
 
@@ -90,7 +97,7 @@ func Open[Q mq.Exchange](open func() (Q, error), cfg *Config) (*Queue, error) {
 	if cfg.Every < 0 {
 		return nil, &mq.Error{Op: "follow", Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf("Every = %v is negative; 0 means %v", cfg.Every, DefaultEvery)}
 	}
-	q := &Queue{every: cfg.Every, changed: cfg.Changed, closing: make(chan struct{}), turn: make(chan struct{}, 1)}
+	q := &Queue{every: cfg.Every, changed: cfg.Changed, logger: cfg.Logger, closing: make(chan struct{}), turn: make(chan struct{}, 1)}
 	if q.every == 0 {
 		q.every = DefaultEvery
 	}

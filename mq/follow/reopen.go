@@ -174,6 +174,7 @@ func (q *Queue) over() bool {
 }
 
 func (q *Queue) tell(e Event) {
+	q.log(e)
 	if q.changed != nil {
 		q.changed(e)
 	}
