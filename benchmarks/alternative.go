@@ -1,5 +1,7 @@
 package main
 
+import "ipcmq/mq/jetstream"
+
 // alternatives are what people use instead of message queues, each in its best
 // form that was found; see README.md.
 var alternatives = []contender{
@@ -12,6 +14,11 @@ var alternatives = []contender{
 	{name: "mangos", kind: alternative, meet: meetMangos, open: openMangos},
 	{name: "NATS", kind: alternative, meet: meetNATS, open: openNATS},
 	{name: "Redis list", kind: alternative, meet: meetRedis, open: openRedis},
+	{name: "JetStream, memory", kind: alternative, oneWay: true, lends: true, meet: meetJetStream(jetstream.Memory), open: openJetStream(lendAndAck)},
+	{name: "JetStream, file", kind: alternative, oneWay: true, lends: true, meet: meetJetStream(jetstream.File), open: openJetStream(lendAndAck)},
+	{name: "JetStream, file, lease.Handle of 16", kind: alternative, oneWay: true, lends: true, meet: meetJetStream(jetstream.File), open: openJetStream(lendHandle(16))},
+	{name: "Redis LMOVE, LREM", kind: alternative, oneWay: true, lends: true, meet: meetRedis, open: openRedisLeases},
+	{name: "goqite", kind: alternative, oneWay: true, lends: true, meet: meetGoqite, open: openGoqite},
 }
 
 // first reports whether the job is that of the process that is timed.

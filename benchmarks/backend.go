@@ -17,8 +17,9 @@ type backend struct {
 	create func() (address string, remove func() error, err error)
 	open   func(address string) (mq.Queue, error)
 
-	raw   []contender // system calls below the library; there may be none
-	peers []contender
+	raw    []contender // system calls below the library; there may be none
+	leases []contender // layers that lend; there may be none
+	peers  []contender
 }
 
 var backends = []backend{systemV, posixPolling, posixBlocking}
@@ -34,17 +35,12 @@ func backendNamed(name string) (backend, bool) {
 
 // contenderNamed returns one that is not C.
 func (b backend) contenderNamed(name string) (contender, bool) {
-	for _, c := range b.raw {
-		if c.name == name {
-			return c, true
-		}
-	}
 	for _, l := range layers {
 		if l.name == name {
 			return b.contender(l), true
 		}
 	}
-	for _, list := range [][]contender{b.peers, alternatives} {
+	for _, list := range [][]contender{b.raw, b.leases, b.peers, alternatives} {
 		for _, c := range list {
 			if c.name == name {
 				return c, true

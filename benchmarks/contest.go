@@ -45,6 +45,7 @@ type shape struct {
 	count   int // messages, or round trips, that are timed
 	callers int // goroutines that send requests at once; 0 means 1
 	sizes   []int
+	lends   bool // every message is lent and acknowledged, but not in C
 	c, ours side
 	layers  []string // of ours that are compared
 
@@ -116,6 +117,12 @@ var alternativeShapes = []shape{
 		c:      side{{role: take, inC: true}, {role: send, inC: true}},
 		ours:   side{{role: take}, {role: send}},
 		layers: []string{receiveInto, batchAll, batchInto, batchChannel, batchOf8}, against: []string{batchAll, batchInto, batchChannel, batchOf8},
+	},
+	{
+		name: "leases", title: "one way, each message lent and acknowledged; C and ReceiveInto receive for good", count: 10_000, sizes: sizes, lends: true,
+		c:      side{{role: take, inC: true}, {role: send, inC: true}},
+		ours:   side{{role: take}, {role: send}},
+		layers: []string{receiveInto, leaseAndAck, leaseHandle, leaseHandle16}, against: []string{leaseAndAck, leaseHandle, leaseHandle16},
 	},
 	{
 		name: "round-trip", title: "round trip between two processes", count: 4_000, sizes: sizes,

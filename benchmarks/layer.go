@@ -49,6 +49,10 @@ const (
 	batchInto    = "batch AllInto"
 	batchChannel = "batch channel"
 	batchOf8     = "batch of 8 channel" // flushed after every 8
+
+	leaseAndAck   = "Lease, Ack"
+	leaseHandle   = "lease.Handle"
+	leaseHandle16 = "lease.Handle of 16" // Concurrency
 )
 
 // spinTime is how long the layers that spin do so before they sleep: longer

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
+
+	"ipcmq/mq"
 )
 
 var redisReady = regexp.MustCompile(`eady to accept connections`)
@@ -41,9 +43,9 @@ func newRedis(socket string) *redis.Client {
 	return redis.NewClient(&redis.Options{Network: "unix", Addr: socket, PoolSize: 32, ReadTimeout: -1, WriteTimeout: -1})
 }
 
-// redisBatch is how many elements a receiver takes at once, if they are there,
-// and a one-way sender adds at once.
-const redisBatch = 64
+// batchSize is how many elements a receiver of Redis takes at once, if they are
+// there, and how many a one-way sender to a server or a database sends at once.
+const batchSize = 64
 
 func openRedis(_ context.Context, j job) (end, error) {
 	c := newRedis(j.There)
@@ -56,7 +58,7 @@ func openRedis(_ context.Context, j job) (end, error) {
 		sender: sendFunc(func(ctx context.Context, data []byte) error { return c.LPush(ctx, out, data).Err() }),
 		receive: func(ctx context.Context, handle func([]byte) bool) error {
 			for {
-				_, elements, err := c.BLMPop(ctx, 0, "right", redisBatch, in).Result()
+				_, elements, err := c.BLMPop(ctx, 0, "right", batchSize, in).Result()
 				if err != nil {
 					return err
 				}
@@ -72,8 +74,31 @@ func openRedis(_ context.Context, j job) (end, error) {
 		close: c.Close,
 	}
 	if j.Role == send {
-		p := &pipelined{c: c, key: out, left: j.Warm + j.Count}
-		e.sender = sendFunc(p.send)
+		e.sender = &pipelined{c: c, key: out, left: j.Warm + j.Count}
+	}
+	return e, nil
+}
+
+// openRedisLeases moves each element to a list of those that are being handled, and
+// removes it from there when it is done.
+func openRedisLeases(_ context.Context, j job) (end, error) {
+	c := newRedis(j.There)
+	waiting, handled := j.Back+":there", j.Back+":back"
+	e := end{
+		sender: &pipelined{c: c, key: waiting, left: j.Warm + j.Count},
+		receive: func(ctx context.Context, handle func([]byte) bool) error {
+			for {
+				data, err := c.BLMove(ctx, waiting, handled, "right", "left", 0).Result()
+				if err != nil {
+					return err
+				}
+				more := handle([]byte(data))
+				if err := c.LRem(ctx, handled, 1, data).Err(); err != nil || !more {
+					return err
+				}
+			}
+		},
+		close: c.Close,
 	}
 	return e, nil
 }
@@ -86,13 +111,13 @@ type pipelined struct {
 	wait redis.Pipeliner
 }
 
-func (p *pipelined) send(ctx context.Context, data []byte) error {
+func (p *pipelined) Send(ctx context.Context, m mq.Message) error {
 	if p.wait == nil {
 		p.wait = p.c.Pipeline()
 	}
-	p.wait.LPush(ctx, p.key, string(data))
+	p.wait.LPush(ctx, p.key, string(m.Data))
 	p.left--
-	if p.wait.Len() < redisBatch && p.left > 0 {
+	if p.wait.Len() < batchSize && p.left > 0 {
 		return nil
 	}
 	_, err := p.wait.Exec(ctx)
@@ -119,7 +144,7 @@ func redisCall(c *redis.Client, prefix, requests string) func(context.Context, [
 // write.
 func serveRedis(ctx context.Context, c *redis.Client, prefix, requests string, n int) error {
 	for n > 0 {
-		_, elements, err := c.BLMPop(ctx, 0, "right", redisBatch, requests).Result()
+		_, elements, err := c.BLMPop(ctx, 0, "right", batchSize, requests).Result()
 		if err != nil {
 			return err
 		}

@@ -21,15 +21,18 @@ var systemV = backend{
 		}
 		return strconv.Itoa(q.ID()), func() error { return errors.Join(q.Remove(), q.Close()) }, nil
 	},
-	open: func(address string) (mq.Queue, error) {
-		id, err := strconv.Atoi(address)
-		if err != nil {
-			return nil, err
-		}
-		return sysv.OpenID(id, nil)
-	},
-	raw:   []contender{rawSysV(raw, false), rawSysV(rawSpin, true)},
-	peers: peersOf("sysv"),
+	open:   openSysV,
+	raw:    []contender{rawSysV(raw, false), rawSysV(rawSpin, true)},
+	leases: []contender{lendSysV(leaseAndAck, lendAndAck), lendSysV(leaseHandle, lendHandle(1)), lendSysV(leaseHandle16, lendHandle(16))},
+	peers:  peersOf("sysv"),
+}
+
+func openSysV(address string) (mq.Queue, error) {
+	id, err := strconv.Atoi(address)
+	if err != nil {
+		return nil, err
+	}
+	return sysv.OpenID(id, nil)
 }
 
 // rawSysV sends and receives as a C program does: one buffer for each, no

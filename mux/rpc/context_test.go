@@ -14,7 +14,7 @@ func TestADeadlineContextIsAsThatOfPackageContext(t *testing.T) {
 	type key struct{}
 	parent := context.WithValue(context.Background(), key{}, "value")
 	for name, end := range map[string]func(*deadlineContext){
-		"by its deadline": func(*deadlineContext) { time.Sleep(time.Second); synctest.Wait() },
+		"by its deadline": func(*deadlineContext) { <-time.After(time.Second); synctest.Wait() },
 		"by close":        func(c *deadlineContext) { c.close() },
 	} {
 		for asked, ask := range map[string]func(context.Context){
