@@ -105,8 +105,9 @@ func TestListingGoesOnBehindABadQueue(t *testing.T) {
 func TestNamesOfAnyBytesAreListed(t *testing.T) {
 	testutil.NeedMqueue(t)
 	names := []string{"/first", "/\xff", "/a\nb", "/\x1b[31m", "/ ", "/\\", "/..a", "/" + strings.Repeat("\xfe", 255)}
+	small := &posix.Config{MaxMessages: 1, MaxMessageSize: 64} // all queues of this user share RLIMIT_MSGQUEUE
 	for _, name := range names {
-		q, err := posix.Open(name, nil)
+		q, err := posix.Open(name, small)
 		if err != nil {
 			t.Fatal(err)
 		}
