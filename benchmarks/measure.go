@@ -199,6 +199,11 @@ func (b *bench) count(s shape) int {
 func (b *bench) run(ctx context.Context, c contest, of contender, s side) (_ sample, err error) {
 	j := job{Backend: c.backend.name, Layer: of.name, Size: c.size, Count: b.count(c.shape), Callers: c.shape.callers}
 	j.Warm = max(j.Count/10, 1)
+	if of.tag != "" { // which may have to be built, and takes a while then
+		if _, err := b.tagged(ctx, of.tag); err != nil {
+			return sample{}, err
+		}
+	}
 	limit := limit
 	if of.kind == peer || of.kind == alternative {
 		limit = cmp.Or(b.patience, limit/4)
