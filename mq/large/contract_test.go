@@ -52,38 +52,41 @@ func openSysV(tb testing.TB, key sysv.Key, cfg *sysv.Config) *sysv.Queue {
 // shared memory, over queues that lend and over those that do not.
 func TestContract(t *testing.T) {
 	testutil.NotEmulated(t, "leases are tried in mq/sysv")
-	for name, inline := range map[string]int{"AsTheyAre": 1024, "InMemory": 0} {
-		for _, lends := range []bool{false, true} {
-			t.Run(name+map[bool]string{true: "Lending", false: ""}[lends], func(t *testing.T) {
-				mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue {
-					key := sysv.Private
-					var first *sysv.Queue
-					if lends {
-						key = freeKey(t)
+	for _, c := range []struct {
+		name   string
+		lends  bool
+		inline int
+	}{{"InMemory", false, 0}, {"InMemoryLending", true, 0}, {"AsTheyAreLending", true, 1024}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // they wait for leases to run out
+			mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue {
+				key, private := sysv.Private, 0
+				if c.lends {
+					key = freeKey(t)
+				} else {
+					first := openSysV(t, sysv.Private, &sysv.Config{Capacity: 1024})
+					t.Cleanup(func() {
+						first.Remove()
+						first.Close()
+					})
+					private = first.ID()
+				}
+				return func() mq.Queue {
+					var q *sysv.Queue
+					var err error
+					if c.lends {
+						q, err = sysv.Open(key, &sysv.Config{Capacity: 1024, Lease: 300 * time.Millisecond})
 					} else {
-						first = openSysV(t, key, &sysv.Config{Capacity: 1024})
-						t.Cleanup(func() {
-							first.Remove()
-							first.Close()
-						})
+						q, err = sysv.OpenID(private, nil)
 					}
-					return func() mq.Queue {
-						var q *sysv.Queue
-						var err error
-						if lends {
-							q, err = sysv.Open(key, &sysv.Config{Capacity: 1024, Lease: 300 * time.Millisecond})
-						} else {
-							q, err = sysv.OpenID(first.ID(), nil)
-						}
-						if err != nil {
-							t.Fatal(err)
-						}
-						w := wrap(t, q, &large.Config{MaxPayload: 8192, Memory: 1 << 20}) // more than 32 tickets need
-						w.Inline(inline)
-						return w
+					if err != nil {
+						t.Fatal(err)
 					}
-				})
+					w := wrap(t, q, &large.Config{MaxPayload: 8192, Memory: 1 << 20}) // more than 32 tickets need
+					w.Inline(c.inline)
+					return w
+				}
 			})
-		}
+		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"ipcmq/internal/handle"
+	"ipcmq/internal/store"
 	"ipcmq/mq"
 )
 
@@ -110,6 +111,7 @@ func (r *receiver) settle(m *mq.Message, l mq.Lease) error {
 	if err := l.Ack(context.Background()); err != nil {
 		return err
 	}
+	store.Step("acked")
 	if p != nil {
 		p.Free()
 	} else if cap(m.Data) >= len(got.Data) && m.Data != nil {
