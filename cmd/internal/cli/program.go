@@ -34,6 +34,12 @@ func findProgram(line []string) (program, error) {
 // status was 0, which may be so even if err is not nil. An error of the program has
 // the last line that it wrote to standard error.
 func (p program) run(ctx context.Context, in []byte, env []string, out io.Writer) (done bool, err error) {
+	// A pipe would end, as if that were all, when this process is killed.
+	stdin, err := sys.MemoryFile(in)
+	if err != nil {
+		return false, err
+	}
+	defer stdin.Close()
 	runtime.LockOSThread() // when the thread that has started it ends, it is killed
 	defer runtime.UnlockOSThread()
 	cmd := exec.CommandContext(ctx, p.path, p.args...)
@@ -42,7 +48,7 @@ func (p program) run(ctx context.Context, in []byte, env []string, out io.Writer
 	cmd.SysProcAttr = sys.OwnGroup()
 	cmd.Cancel = func() error { return sys.KillGroup(cmd.Process.Pid) }
 	stderr := &relay{to: os.Stderr}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), out, stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, out, stderr
 	err = cmd.Run()
 	stderr.end()
 	if ctx.Err() != nil || errors.Is(err, exec.ErrWaitDelay) {
