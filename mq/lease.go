@@ -40,7 +40,8 @@ type LeaseReceiver interface {
 // same, and Nak and Extend return nil and do not get it back. Extend in time.
 //
 // A lease may have a method Uncertain() bool. If it reports true, the length of
-// the payload is not certain; see Uncertain of package mq/sysv's leases.
+// the payload is not certain; see Uncertain of package mq/sysv's leases. One with a
+// method Header() Header has what [HeaderOf] returns.
 type Lease interface {
 	// Message returns the message. Its Data belongs to the holder.
 	Message() Message

@@ -98,6 +98,10 @@ type Capabilities struct {
 	// the queue to others.
 	LentLeavesRoom bool
 
+	// Headers reports that messages carry what [WithHeader] gives to sends, and that
+	// [HeaderOf] has it of those that are lent.
+	Headers bool
+
 	// Remote reports that the queue is on another host, so that answers can be
 	// lost: Send may return an error that matches [ErrInDoubt], after which m was
 	// sent or not, and a message whose removal was not confirmed may be received

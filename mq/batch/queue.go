@@ -86,8 +86,13 @@ func (q *Queue) String() string {
 }
 
 // Capabilities returns those of the queue beneath. A payload of MaxPayload bytes
-// is refused if it begins like a frame, which takes some more.
-func (q *Queue) Capabilities() mq.Capabilities { return q.beneath.Capabilities() }
+// is refused if it begins like a frame, which takes some more. Messages of a frame
+// have no headers.
+func (q *Queue) Capabilities() mq.Capabilities {
+	can := q.beneath.Capabilities()
+	can.Headers = false
+	return can
+}
 
 // Select returns a receiver of the messages that s selects. See [mq.Queue].
 func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {

@@ -71,6 +71,10 @@ func (q *Queue) SendBatch(ctx context.Context, messages []mq.Message) (n int, er
 		return 0, err
 	}
 	defer c.end()
+	header, err := c.header()
+	if err != nil {
+		return 0, err
+	}
 	size, together := maxTogether, q.together
 	for n < len(messages) {
 		next := messages[n:min(n+size, len(messages))]
@@ -79,9 +83,9 @@ func (q *Queue) SendBatch(ctx context.Context, messages []mq.Message) (n int, er
 			group = 1
 		}
 		if group == 1 {
-			err = c.sendOne(next[0])
+			err = c.sendOne(next[0], header)
 		} else {
-			err = c.sendTogether(next[:group])
+			err = c.sendTogether(next[:group], header)
 		}
 		switch {
 		case err == nil:
@@ -112,21 +116,21 @@ func (q *Queue) worthIt(messages []mq.Message) int {
 }
 
 // sendOne sends a message by itself.
-func (c *call) sendOne(m mq.Message) error {
+func (c *call) sendOne(m mq.Message, header mq.Header) error {
 	if err := c.q.sendable(m); err != nil {
 		return err
 	}
-	p := publication{call: c, message: c.q.messageFor(m)}
+	p := publication{call: c, message: c.q.messageFor(m, header)}
 	return p.send()
 }
 
 // sendTogether sends all the messages or, if the error does not match
 // mq.ErrInDoubt, none of them.
-func (c *call) sendTogether(messages []mq.Message) error {
+func (c *call) sendTogether(messages []mq.Message, header mq.Header) error {
 	q := c.q
 	all := make([]*nats.Msg, len(messages))
 	for i, m := range messages {
-		all[i] = q.messageFor(m)
+		all[i] = q.messageFor(m, header)
 		all[i].Header[headerSequence] = []string{strconv.Itoa(i + 1)}
 	}
 	last := len(all) - 1

@@ -17,6 +17,7 @@
 //	                    lease mode            claim mode
 //	selectors           Any, or single types  all
 //	leases              yes                   no
+//	headers             of leases             no
 //	receivers of        one selector at a     any selectors side by side
 //	  one message       time, see Select
 //	killed receiver     its leases run out    loses what it had received
@@ -26,6 +27,10 @@
 // [Queue.SelectLeases], or lease.Handle of ipcmq/stream/lease, and acknowledge
 // them when they are done. Its Receive is a lease that is acknowledged at once. A queue of
 // requests for package mux works in either mode.
+//
+// What [mq.WithHeader] gives to a send goes in the headers of the message, under its
+// own keys, where other programs on NATS find it too; [mq.HeaderOf] has it of a lease.
+// So does the context of a trace with ipcmq/mq/otel.
 //
 // Claim mode is for programs that use the selectors of System V queues. UpTo
 // and Except look at the types that are there and then take a message, in two

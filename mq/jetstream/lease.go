@@ -85,6 +85,7 @@ func (r *leases) LeaseBatch(ctx context.Context, n int) ([]mq.Lease, error) {
 type lease struct {
 	q        *Queue
 	message  mq.Message
+	header   mq.Header
 	subject  string // to answer to
 	consumer string // that has lent it
 	sequence uint64
@@ -94,7 +95,7 @@ type lease struct {
 }
 
 func newLease(q *Queue, m *nats.Msg, made time.Time) *lease {
-	l := &lease{q: q, message: messageOf(m), subject: m.Reply, made: made}
+	l := &lease{q: q, message: messageOf(m), header: headerOf(m), subject: m.Reply, made: made}
 	if meta, err := m.Metadata(); err == nil { // or it is no message of a consumer
 		l.sequence, l.attempt, l.consumer = meta.Sequence.Stream, int(meta.NumDelivered), meta.Consumer
 	}
@@ -104,6 +105,9 @@ func newLease(q *Queue, m *nats.Msg, made time.Time) *lease {
 
 // Message returns the message. See [mq.Lease].
 func (l *lease) Message() mq.Message { return l.message }
+
+// Header returns what came with the message. See [mq.HeaderOf].
+func (l *lease) Header() mq.Header { return l.header }
 
 // Sequence returns the number of the message in the stream. See [mq.Lease].
 func (l *lease) Sequence() uint64 { return l.sequence }

@@ -251,6 +251,7 @@ func (q *Queue) Capabilities() mq.Capabilities {
 		SeesRemoval: true,
 		Exclusive:   true,
 		Remote:      true,
+		Headers:     q.mode == LeaseMode,
 	}
 	if q.mode == ClaimMode {
 		can.Selectors = append(can.Selectors, mq.SelectUpTo, mq.SelectExcept)

@@ -2,7 +2,9 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,6 +18,9 @@ import (
 // The payload may be up to the server's max_payload (1 MiB by default) less a
 // header of 49 bytes, and up to MaxBytes less [Queue.Overhead]. A larger one is
 // refused at once.
+//
+// What [mq.WithHeader] has put into ctx goes with the message, and takes as many bytes
+// more. If they do not fit with the payload, the message is sent without.
 //
 // If an answer is lost, Send repeats the message until there is one; the servers
 // know it by an id and store it once. They know it for two minutes, and Send
@@ -43,17 +48,60 @@ func (q *Queue) send(ctx context.Context, waits bool, m mq.Message) error {
 	if err := q.sendable(m); err != nil {
 		return err
 	}
-	p := publication{call: c, message: q.messageFor(m)}
+	header, err := c.header()
+	if err != nil {
+		return err
+	}
+	p := publication{call: c, message: q.messageFor(m, header)}
 	return p.send()
 }
 
-// messageFor returns m as it goes to the servers.
-func (q *Queue) messageFor(m mq.Message) *nats.Msg {
-	return &nats.Msg{
+// messageFor returns m as it goes to the servers, with a header that is left out if
+// the message would be too large with it.
+func (q *Queue) messageFor(m mq.Message, header mq.Header) *nats.Msg {
+	msg := &nats.Msg{
 		Subject: q.subjects.message(m.Type),
 		Header:  nats.Header{nats.MsgIdHdr: []string{q.messageID()}},
 		Data:    m.Data,
 	}
+	if len(header) > 0 && len(m.Data)+sizeOf(header)+batchOverhead <= q.maxPayload() {
+		for key, value := range header {
+			msg.Header[key] = []string{value}
+		}
+	}
+	return msg
+}
+
+// header returns what the user wants in the headers of messages.
+func (c *call) header() (mq.Header, error) {
+	h := mq.OutgoingHeader(c.user)
+	var bad *mq.Error
+	if errors.As(h.Validate(), &bad) {
+		return nil, c.q.handle.Fail(c.op, mq.ErrInvalidConfig, nil, "header: "+bad.Detail)
+	}
+	return h, nil
+}
+
+// sizeOf returns how many bytes a header takes.
+func sizeOf(header mq.Header) (n int) {
+	for key, value := range header {
+		n += len(key) + len(": ") + len(value) + len("\r\n")
+	}
+	return n
+}
+
+// headerOf returns what another program has put into the headers of a message.
+func headerOf(m *nats.Msg) (h mq.Header) {
+	for key, values := range m.Header {
+		if len(values) == 0 || strings.HasPrefix(strings.ToLower(key), "nats-") {
+			continue
+		}
+		if h == nil {
+			h = mq.Header{}
+		}
+		h[key] = values[0]
+	}
+	return h
 }
 
 // sendable returns an error if m can never be sent.

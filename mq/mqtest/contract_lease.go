@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -35,6 +36,29 @@ var leasePromises = []promise{
 			f.wants(err, mq.ErrInvalidConfig)
 		}
 	}},
+
+	{"HeadersComeWithLeasesWhereThereAreAny", ifLends(func(f *fixture) {
+		sent := mq.Header{"traceparent": "00-1", "other": "a b"}
+		if err := f.q.Send(mq.WithHeader(f.patient(), sent), f.message("with")); err != nil {
+			f.Fatalf("Send with a header: %v", err)
+		}
+		f.send(f.message("without"))
+		r := f.lending(f.q)
+		for _, text := range []string{"with", "without"} {
+			l := f.lease(r)
+			want := sent
+			if text == "without" || !f.can.Headers {
+				want = nil
+			}
+			if got := mq.HeaderOf(l); string(l.Message().Data) != text || !maps.Equal(got, want) {
+				f.Errorf("%q came with the header %v, want %q with %v", l.Message().Data, got, text, want)
+			}
+			f.ack(l)
+		}
+		if f.can.Headers {
+			f.wants(f.q.Send(mq.WithHeader(f.patient(), mq.Header{"a:b": "c"}), f.message("bad")), mq.ErrInvalidConfig)
+		}
+	})},
 
 	{"LeasesAreOfWhatIsSelected", ifLends(func(f *fixture) {
 		if !slices.Contains(f.can.Selectors, mq.SelectType) {

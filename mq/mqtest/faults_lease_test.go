@@ -33,6 +33,7 @@ type leaseFault struct {
 	choose func(q *mqtest.Queue, s mq.Selector) (mq.LeaseReceiver, error)
 	lend   func(r mq.LeaseReceiver, q *mqtest.Queue, ctx context.Context, n int) ([]mq.Lease, error)
 	close  func(q *faultyLeases) error
+	heads  bool // says that there are headers
 
 	message  func(l *faultyLease) mq.Message
 	sequence func(l *faultyLease) uint64
@@ -53,6 +54,12 @@ func (q *faultyLeases) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
 		return nil, err
 	}
 	return &faultyReceiver{r, q}, nil
+}
+
+func (q *faultyLeases) Capabilities() mq.Capabilities {
+	can := q.Queue.Capabilities()
+	can.Headers = q.fault.heads
+	return can
 }
 
 func (q *faultyLeases) Close() error {
@@ -156,6 +163,7 @@ var sharedBy sync.Map // payloads by sequence
 
 var leaseFaults = []leaseFault{
 	{name: "none"},
+	{name: "headers are promised", seenBy: []string{"HeadersComeWithLeasesWhereThereAreAny"}, heads: true},
 	{
 		name: "leases cannot be canceled", seenBy: []string{"CancelEndsTheCallAndMovesNothing"},
 		lend: func(r mq.LeaseReceiver, q *mqtest.Queue, ctx context.Context, n int) ([]mq.Lease, error) {

@@ -26,11 +26,15 @@ type Delivery struct {
 	// Uncertain reports that bytes at the end of the payload may be missing; see
 	// [mq.Lease]. It is rare.
 	Uncertain bool
+
+	// Header is what came with the message beside its payload, in queues that have
+	// such: see [mq.WithHeader]. nil is none.
+	Header mq.Header
 }
 
 // deliver returns what the handler is told of a lease.
 func deliver(l mq.Lease) Delivery {
-	d := Delivery{Message: l.Message(), Sequence: l.Sequence(), Attempt: l.Attempt()}
+	d := Delivery{Message: l.Message(), Sequence: l.Sequence(), Attempt: l.Attempt(), Header: mq.HeaderOf(l)}
 	if u, ok := l.(interface{ Uncertain() bool }); ok {
 		d.Uncertain = u.Uncertain()
 	}
