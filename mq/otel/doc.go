@@ -9,9 +9,11 @@
 //
 //	client := seen.Client(rpcClient, "orders")
 //	reply, err := client.Request(ctx, 7, data)
+//	for reply, err := range client.Replies(ctx, 7, data) { ... }
 //
 //	err = seen.HandleRequests(ctx, q, 7, handler, nil) // as rpc.Handle
 //	err = seen.HandleLeases(ctx, q, handler, nil)      // as lease.Handle
+//	err = seen.HandleLeaseBatches(ctx, q, batch, nil)  // as lease.HandleBatches
 //
 // # Metrics
 //
@@ -22,7 +24,7 @@
 //
 //	messaging.client.sent.messages       {message}  sent, and with error.type not sent: full says that there was no room
 //	messaging.client.consumed.messages   {message}  received
-//	messaging.client.operation.duration  s          of calls that may wait: send, receive, request
+//	messaging.client.operation.duration  s          of calls that may wait: send, receive, request, and ranges over replies
 //	messaging.process.duration           s          of handlers
 //	ipcmq.client.sent.bytes              By         of payload
 //	ipcmq.client.consumed.bytes          By
@@ -38,13 +40,17 @@
 // # Traces
 //
 // A request is a span of its client and, as its child, one of the server, wherever
-// that is: the context of the trace travels in the metadata of the request. A
-// handler of a lease has a span too.
+// that is: the context of the trace travels in the metadata of the request. A range
+// over replies is one span, from its first to its last. A handler of leases has a
+// span too, and one of batches has one for each.
 //
 // Calls of a queue have spans where the context that they are given has one that
 // is recorded, as in a handler, and no traces of their own, of which there would
-// be a million a second. A message itself carries no context: in a queue of the kernel
-// it has no headers, and so a trace does not go on with who receives it.
+// be a million a second. Over JetStream, the context of the trace goes in the headers
+// of a message, and the trace goes on with the handler of its lease, in another
+// process or on another host; a batch is linked to the traces of its messages. A
+// message in a queue of the kernel has no headers, and one that is received without a
+// lease does not tell of them: there the trace ends with the send.
 //
 // # Cost
 //

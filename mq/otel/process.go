@@ -35,9 +35,9 @@ func (t *Telemetry) newProcessing(destination string, kind trace.SpanKind, more 
 // begin begins the span of a message. The function that it returns ends that, with
 // what the handler panicked with, which it raises again, or its error. A handler
 // that ends its goroutine gives neither.
-func (p *processing) begin(ctx context.Context, size int) (context.Context, func(panicked any, err *error)) {
+func (p *processing) begin(ctx context.Context, size int, more ...trace.SpanStartOption) (context.Context, func(panicked any, err *error)) {
 	begun := time.Now()
-	ctx, span := p.tracer.Start(ctx, p.title, p.start...)
+	ctx, span := p.tracer.Start(ctx, p.title, append(p.start[:len(p.start):len(p.start)], more...)...)
 	if span.IsRecording() {
 		span.SetAttributes(semconv.MessagingMessageBodySize(size))
 	}

@@ -6,6 +6,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
@@ -15,7 +16,7 @@ import (
 // Queue returns q with its sends and receives measured, under the name destination.
 // What else q can do is found through it by [mq.As].
 func (t *Telemetry) Queue(q mq.Queue, destination string) mq.Queue {
-	w := &queue{queue: q, destination: destination}
+	w := &queue{queue: q, destination: destination, headers: q.Capabilities().Headers}
 	w.sending = t.newCalls(destination, "send", semconv.MessagingOperationTypeSend, trace.SpanKindProducer, t.sent, t.sentBytes)
 	w.receiver = receiver{q, t.newCalls(destination, "receive", semconv.MessagingOperationTypeReceive, trace.SpanKindClient, t.consumed, t.gotBytes)}
 	return w
@@ -36,6 +37,7 @@ func destinationOf(q mq.Queue) string {
 type queue struct {
 	queue       mq.Queue
 	destination string
+	headers     bool // its messages carry the context of a trace
 	sending     *calls
 	receiver
 }
@@ -64,10 +66,10 @@ func (q *queue) Select(s mq.Selector) (mq.Receiver, error) {
 
 func (q *queue) Send(ctx context.Context, m mq.Message) error {
 	if !q.sending.recording(ctx) {
-		return q.queue.Send(ctx, m)
+		return q.queue.Send(q.outgoing(ctx), m)
 	}
 	c := q.sending.begin(ctx)
-	err := q.queue.Send(c.ctx, m)
+	err := q.queue.Send(q.outgoing(c.ctx), m)
 	c.end(1, len(m.Data), err)
 	return err
 }
@@ -82,16 +84,37 @@ func (q *queue) TrySend(m mq.Message) error {
 
 func (q *queue) SendBatch(ctx context.Context, messages []mq.Message) (n int, err error) {
 	if !q.sending.recording(ctx) {
-		return mq.SendBatch(ctx, q.queue, messages)
+		return mq.SendBatch(q.outgoing(ctx), q.queue, messages)
 	}
 	c := q.sending.begin(ctx)
-	n, err = mq.SendBatch(c.ctx, q.queue, messages)
+	n, err = mq.SendBatch(q.outgoing(c.ctx), q.queue, messages)
 	size := 0
 	for _, m := range messages[:n] {
 		size += len(m.Data)
 	}
 	c.endBatch(n, len(messages)-n, size, err)
 	return n, err
+}
+
+// outgoing puts the context of the trace into the headers of messages that are sent
+// with ctx, if the queue has such. What the caller has set stays; what cannot be
+// sent is left out.
+func (q *queue) outgoing(ctx context.Context) context.Context {
+	if !q.headers || !trace.SpanContextFromContext(ctx).IsValid() {
+		return ctx
+	}
+	carrier := propagation.MapCarrier{}
+	q.sending.propagation().Inject(ctx, carrier)
+	h := mq.OutgoingHeader(ctx)
+	if h == nil {
+		h = mq.Header{}
+	}
+	for key, value := range carrier {
+		if _, there := h[key]; !there && (mq.Header{key: value}).Validate() == nil {
+			h[key] = value
+		}
+	}
+	return mq.WithHeader(ctx, h)
 }
 
 // A receiver is an mq.Receiver that is measured.

@@ -23,12 +23,15 @@ const messageType = attribute.Key("ipcmq.message.type")
 // A Client is an rpc.Client whose requests are measured and traced.
 type Client struct {
 	*rpc.Client
-	calls *calls
+	calls, ranges *calls
 }
 
 // Client returns c with its requests measured and traced, as those to destination.
 func (t *Telemetry) Client(c *rpc.Client, destination string) *Client {
-	return &Client{c, t.newCalls(destination, "request", semconv.MessagingOperationTypeSend, trace.SpanKindClient, t.consumed, t.gotBytes)}
+	calls := func(name string) *calls {
+		return t.newCalls(destination, name, semconv.MessagingOperationTypeSend, trace.SpanKindClient, t.consumed, t.gotBytes)
+	}
+	return &Client{c, calls("request"), calls("replies")}
 }
 
 // Request is [rpc.Client.Request] in a span, whose context goes with the request.
@@ -49,6 +52,14 @@ func Call[Req, Resp any](ctx context.Context, m rpc.Method[Req, Resp], c *Client
 
 // request does a request in a span. A size of -1 is not known.
 func (c *calls) request(ctx context.Context, t int64, size int, do func(context.Context) ([]byte, error)) ([]byte, error) {
+	ctx, end := c.beginRequest(ctx, t, size)
+	reply, err := do(ctx)
+	end(err)
+	return reply, err
+}
+
+// beginRequest begins the span of a request, whose context goes with it.
+func (c *calls) beginRequest(ctx context.Context, t int64, size int) (_ context.Context, end func(error, ...attribute.KeyValue)) {
 	begun := time.Now()
 	ctx, span := c.tracer.Start(ctx, c.title, c.start...)
 	if span.IsRecording() {
@@ -60,17 +71,17 @@ func (c *calls) request(ctx context.Context, t int64, size int, do func(context.
 	if span.SpanContext().IsValid() {
 		ctx = c.inject(ctx)
 	}
-	reply, err := do(ctx)
-	if c.operation.Enabled(ctx) {
-		took := time.Since(begun).Seconds()
-		if err == nil {
-			c.operation.Record(ctx, took, c.record...)
-		} else {
-			c.operation.Record(ctx, took, c.failed(err))
+	return ctx, func(err error, more ...attribute.KeyValue) {
+		if c.operation.Enabled(ctx) {
+			took := time.Since(begun).Seconds()
+			if err == nil {
+				c.operation.Record(ctx, took, c.record...)
+			} else {
+				c.operation.Record(ctx, took, c.failed(err))
+			}
 		}
+		endSpan(span, err, more...)
 	}
-	endSpan(span, err)
-	return reply, err
 }
 
 func (t *Telemetry) propagation() propagation.TextMapPropagator {
