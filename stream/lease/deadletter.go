@@ -49,9 +49,9 @@ const maxReason = 1024
 //	ipcmq dead letter {"type":7,"sequence":12,"attempt":5,"time":"2026-01-31T09:30:00Z","error":"exit status 3"}
 //	the payload
 //
-// There is also "priority" if it is not 0, and "uncertain" and "truncated" if the
-// payload may not be whole (see [Delivery] and [mq.Message]). Readers ignore what
-// else there is. Of the error's text up to 1024 bytes are kept, and fewer if q had
+// There is also "priority" if it is not 0, "uncertain" and "truncated" if the payload
+// may not be whole (see [Delivery] and [mq.Message]), and "header", an object, if the
+// message had one and there is room for it. Readers ignore what else there is. Of the error's text up to 1024 bytes are kept, and fewer if q had
 // no room for more beside the payload: a queue of the kernel takes
 // kernel.msgmax bytes, 8192 by default, of which the line needs about 100.
 //
@@ -80,16 +80,21 @@ type deadLetterLine struct {
 	Uncertain bool      `json:"uncertain,omitempty"`
 	Truncated bool      `json:"truncated,omitempty"`
 	Time      time.Time `json:"time"`
+	Header    mq.Header `json:"header,omitempty"`
 	Error     string    `json:"error"`
 }
 
-// append returns d as a payload. If that is longer than most, less is kept of the
-// reason; 0 is no limit.
+// append returns d as a payload. If that is longer than most, the header is left out,
+// and less is kept of the reason; 0 is no limit.
 func (d DeadLetter) append(most int) []byte {
 	if most <= 0 {
 		most = math.MaxInt
 	}
-	line := deadLetterLine{d.Type, d.Priority, d.Sequence, d.Attempt, d.Uncertain, d.Truncated, d.Time.UTC().Truncate(time.Second), ""}
+	line := deadLetterLine{Type: d.Type, Priority: d.Priority, Sequence: d.Sequence, Attempt: d.Attempt, Uncertain: d.Uncertain,
+		Truncated: d.Truncated, Time: d.Time.UTC().Truncate(time.Second), Header: d.Header}
+	if len(line.append(nil))+len(d.Data) > most {
+		line.Header = nil
+	}
 	line.Error = cut(d.Reason, min(maxReason, most-len(line.append(nil))-len(d.Data)))
 	return append(line.append(make([]byte, 0, 256+len(line.Error)+len(d.Data))), d.Data...)
 }
@@ -156,6 +161,7 @@ func ParseDeadLetter(m mq.Message) (DeadLetter, error) {
 			Sequence:  line.Sequence,
 			Attempt:   line.Attempt,
 			Uncertain: line.Uncertain,
+			Header:    line.Header,
 		},
 		Time: line.Time, Reason: line.Error,
 	}, nil

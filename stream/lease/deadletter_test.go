@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -119,7 +120,8 @@ func TestADeadLetterIsCutInItsReasonAlone(t *testing.T) {
 		cut := 0
 		for size := 0; size <= 8192; size += 64 {
 			q := mqtest.New(nil)
-			d := lease.Delivery{Message: mq.Message{Type: 9, Data: bytes.Repeat([]byte("\n"), size)}, Sequence: 1 << 63, Attempt: 2, Uncertain: true}
+			d := lease.Delivery{Message: mq.Message{Type: 9, Data: bytes.Repeat([]byte("\n"), size)}, Sequence: 1 << 63, Attempt: 2, Uncertain: true,
+				Header: mq.Header{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "x": strings.Repeat("y", 1024)}}
 			err := lease.ToQueue(q)(t.Context(), d, errors.New(text))
 			if size < 8000 && err != nil || size > 8100 && !errors.Is(err, mq.ErrTooLarge) {
 				t.Errorf("%d bytes: %v", size, err)
@@ -129,6 +131,9 @@ func TestADeadLetterIsCutInItsReasonAlone(t *testing.T) {
 				got, err := lease.ParseDeadLetter(m)
 				if err != nil || !bytes.Equal(got.Data, d.Data) || got.Type != 9 || got.Sequence != 1<<63 || !got.Uncertain {
 					t.Fatalf("%d bytes: %v, %+v", size, err, got.Reason)
+				}
+				if whole := maps.Equal(got.Header, d.Header); whole != (size < 6900) && (size < 6700 || size > 7000) || !whole && got.Header != nil {
+					t.Errorf("%d bytes: header %v", size, got.Header)
 				}
 				whole := strings.ToValidUTF8(text, "\ufffd")
 				start, isCut := strings.CutSuffix(got.Reason, "…")
@@ -166,6 +171,7 @@ func TestWhatIsNoDeadLetterIsRefused(t *testing.T) {
 
 func FuzzParseDeadLetter(f *testing.F) {
 	f.Add([]byte(`ipcmq dead letter {"type":7,"sequence":12,"attempt":5,"time":"2026-01-31T09:30:00Z","error":"no"}` + "\npayload"))
+	f.Add([]byte(`ipcmq dead letter {"attempt":1,"header":{"a":"b"}}` + "\n"))
 	f.Add([]byte(`ipcmq dead letter {"attempt":1,"uncertain":true,"truncated":true,"priority":9}` + "\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d, err := lease.ParseDeadLetter(mq.Message{Data: data})
@@ -191,7 +197,7 @@ func FuzzParseDeadLetter(f *testing.F) {
 		}
 		again, err := lease.ParseDeadLetter(m)
 		same := again.Type == d.Type && again.Priority == d.Priority && again.Sequence == d.Sequence && again.Attempt == d.Attempt &&
-			again.Uncertain == d.Uncertain && again.Truncated == d.Truncated && bytes.Equal(again.Data, d.Data)
+			again.Uncertain == d.Uncertain && again.Truncated == d.Truncated && maps.Equal(again.Header, d.Header) && bytes.Equal(again.Data, d.Data)
 		if err != nil || !same {
 			t.Errorf("%v: %+v became %+v", err, d, again)
 		}

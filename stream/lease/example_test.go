@@ -45,3 +45,35 @@ func ExampleHandle() {
 	// tea, attempt 2
 	// ended with <nil>
 }
+
+// A message that always fails goes to another queue, with what it failed with.
+func ExampleToQueue() {
+	orders := mqtest.New(&mqtest.Config{Lease: time.Minute}) // or sysv.Open(0x2a, nil)
+	defer orders.Close()
+	dead := mqtest.New(nil)
+	defer dead.Close()
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if err := orders.Send(ctx, mq.Message{Type: 7, Data: []byte("soup with a fork")}); err != nil {
+		fmt.Println(err)
+	}
+	go lease.Handle(ctx, orders, func(context.Context, lease.Delivery) error {
+		return errors.New("it runs off")
+	}, &lease.Config{
+		MaxAttempts: 3,
+		DeadLetter:  lease.ToQueue(dead),
+		RetryDelay:  func(int, error) time.Duration { return 10 * time.Millisecond },
+	})
+
+	m, err := dead.Receive(ctx)
+	if err != nil {
+		fmt.Println(err)
+	}
+	letter, err := lease.ParseDeadLetter(m)
+	fmt.Printf("type %d, %q, after %d attempts: %s, %v\n", letter.Type, letter.Data, letter.Attempt, letter.Reason, err)
+	// letter.Message can be sent back to orders as it is.
+
+	// Output:
+	// type 7, "soup with a fork", after 3 attempts: it runs off, <nil>
+}

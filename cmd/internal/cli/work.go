@@ -42,14 +42,15 @@ there after the delay.
 
 COMMAND has a process group of its own. It is killed, with the children that it has
 left there, when --timeout is over, and a ^C at the terminal does not reach it; if
-the worker itself is killed, COMMAND is too. SIGINT, SIGTERM and SIGHUP end work: it
-takes nothing more, and what runs has as long as --grace says. Then it is killed, and
-its message given back without delay.
+the worker itself is killed, COMMAND is too, but not its children. SIGINT, SIGTERM
+and SIGHUP end work: it takes nothing more, and what runs has as long as --grace
+says. Then it is killed, and its message given back without delay.
 
 Messages that are at work are in shared memory beside the queue, which must be a
-System V queue with a key; so are those given back, where ipcmq recv does not see
-them. They last as long as the queue does: until it is removed, the system restarts,
-or the container ends whose IPC namespace it is in.`,
+System V queue with a key; so are those given back, up to 256 in all. There ipcmq
+recv does not see them, ipcmq peek --lent does. They last as long as the queue does:
+until it is removed, the system restarts, or the container ends whose IPC namespace
+it is in.`,
 		Example: `  ipcmq work 42 -- ./handle-order
   ipcmq work 42 --jobs 4 --timeout 1m --attempts 5 --dead-letter 43 --create -- ./handle-order
   ipcmq work 42 --type 7 -- sh -c 'curl --fail --data-binary @- https://example.org/events'`,
