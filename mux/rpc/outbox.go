@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"sync"
 	"time"
 
@@ -16,10 +17,12 @@ import (
 const replyType = 1
 
 // Bounds of what an outbox keeps. The bytes are those of replies and requests,
-// and some for each.
+// and some for each; where payloads can be large, there may be more.
 const (
 	maxKept      = 16 << 20
 	maxKeptEach  = 1 << 20 // for one inbox
+	largestKept  = 8       // of the largest payloads together
+	largestEach  = 4
 	maxBacklogs  = 1024
 	keptOverhead = 256
 
@@ -46,6 +49,8 @@ const (
 // the replies.
 type outbox struct {
 	exchange mq.Exchange
+	most     int // bytes that are kept
+	mostEach int // for one inbox
 	lost     func(request mq.Message, err error)
 	start    func(func()) // starts a goroutine
 
@@ -80,8 +85,10 @@ type kept struct {
 func (k kept) size() int { return len(k.request.Data) + len(k.data) + keptOverhead }
 
 func newOutbox(exchange mq.Exchange, start func(func()), lost func(mq.Message, error)) *outbox {
+	largest := min(exchange.Capabilities().MaxPayload, math.MaxInt/largestKept)
 	o := &outbox{
 		exchange: exchange, start: start, lost: lost,
+		most: max(maxKept, largestKept*largest), mostEach: max(maxKeptEach, largestEach*largest),
 		backlogs: make(map[string]*backlog),
 		more:     make(chan struct{}, 1),
 	}
@@ -170,10 +177,10 @@ func (o *outbox) add(b *backlog, k kept) error {
 	switch {
 	case o.over.Err() != nil:
 		return full(b.address, "Handle has ended")
-	case b.bytes+n > maxKeptEach:
-		return full(b.address, "%d bytes are kept for it, of %d at most", b.bytes, maxKeptEach)
-	case o.bytes+n > maxKept:
-		return full(b.address, "%d bytes are kept for all clients, of %d at most", o.bytes, maxKept)
+	case b.bytes+n > o.mostEach:
+		return full(b.address, "%d bytes are kept for it, of %d at most", b.bytes, o.mostEach)
+	case o.bytes+n > o.most:
+		return full(b.address, "%d bytes are kept for all clients, of %d at most", o.bytes, o.most)
 	}
 	if k.until.IsZero() {
 		k.until = time.Now().Add(keptNoLonger)

@@ -88,7 +88,8 @@ type Config struct {
 // A reply that finds its inbox full, since the client is stopped or has little
 // processor time, is kept and sent when there is room, until the deadline of the
 // request, or for 30 s if it has none: up to 1 MiB for each client and 16 MiB in
-// all. No handler waits for that.
+// all, or if that is more, 4 and 8 of the largest payloads that q takes. No handler
+// waits for that.
 //
 // Handle returns when ctx ends or the queue is closed or removed. It takes no
 // more requests, and waits until those that it has are answered. Their contexts
