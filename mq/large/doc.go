@@ -51,6 +51,10 @@
 // bounds that of each handle that sends; beyond it, Send waits as for a full queue.
 // It is counted to the sender's cgroup.
 //
+// Replies of ipcmq/mux/rpc have as much again, apart from messages. A server should
+// have Memory for the replies that a client awaits at once: beyond it some are kept
+// and others given up, see rpc.Handle.
+//
 // # Payloads that are missing
 //
 // A ticket whose payload is not there comes as a message whose Data is the ticket

@@ -49,7 +49,7 @@ func newQueue(t testing.TB, private bool) *sysv.Queue {
 	}
 	q := openSysV(t, sysv.Private, nil)
 	t.Cleanup(func() {
-		q.Remove()
+		sys.MsgRemove(q.ID())
 		q.Close()
 	})
 	return q
