@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ipcmq/internal/handle"
+	"ipcmq/internal/lazy"
 	"ipcmq/internal/reader"
 	"ipcmq/mq"
 )
@@ -171,8 +172,8 @@ func (c *Client) withTimeout(ctx context.Context) (context.Context, func()) {
 	if _, ok := ctx.Deadline(); ok || c.timeout == 0 {
 		return ctx, func() {}
 	}
-	d := withDeadline(ctx, time.Now().Add(c.timeout), timeoutError(c.timeout))
-	return d, d.close
+	d := lazy.New(ctx, time.Now().Add(c.timeout), timeoutError(c.timeout))
+	return d, func() { d.Cancel(nil) }
 }
 
 // A request is one that was sent.

@@ -44,6 +44,10 @@ func (o *overrun) end() bool {
 	o.timer.Stop()
 	if o.replaced {
 		o.server.overruns.Add(-1)
+		select {
+		case o.server.returned <- struct{}{}:
+		default:
+		}
 	}
 	return o.replaced
 }

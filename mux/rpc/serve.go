@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"ipcmq/internal/lazy"
 	"ipcmq/mq"
 )
 
@@ -38,8 +39,8 @@ func (s *server) serve(m mq.Message, over *overrun) {
 	ctx := s.work
 	limit := limitOf(ctx, h, s.clock)
 	if h.deadline = limit.at; !h.deadline.IsZero() {
-		d := withDeadline(ctx, h.deadline, nil)
-		defer d.close()
+		d := lazy.New(ctx, h.deadline, nil)
+		defer d.Cancel(nil)
 		ctx = d
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {

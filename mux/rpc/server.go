@@ -151,7 +151,7 @@ func newServer(q mq.Queue, what string, h Handler, cfg *Config) (*server, error)
 		exchange: exchange, handler: h, cfg: c, name: what,
 		near: !q.Capabilities().Remote,
 		free: make(chan struct{}, c.Concurrency),
-		jobs: make(chan mq.Message),
+		jobs: make(chan mq.Message), returned: make(chan struct{}, 1),
 	}
 	s.clock, _ = mq.As[mq.Clocked](q)
 	s.ranges = newRanges(exchange, c.Stats, checkInterval(q))
@@ -207,7 +207,8 @@ type server struct {
 	workers sync.WaitGroup
 	busy    atomic.Int64 // requests that are being handled
 
-	overruns atomic.Int64 // handlers whose workers were replaced, and that have not returned
+	overruns atomic.Int64  // handlers whose workers were replaced, and that have not returned
+	returned chan struct{} // has a value after one of them has
 
 	outbox *outbox
 	ranges *ranges
@@ -249,7 +250,9 @@ func (s *server) drain(idle <-chan struct{}) error {
 	}
 	select {
 	case <-idle:
-		return s.leftBehind()
+		timer := time.NewTimer(lastWait)
+		defer timer.Stop()
+		return s.leftBehind(timer.C)
 	case <-over:
 	}
 	late := s.busy.Load()
@@ -262,7 +265,7 @@ func (s *server) drain(idle <-chan struct{}) error {
 	select {
 	case <-idle:
 		if late == s.overruns.Load() { // only replies were left, which are reported as lost
-			return s.leftBehind()
+			return s.leftBehind(timer.C)
 		}
 	case <-timer.C:
 		err.Detail += fmt.Sprintf("; the handlers of %d have not returned", s.busy.Load())
@@ -270,9 +273,18 @@ func (s *server) drain(idle <-chan struct{}) error {
 	return err
 }
 
-// leftBehind returns an error if handlers whose requests nobody waits for any more
-// have not returned.
-func (s *server) leftBehind() error {
+// leftBehind waits for handlers whose requests nobody waits for any more, and returns
+// an error if that is over before they return. One may just be about to: a process
+// that was stopped finds all deadlines over.
+func (s *server) leftBehind(over <-chan time.Time) error {
+	for s.overruns.Load() > 0 {
+		select {
+		case <-s.returned:
+			continue
+		case <-over:
+		}
+		break
+	}
 	n := s.overruns.Load()
 	if n == 0 {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"ipcmq/internal/lazy"
 	"ipcmq/mq"
 )
 
@@ -16,26 +17,34 @@ var errGoexit = errors.New("the handler has called runtime.Goexit")
 // errNotBegun: the loop was told to end before the handler was called.
 var errNotBegun = errors.New("not handled, since the end came first")
 
-// A held message is lent to the loop, which extends its lease until settle.
+// A held message is lent to the loop, which extends its lease until settle. That
+// begins when half of its time is over: most are settled before.
 type held struct {
 	Delivery
 	lease mq.Lease
 	taken time.Time
-	ctx   context.Context // ends with ErrLost if the lease cannot be kept
-	end   context.CancelCauseFunc
-	stop  context.CancelFunc // ends extending
-	kept  sync.WaitGroup
-	lost  error // why the lease could not be kept, when kept is done
+	ctx   *lazy.Context // ends with ErrLost if the lease cannot be kept
+
+	half *time.Timer   // begins extending
+	kept chan struct{} // closed when extending has ended
+	lost error         // why the lease could not be kept, when kept is closed
+
+	mu      sync.Mutex
+	settled bool
+	stop    context.CancelFunc // ends extending, if it has begun
 }
 
 func (l *loop) hold(lease mq.Lease) *held {
-	h := &held{Delivery: deliver(lease), lease: lease, taken: time.Now()}
-	h.ctx, h.end = context.WithCancelCause(l.ctx)
-	keeping, stop := context.WithCancel(context.WithoutCancel(l.ctx))
-	h.stop = stop
-	h.kept.Go(func() {
-		if h.lost = l.keep(keeping, lease); h.lost != nil {
-			h.end(h.lost)
+	h := &held{Delivery: deliver(lease), lease: lease, taken: time.Now(), kept: make(chan struct{})}
+	h.ctx = lazy.New(l.ctx, time.Time{}, nil)
+	h.half = time.AfterFunc(time.Until(lease.Deadline())/2, func() {
+		defer close(h.kept)
+		ctx := h.begin(l.beyond)
+		if ctx == nil {
+			return
+		}
+		if h.lost = l.keep(ctx, lease); h.lost != nil {
+			h.ctx.Cancel(h.lost)
 			l.warn("lease was lost", h.Delivery, slog.Any("error", h.lost))
 			l.report(h.Delivery, h.lost)
 		}
@@ -43,11 +52,35 @@ func (l *loop) hold(lease mq.Lease) *held {
 	return h
 }
 
+// begin returns the context in which the lease is extended, nil if that is too late.
+func (h *held) begin(parent context.Context) (ctx context.Context) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.settled {
+		return nil
+	}
+	ctx, h.stop = context.WithCancel(parent)
+	return ctx
+}
+
+// release ends extending.
+func (h *held) release() {
+	if h.half.Stop() {
+		return
+	}
+	h.mu.Lock()
+	h.settled = true
+	if h.stop != nil {
+		h.stop()
+	}
+	h.mu.Unlock()
+	<-h.kept
+}
+
 // settle ends the lease after an attempt that ended with err.
 func (l *loop) settle(h *held, err error) {
-	h.stop()
-	h.kept.Wait()
-	defer h.end(nil)
+	h.release()
+	defer h.ctx.Cancel(nil)
 	switch {
 	case err == nil:
 		// Also if the lease is lost: the other holder may not have begun.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"ipcmq/internal/lazy"
 	"ipcmq/mq"
 )
 
@@ -24,7 +25,8 @@ type loop struct {
 	stop     context.CancelCauseFunc
 	ctx      context.Context // of the handlers
 	end      context.CancelCauseFunc
-	slots    chan struct{} // has one for each message that is handled
+	beyond   context.Context // has the values of ctx, and does not end
+	slots    chan struct{}   // has one for each message that is handled
 	handlers sync.WaitGroup
 
 	mu      sync.Mutex
@@ -40,6 +42,7 @@ func newLoop(ctx context.Context, h Handler, c Config) *loop {
 		working = context.WithoutCancel(ctx)
 	}
 	l.ctx, l.end = context.WithCancelCause(working)
+	l.beyond = context.WithoutCancel(ctx)
 	return l
 }
 
@@ -231,11 +234,11 @@ func (l *loop) report(d Delivery, err error) {
 	}
 }
 
-// keep extends the lease whenever half of it is over, until ctx ends. It returns
-// why that cannot be done any more.
+// keep extends the lease, at once and whenever half of it is over, until ctx ends.
+// It returns why that cannot be done any more.
 func (l *loop) keep(ctx context.Context, lease mq.Lease) error {
 	var failed error
-	for {
+	for first := true; ; first = false {
 		deadline := lease.Deadline()
 		left := time.Until(deadline)
 		if left <= 0 {
@@ -244,7 +247,7 @@ func (l *loop) keep(ctx context.Context, lease mq.Lease) error {
 			}
 			return fmt.Errorf("%w: %w", ErrLost, failed)
 		}
-		if !sleep(ctx, min(left, max(left/2, time.Millisecond))) {
+		if !first && !sleep(ctx, min(left, max(left/2, time.Millisecond))) {
 			return nil
 		}
 		extending, cancel := context.WithDeadline(ctx, deadline)
@@ -269,17 +272,17 @@ func (l *loop) keep(ctx context.Context, lease mq.Lease) error {
 // comes while the lease lasts: a server that was killed may not know of the
 // lease any more, and then never answers but lends the message again.
 func (l *loop) ack(lease mq.Lease, d Delivery) {
+	err, unanswered := l.tryAck(l.beyond, lease)
+	if err == nil {
+		return
+	}
 	ctx, cancel := l.settling(lease)
 	defer cancel()
 	for n := 0; ; n++ {
-		answering, cancel := context.WithTimeout(ctx, max(time.Until(lease.Deadline()), lastTry))
-		err := lease.Ack(answering)
-		unanswered := answering.Err() != nil && ctx.Err() == nil
-		cancel()
-		switch {
-		case err == nil:
-			return
-		case !unanswered && passes(err) && pause(ctx, n):
+		if !unanswered && passes(err) && pause(ctx, n) {
+			if err, unanswered = l.tryAck(ctx, lease); err == nil {
+				return
+			}
 			continue
 		}
 		over := errors.Is(err, mq.ErrLeaseOver) // another has the message
@@ -295,6 +298,15 @@ func (l *loop) ack(lease mq.Lease, d Delivery) {
 		l.halt(err)
 		return
 	}
+}
+
+// tryAck acknowledges once. It is unanswered if the time of the lease, or lastTry
+// if that is longer, is over first.
+func (l *loop) tryAck(ctx context.Context, lease mq.Lease) (err error, unanswered bool) {
+	answering := lazy.New(ctx, time.Now().Add(max(time.Until(lease.Deadline()), lastTry)), nil)
+	defer answering.Cancel(nil)
+	err = lease.Ack(answering)
+	return err, err != nil && answering.Err() != nil && ctx.Err() == nil
 }
 
 // giveBack gives the message back. If the queue is not reached, the lease runs
@@ -321,7 +333,7 @@ func (l *loop) giveBack(lease mq.Lease, delay time.Duration) {
 // settling returns the context in which a lease is ended. It outlives the
 // loop's, until the lease has run out: then the message is lent again anyhow.
 func (l *loop) settling(lease mq.Lease) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(l.ctx))
+	ctx, cancel := context.WithCancel(l.beyond)
 	deadline := lease.Deadline()
 	stop := context.AfterFunc(l.ctx, func() {
 		if sleep(ctx, max(time.Until(deadline), lastTry)) {
