@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io/fs"
 	"math"
+	"sync"
 	"time"
 
 	"ipcmq/internal/procfs"
@@ -107,6 +108,13 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
+// self is this process, zero if it is not known: it stays the same, and reading it
+// takes longer than a look.
+var self = sync.OnceValue(func() procfs.Process {
+	p, _ := procfs.Self(procfs.Root)
+	return p
+})
+
 // view attaches a segment to read it. The pool that it returns has only what that
 // takes; with an error, only the segment and the id of its queue.
 func view(id int) (*Pool, *mq.Error) {
@@ -137,7 +145,7 @@ func view(id int) (*Pool, *mq.Error) {
 	if _, _, err := procfs.BootTime(); err != nil {
 		return p, refuse(nil, err, "the time since the boot, in which leases count, is not known: %v", err)
 	}
-	p.self, _ = procfs.Self(procfs.Root)
+	p.self = self()
 	p.pattern = binary.NativeEndian.AppendUint64(nil, p.head[headPattern].Load())
 	return p, nil
 }
@@ -228,7 +236,17 @@ func (l *look) judge(owner int) (procfs.Process, verdict) {
 	e := l.p.entry(owner)[0].Load()
 	k := l.known[owner]
 	if k == nil {
-		k = &known{e, l.p.process(owner, e), l.p.judge(owner, e)}
+		k = &known{entry: e, process: l.p.process(owner, e)}
+		switch entryState(e) {
+		case entryReady:
+			k.verdict.dead, k.verdict.judged = k.process.JudgeFrom(l.p.self, procfs.Root)
+		case entryMaking: // without its start, which may be another's
+			if who := k.process; who.PID > 0 && who.PIDSpace == l.p.self.PIDSpace && !sys.Exists(who.PID) {
+				k.verdict = verdict{true, true}
+			}
+		default: // no slot belongs to it
+			k.verdict = verdict{true, true}
+		}
 		l.known[owner] = k
 	}
 	if k.entry != e { // another since

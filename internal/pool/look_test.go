@@ -59,12 +59,17 @@ func TestALookSeesWhatIsBeingTaken(t *testing.T) {
 	if err != nil || len(all) != 1 || all[0].Type != 7 || all[0].Length != -1 || all[0].Attempt != 1 {
 		t.Fatalf("%+v, %v", all, err)
 	}
+	if data, _, err := pool.Payload(segment(t), v.Queue, all[0]); !errors.Is(err, mq.ErrEmpty) {
+		t.Errorf("%q, %v", data, err)
+	}
+	l := s.Taken(5, time.Minute)
+	if l == nil {
+		t.Fatal("not lent")
+	}
 	if data, certain, err := pool.Payload(segment(t), v.Queue, all[0]); err != nil || string(data) != "hello" || !certain {
 		t.Errorf("%q, %t, %v", data, certain, err)
 	}
-	if l := s.Taken(5, time.Minute); l == nil || !l.Ack() {
-		t.Error("not lent")
-	}
+	l.Ack()
 	if _, err := pool.Messages(segment(t), v.Queue+1); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("of another queue: %v", err)
 	}

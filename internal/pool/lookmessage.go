@@ -88,13 +88,14 @@ func (l *look) message(i int) (m Message, ok bool) {
 
 // Payload returns a copy of the payload of a message that Messages has told of,
 // and whether its length is certain. It answers mq.ErrEmpty if the message is not
-// there any more.
+// there any more, or is being taken, so that its end may not be there yet.
 func Payload(segment, queue int, m Message) (data []byte, certain bool, _ *mq.Error) {
 	p, err := viewOf(segment, queue)
 	if err != nil {
 		return nil, false, err
 	}
 	defer p.segment.Detach()
+	l := p.newLook()
 	for range tries {
 		if m.slot >= len(p.words) { // the segment is another's by now
 			break
@@ -106,6 +107,9 @@ func Payload(segment, queue int, m Message) (data []byte, certain bool, _ *mq.Er
 		room := p.bytes(m.slot)[8:]
 		n, certain := w.length(), w&unsure == 0
 		if w.state() == taking {
+			if _, v := l.judge(w.owner()); !v.dead {
+				return nil, false, refuse(mq.ErrEmpty, nil, "message %d is being taken", m.Sequence)
+			}
 			n, certain = p.lengthOf(m.slot)
 		}
 		data = bytes.Clone(room[:min(n, len(room))])

@@ -79,7 +79,19 @@ func (p Process) Judge(proc fs.FS) (ended, known bool) {
 
 func (p Process) judge(proc fs.FS, pid int, exists func(pid int) bool) (ended, known bool) {
 	me, err := self(proc, pid)
-	if err != nil || p.PID <= 0 || p.PIDSpace != me.PIDSpace || p.TimeSpace != me.TimeSpace {
+	if err != nil {
+		return false, false
+	}
+	return p.judgeFrom(me, proc, exists)
+}
+
+// JudgeFrom is Judge for a process that knows who it is, see [Self].
+func (p Process) JudgeFrom(me Process, proc fs.FS) (ended, known bool) {
+	return p.judgeFrom(me, proc, sys.Exists)
+}
+
+func (p Process) judgeFrom(me Process, proc fs.FS, exists func(pid int) bool) (ended, known bool) {
+	if me.PID == 0 || p.PID <= 0 || p.PIDSpace != me.PIDSpace || p.TimeSpace != me.TimeSpace {
 		return false, false
 	}
 	state, start, err := status(proc, p.PID)

@@ -198,8 +198,8 @@ func (p Pool) Leases() ([]Leased, error) {
 }
 
 // Peek returns a copy of a message that [Pool.Leases] has told of, and leaves it
-// where it is. The error matches [mq.ErrEmpty] if it is not in the pool any more, and
-// fs.ErrNotExist if the pool is gone.
+// where it is. The error matches [mq.ErrEmpty] if it is not in the pool any more, or
+// is being taken from the queue just now, and fs.ErrNotExist if the pool is gone.
 func (p Pool) Peek(l Leased) (mq.Message, error) {
 	data, _, err := pool.Payload(p.Segment, p.Queue, l.in)
 	if err != nil {

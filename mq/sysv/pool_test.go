@@ -334,3 +334,23 @@ func TestALookAtGarbageEnds(t *testing.T) {
 		}
 	}
 }
+
+// A message whose taker was killed before it could lend it is there all the same.
+func TestAPoolTellsOfWhatAKilledProcessWasTaking(t *testing.T) {
+	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
+	key := freeKey(t)
+	q := openLending(t, key, time.Hour)
+	lending(t, q, mq.Any())
+	if err := q.Send(t.Context(), mq.Message{Type: 3, Data: []byte("tick")}); err != nil {
+		t.Fatal(err)
+	}
+	testutil.Command(t, "lease until killed", fmt.Sprint(uint32(key)), "taken", "1").Run()
+	p := poolOf(t, q)
+	all, err := p.Leases()
+	if err != nil || p.Held != 1 || p.Dead != 1 || p.Due != 1 || len(all) != 1 || all[0].Type != 3 || all[0].Size != -1 || !all[0].Holder.Ended || !all[0].Due {
+		t.Fatalf("%+v, %+v, %v", p, all, err)
+	}
+	if m, err := p.Peek(all[0]); err != nil || string(m.Data) != "tick" {
+		t.Errorf("%q, %v", m.Data, err)
+	}
+}

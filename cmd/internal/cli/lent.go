@@ -11,9 +11,13 @@ import (
 )
 
 // lentIn says how many messages are lent, as in "5 (2 due, 1 dead)".
-func lentIn(l *collect.Leases) string {
-	if l == nil || l.Held < 0 {
+func lentIn(q collect.Queue) string {
+	l := q.Leases
+	switch {
+	case q.Kind == collect.Posix, l.Messages() < 0:
 		return "-"
+	case l == nil:
+		return "0"
 	}
 	var parts []string
 	if l.Due > 0 {

@@ -114,7 +114,7 @@ func listing(rows []collect.Queue, now time.Time) harmless {
 		if r.Inbox {
 			mode += " inbox"
 		}
-		lines = append(lines, []string{r.Address, id, r.Owner, mode, known(r.Messages), used, capacity, percent(r.Fill()), lentIn(r.Leases),
+		lines = append(lines, []string{r.Address, id, r.Owner, mode, known(r.Messages), used, capacity, percent(r.Fill()), lentIn(r),
 			nameOf(r.LastSender), nameOf(r.LastReceiver), since(now, r.LastSend), since(now, r.LastReceive), age(now, r.Changed)})
 	}
 	return table(lines, 1, 4, 5, 6, 7, 11, 12, 13)

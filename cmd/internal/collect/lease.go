@@ -12,7 +12,7 @@ import (
 )
 
 // Leases is what is lent of a System V queue: messages in its pool, that are in the
-// queue no more. What this user may not see is -1.
+// queue no more. What cannot be seen is -1.
 type Leases struct {
 	Held     int      `json:"held"`     // with processes
 	Dead     int      `json:"dead"`     // of these: with such as have ended
@@ -97,6 +97,11 @@ func (l *Listing) addLeases(seen processes) {
 	for p, err := range sysv.Pools() {
 		if err != nil && p.Size == 0 {
 			l.PoolErr = err
+			for _, q := range queues { // which may have some
+				if q.Leases == nil {
+					q.Leases = hiddenLeases(p)
+				}
+			}
 			return
 		}
 		q := queues[p.Queue]
@@ -114,6 +119,9 @@ func (l *Listing) addLeases(seen processes) {
 			}
 		case err != nil:
 			l.BadPools = append(l.BadPools, err)
+			if q != nil {
+				q.Leases = hiddenLeases(p)
+			}
 		case q != nil:
 			q.Leases = leasesIn(p, seen)
 		}
