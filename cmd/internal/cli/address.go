@@ -10,6 +10,7 @@ import (
 	"ipcmq/internal/visible"
 	"ipcmq/mq"
 	"ipcmq/mq/follow"
+	"ipcmq/mq/large"
 	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
 )
@@ -79,6 +80,9 @@ func openArg(arg string, access mq.Access, create bool) (mq.Exchange, error) {
 // again opens q a second time with another access.
 func again(q mq.Queue, access mq.Access) (mq.Exchange, error) {
 	switch q := q.(type) {
+	case *large.Queue:
+		w, err := again(q.Unwrap(), access)
+		return largeFlag(true).wrap(w, err)
 	case *follow.Queue:
 		return again(q.Current(), access)
 	case *sysv.Queue:

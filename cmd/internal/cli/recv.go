@@ -21,6 +21,7 @@ func recvCommand() *cobra.Command {
 	var sel selector
 	var count int
 	var follows, create, reopen bool
+	var large largeFlag
 	c := &cobra.Command{
 		Use:   "recv ADDR [flags]",
 		Short: "Take messages out of a queue",
@@ -42,6 +43,8 @@ Selectors (System V):
   0    any, the oldest first        7    type 7
   -7   the lowest type up to 7      !7   all but type 7 (quote it in a shell)
 
+` + largeHelp + `
+
 ` + formatHelp,
 		Example: `  ipcmq recv 42
   ipcmq recv 42 --type -7 --timeout 5s
@@ -56,6 +59,7 @@ Selectors (System V):
 	c.Flags().IntVarP(&count, "count", "n", 1, "how many messages to take")
 	c.Flags().BoolVarP(&follows, "follow", "f", false, "take messages until interrupted, or none comes in time")
 	c.Flags().BoolVar(&create, "create", false, "create the queue, with mode 0600, if there is none")
+	large.add(c)
 	c.Flags().BoolVar(&reopen, "reopen", false, "with --follow: go on with the next queue when this one is removed")
 	c.MarkFlagsMutuallyExclusive("count", "follow")
 	p := patienceFlags(c, "for each message")
@@ -73,7 +77,7 @@ Selectors (System V):
 		case reopen && a.Kind == address.ID:
 			return usagef("--reopen: %v: an id names one queue only; give its key", a)
 		}
-		q, err := openToReceive(a, create, reopen)
+		q, err := openToReceive(a, create, reopen, large)
 		if err != nil {
 			return err
 		}
@@ -98,8 +102,8 @@ Selectors (System V):
 var errNoReader = errors.New("nobody reads standard output")
 
 // openToReceive opens the queue at a, or whichever has its key or name.
-func openToReceive(a address.Address, create, reopen bool) (mq.Exchange, error) {
-	openOne := func() (mq.Exchange, error) { return open(a, mq.ReadOnly, create) }
+func openToReceive(a address.Address, create, reopen bool, large largeFlag) (mq.Exchange, error) {
+	openOne := func() (mq.Exchange, error) { return large.wrap(open(a, mq.ReadOnly, create)) }
 	if !reopen {
 		return openOne()
 	}

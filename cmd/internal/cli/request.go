@@ -17,6 +17,7 @@ import (
 
 func requestCommand() *cobra.Command {
 	var create bool
+	var large largeFlag
 	var timeout time.Duration
 	c := &cobra.Command{
 		Use:   "request ADDR TYPE [MESSAGE] [flags]",
@@ -28,13 +29,16 @@ server is ipcmq serve, or any program that speaks the protocol of package
 ipcmq/mux/rpc. It may start later: the request waits in the queue.
 
 An error that the server answers goes to standard error, and the status is 1. The
-status 3 does not tell whether the request was handled.`,
+status 3 does not tell whether the request was handled.
+
+` + largeHelp,
 		Example: `  ipcmq request 42 7 "what time is it?"
   ipcmq request /rpc 0 < question.json`,
 		Args:              cobra.RangeArgs(2, 3),
 		ValidArgsFunction: completeAddress,
 	}
 	c.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "wait so long for the reply")
+	large.add(c)
 	c.Flags().BoolVar(&create, "create", false, "create the queue, with mode 0600, if there is none")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if timeout <= 0 {
@@ -44,7 +48,7 @@ status 3 does not tell whether the request was handled.`,
 		if err != nil {
 			return err
 		}
-		q, err := openArg(args[0], mq.WriteOnly, create)
+		q, err := large.wrap(openArg(args[0], mq.WriteOnly, create))
 		if err != nil {
 			return err
 		}

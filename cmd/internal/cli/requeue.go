@@ -20,6 +20,7 @@ func requeueCommand() *cobra.Command {
 	var to string
 	var count int
 	var create bool
+	var large largeFlag
 	c := &cobra.Command{
 		Use:   "requeue ADDR --to ADDR [flags]",
 		Short: "Send dead letters back to work",
@@ -34,7 +35,9 @@ with no message in between.
 
 A dead letter is a line of text, and the payload behind it:
   ipcmq dead letter {"type":7,"sequence":12,"attempt":5,"time":...,"error":"exit status 3"}
-so that ipcmq peek and ipcmq recv show what has failed, and why.`,
+so that ipcmq peek and ipcmq recv show what has failed, and why.
+
+` + largeHelp,
 		Example: `  ipcmq peek 43
   ipcmq requeue 43 --to 42
   ipcmq requeue 43 --to 42 --type 7 -n 1 --timeout 5s`,
@@ -48,6 +51,7 @@ so that ipcmq peek and ipcmq recv show what has failed, and why.`,
 	f.Var(&sel, "type", "which types to take, a selector, as of ipcmq recv")
 	f.IntVarP(&count, "count", "n", 0, "how many to send (default: all)")
 	p := patienceFlags(c, "for room")
+	large.add(c)
 	f.BoolVar(&create, "create", false, "create the queue to send to, with mode 0600, if there is none")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if f.Changed("count") && count < 1 {
@@ -57,7 +61,11 @@ so that ipcmq peek and ipcmq recv show what has failed, and why.`,
 		if err != nil {
 			return err
 		}
-		defer from.Close()
+		lender, err := large.wrap(from, nil)
+		if err != nil {
+			return err
+		}
+		defer lender.Close()
 		a, err := parseAddress(to)
 		if err == nil && a.Kind == address.Name {
 			err = usagef("--to %v: messages of POSIX queues have no types, which are to stay as they were", a)
@@ -69,11 +77,15 @@ so that ipcmq peek and ipcmq recv show what has failed, and why.`,
 		if err != nil {
 			return err
 		}
+		q, ok := target.(*sysv.Queue)
+		if target, err = large.wrap(target, nil); err != nil {
+			return err
+		}
 		defer target.Close()
-		if q, ok := target.(*sysv.Queue); ok && q.ID() == from.ID() {
+		if ok && q.ID() == from.ID() {
 			return usagef("--to %v: it is the queue itself", a)
 		}
-		r := &requeuer{from: from, to: target, patience: p}
+		r := &requeuer{from: from, lender: lender, to: target, patience: p}
 		bar := startProgress(nil, "messages requeued")
 		err = r.run(c.Context(), sel.Selector, count, bar)
 		bar.finish()
@@ -89,6 +101,7 @@ so that ipcmq peek and ipcmq recv show what has failed, and why.`,
 // A requeuer sends dead letters to a queue.
 type requeuer struct {
 	from     *sysv.Queue
+	lender   mq.Queue // the same, or what wraps it
 	to       mq.Queue
 	patience *patience
 
@@ -99,7 +112,7 @@ type requeuer struct {
 // run sends up to count messages, or without a count those that are there: not what
 // dies again meanwhile.
 func (r *requeuer) run(ctx context.Context, s mq.Selector, count int, bar *progress) error {
-	all, err := r.from.SelectLeases(s)
+	all, err := r.lender.(mq.Leaser).SelectLeases(s)
 	if err != nil {
 		return err
 	}
@@ -205,7 +218,7 @@ func (r *requeuer) send(ctx context.Context, l mq.Lease, m mq.Message) error {
 // no room by now it is given back.
 func (r *requeuer) putBack(l mq.Lease) error {
 	ctx := context.Background()
-	w, err := again(r.from, mq.WriteOnly)
+	w, err := again(r.lender, mq.WriteOnly)
 	if err == nil {
 		defer w.Close()
 		if err = w.TrySend(l.Message()); err == nil {

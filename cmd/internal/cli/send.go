@@ -16,6 +16,7 @@ import (
 func sendCommand() *cobra.Command {
 	var kind kindFlags
 	var create bool
+	var large largeFlag
 	c := &cobra.Command{
 		Use:   "send ADDR [MESSAGE] [flags]",
 		Short: "Put a message, or a stream of lines, into a queue",
@@ -24,15 +25,18 @@ as one message (--stdin whole), or each line as a message without its newline
 (--stdin lines), for as many lines as come. If a line cannot be sent, send says
 which and why; those before it are in the queue and those after it are not.
 
-While there is no room send waits; --timeout is for each message.`,
+While there is no room send waits; --timeout is for each message.
+
+` + largeHelp,
 		Example: `  ipcmq send 42 "hello"
   ipcmq send /jobs --priority 9 "at once"
-  ipcmq send 0x2a --type 7 --stdin whole < picture.png
+  ipcmq send 0x2a --type 7 --stdin whole --large < picture.png
   tail -f app.log | ipcmq send 42 --create --stdin lines`,
 		Args:              cobra.RangeArgs(1, 2),
 		ValidArgsFunction: completeAddress,
 	}
 	kind.add(c)
+	large.add(c)
 	p := patienceFlags(c, "for room")
 	c.Flags().BoolVar(&create, "create", false, "create the queue, with mode 0600, if there is none")
 	stdin := choiceFlag(c, "stdin", "", "read standard input: whole, as one message, or lines, each as a message", "whole", "lines")
@@ -40,7 +44,7 @@ While there is no room send waits; --timeout is for each message.`,
 		if (len(args) == 2) == (stdin.value != "") {
 			return usagef("give either MESSAGE or --stdin whole or --stdin lines")
 		}
-		q, err := openArg(args[0], mq.WriteOnly, create)
+		q, err := large.wrap(openArg(args[0], mq.WriteOnly, create))
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 
 func serveCommand() *cobra.Command {
 	var create bool
+	var large largeFlag
 	var concurrency int
 	c := &cobra.Command{
 		Use:   "serve ADDR TYPE [flags] -- COMMAND [ARG...]",
@@ -24,7 +25,9 @@ status and its last line of standard error.
 COMMAND has a process group of its own. It is killed, with the children that it has
 left there, when the deadline of its request passes, and a ^C at the terminal does
 not reach it; if serve itself is killed, COMMAND is too. SIGINT, SIGTERM and SIGHUP
-end serve: it takes no more requests, and gives those it has 5 seconds.`,
+end serve: it takes no more requests, and gives those it has 5 seconds.
+
+` + largeHelp,
 		Example: `  ipcmq serve 42 7 -- tr a-z A-Z
   ipcmq serve /rpc 0 --create --concurrency 1 -- jq .name`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -35,6 +38,7 @@ end serve: it takes no more requests, and gives those it has 5 seconds.`,
 		},
 		ValidArgsFunction: completeAddress,
 	}
+	large.add(c)
 	c.Flags().BoolVar(&create, "create", false, "create the queue, with mode 0600, if there is none")
 	c.Flags().IntVar(&concurrency, "concurrency", rpc.DefaultConcurrency, "how many commands may run at once")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -49,7 +53,7 @@ end serve: it takes no more requests, and gives those it has 5 seconds.`,
 		if err != nil {
 			return err
 		}
-		q, err := openArg(args[0], mq.ReadOnly, create)
+		q, err := large.wrap(openArg(args[0], mq.ReadOnly, create))
 		if err != nil {
 			return err
 		}

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"ipcmq/mq"
-	"ipcmq/mq/sysv"
 	"ipcmq/stream/lease"
 )
 
@@ -19,6 +18,7 @@ func workCommand() *cobra.Command {
 	w := &worker{}
 	var sel selector
 	var create bool
+	var large largeFlag
 	var delay, drain time.Duration
 	c := &cobra.Command{
 		Use:   "work ADDR [flags] -- COMMAND [ARG...]",
@@ -50,7 +50,9 @@ Messages that are at work are in shared memory beside the queue, which must be a
 System V queue with a key; so are those given back, up to 256 in all. There ipcmq
 recv does not see them, ipcmq peek --lent does. They last as long as the queue does:
 until it is removed, the system restarts, or the container ends whose IPC namespace
-it is in.`,
+it is in.
+
+` + largeHelp,
 		Example: `  ipcmq work 42 -- ./handle-order
   ipcmq work 42 --jobs 4 --timeout 1m --attempts 5 --dead-letter 43 --create -- ./handle-order
   ipcmq work 42 --type 7 -- sh -c 'curl --fail --data-binary @- https://example.org/events'`,
@@ -70,6 +72,7 @@ it is in.`,
 	f.DurationVar(&w.timeout, "timeout", 0, "kill a command that takes longer, such as 30s or 5m (default: never)")
 	f.DurationVar(&delay, "retry-delay", 0, "wait so long before the next attempt (default: 1s, doubling up to 1m)")
 	f.DurationVar(&drain, "grace", grace/2, "how long commands that run may take after a signal")
+	large.add(c)
 	f.BoolVar(&create, "create", false, "create queues, with mode 0600, if there are none")
 	_ = c.RegisterFlagCompletionFunc("dead-letter", completeAddresses)
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
@@ -94,14 +97,21 @@ it is in.`,
 		if err != nil {
 			return err
 		}
-		defer q.Close()
+		from, err := large.wrap(q, nil)
+		if err != nil {
+			return err
+		}
+		defer from.Close()
 		if f.Changed("dead-letter") {
-			w.dead, err = openLending(w.deadName, mq.WriteOnly, create)
+			dead, err := openLending(w.deadName, mq.WriteOnly, create)
 			if err != nil {
 				return err
 			}
+			if w.dead, err = large.wrap(dead, nil); err != nil {
+				return err
+			}
 			defer w.dead.Close()
-			if w.dead.ID() == q.ID() {
+			if dead.ID() == q.ID() {
 				return usagef("--dead-letter %s: it is the queue itself", w.deadName)
 			}
 			w.cfg.DeadLetter = w.bury
@@ -111,7 +121,7 @@ it is in.`,
 		}
 		w.cfg.Select, w.cfg.Drain, w.cfg.OnError = sel.Selector, drain, tellAttempt
 		graceAtEnd(drain)
-		return lease.Handle(c.Context(), q, w.handle, &w.cfg)
+		return lease.Handle(c.Context(), from, w.handle, &w.cfg)
 	}
 	return c
 }
@@ -121,7 +131,7 @@ type worker struct {
 	program  program
 	timeout  time.Duration
 	cfg      lease.Config
-	dead     *sysv.Queue
+	dead     mq.Exchange
 	deadName string // as the user gives it
 }
 
