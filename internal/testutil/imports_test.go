@@ -110,12 +110,12 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 			case s.under("mux/rpc", "stream/lease") && name == "ipcmq/mq/codec": // for its typed forms
 				ok = true
 			case s.under("mux", "stream"):
-				ok = standard || slices.Contains([]string{"mq", "internal/reader", "internal/handle"}, strings.TrimPrefix(name, "ipcmq/"))
+				ok = standard || slices.Contains([]string{"mq", "internal/reader", "internal/handle", "internal/lazy"}, strings.TrimPrefix(name, "ipcmq/"))
 			case s.under("internal/reader", "mq/mqtest", "mq/batch", "mq/follow"):
 				ok = standard || name == "ipcmq/mq" || name == "ipcmq/internal/handle"
 			case s.under("internal/handle", "mq/codec"):
 				ok = standard || name == "ipcmq/mq"
-			case s.under("internal/sys", "internal/limits", "internal/visible"):
+			case s.under("internal/sys", "internal/limits", "internal/visible", "internal/lazy"):
 				ok = standard
 			case s.under("internal/address"): // the command and the bridge read it, the library does not
 				ok = standard || slices.Contains([]string{"mq", "mq/sysv", "internal/visible"}, strings.TrimPrefix(name, "ipcmq/"))
