@@ -32,18 +32,22 @@
 //	     24  32 bits: index of its entry in the store
 //	     28  32 bits: 0
 //
-// The store has, in words of 64 bits, a header: "ipcqlarg", 1 (the version of this
-// layout), how many entries there are; then pid, start in ticks since the boot, and the
-// numbers of the pid and the time namespace of the sender, or zeros; then 1 if the
-// sender will put in no more. From byte 4096 on are the entries of 64 bytes each, with
-// four words: number times 4 plus the state, which is 1 or 2, and 0 of a free entry; id
-// of the queue; offset of the payload, from the beginning of the store; its length.
-// The payloads begin with the next page of 4096 bytes, and the size of a store leaves
-// 1723 when divided by 4096.
+// The store has, in words of 64 bits, a header: "ipcqlarg", written last; 1, the
+// version of this layout; how many entries there are, 4096 at most; then pid, start in
+// ticks since the boot, and the numbers of the pid and the time namespace of the sender,
+// or zeros; 1 if the sender will put in no more; and 1 if it was removed. At the bytes
+// 128 and 132 are words of 32 bits: the sender that waits for room sets the second, and
+// sleeps on the first with futex(2). From byte 4096 on are the entries of 64 bytes each,
+// with four words: number times 4 plus the state, which is 1, or 2 after the ticket was
+// sent, and 0 of a free entry; id of the queue; offset of the payload, from the beginning
+// of the store; its length. The payloads begin with the next page of 4096 bytes, and the
+// size of a store leaves 1723 when divided by 4096.
 //
 // Who receives a ticket attaches the segment, checks all that, the word with the number
-// before and after it copies the payload, and then sets that to 0 by compare-and-swap.
-// If the sender will put in no more and all entries are free, it removes the segment.
+// before and after it copies the payload, and then sets that to 0 by compare-and-swap. If
+// the sender waits, it sets that word to 0, counts the other up and wakes it. If the
+// sender will put in no more and all entries are free, it removes the segment. The folder
+// examples/large/c has that in C, for both sides.
 //
 // # Room
 //
