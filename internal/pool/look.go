@@ -2,6 +2,7 @@ package pool
 
 import (
 	"encoding/binary"
+	"errors"
 	"io/fs"
 	"math"
 	"sync"
@@ -143,7 +144,7 @@ func view(id int) (*Pool, *mq.Error) {
 		return p, p.damaged()
 	}
 	if _, _, err := procfs.BootTime(); err != nil {
-		return p, refuse(nil, err, "the time since the boot, in which leases count, is not known: %v", err)
+		return p, refuse(errors.ErrUnsupported, nil, "the time since the boot, in which leases count, is not known: %v", err)
 	}
 	p.self = self()
 	p.pattern = binary.NativeEndian.AppendUint64(nil, p.head[headPattern].Load())

@@ -55,7 +55,7 @@ func TestALookSeesWhatIsBeingTaken(t *testing.T) {
 	if err != nil || v.Free != 3 || v.Held != 1 || v.Due != 0 || len(v.Holders) != 1 || !v.Holders[0].Until.IsZero() || v.Holders[0].PID != os.Getpid() {
 		t.Fatalf("%+v, %v", v, err)
 	}
-	all, err := pool.Messages(segment(t), v.Queue)
+	all, err := pool.Messages(segment(t), v.Queue, 0)
 	if err != nil || len(all) != 1 || all[0].Type != 7 || all[0].Length != -1 || all[0].Attempt != 1 {
 		t.Fatalf("%+v, %v", all, err)
 	}
@@ -70,7 +70,7 @@ func TestALookSeesWhatIsBeingTaken(t *testing.T) {
 		t.Errorf("%q, %t, %v", data, certain, err)
 	}
 	l.Ack()
-	if _, err := pool.Messages(segment(t), v.Queue+1); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := pool.Messages(segment(t), v.Queue+1, 0); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("of another queue: %v", err)
 	}
 	if _, err := pool.Look(1 << 30); !errors.Is(err, fs.ErrNotExist) {
@@ -115,7 +115,7 @@ func TestALookWaitsForNobody(t *testing.T) {
 		if err != nil || v.Free < 0 || v.Held+v.Returned > 64 { // at different moments
 			t.Errorf("%+v, %v", v, err)
 		}
-		all, err := pool.Messages(segment(t), v.Queue)
+		all, err := pool.Messages(segment(t), v.Queue, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,7 +166,7 @@ func FuzzLook(f *testing.F) {
 		if err == nil && (v.Free < 0 || v.Free > v.Slots || v.Dead+v.Unjudged > v.Held || v.Due > v.Held+v.Returned) {
 			t.Errorf("%+v", v)
 		}
-		all, _ := pool.Messages(id, v.Queue)
+		all, _ := pool.Messages(id, v.Queue, 0)
 		for _, m := range all {
 			data, _, err := pool.Payload(id, v.Queue, m)
 			if err == nil && (len(data) > v.Room || m.Length > v.Room) || m.Until.Year() > 3000 {

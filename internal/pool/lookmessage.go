@@ -30,20 +30,32 @@ type Message struct {
 	slot int
 }
 
-// Messages returns what is in the pool of a queue, the oldest first.
-func Messages(segment, queue int) (all []Message, _ *mq.Error) {
+// Messages returns what is in the pool of a queue, the oldest first, up to most
+// unless that is 0. The rest is not touched: memory that nobody has used yet would
+// be made for that.
+func Messages(segment, queue, most int) (all []Message, _ *mq.Error) {
 	p, err := viewOf(segment, queue)
 	if err != nil {
 		return nil, err
 	}
 	defer p.segment.Detach()
 	l := p.newLook()
+	var slots []Message // with no more than sequence and slot
 	for i := range p.used {
-		if m, ok := l.message(i); ok {
+		if s, _ := l.at(i); s.there {
+			slots = append(slots, Message{Sequence: p.metaOf(i)[0].Load(), slot: i})
+		}
+	}
+	slices.SortStableFunc(slots, func(a, b Message) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	l.typed = 0
+	for _, s := range slots {
+		if most > 0 && len(all) == most {
+			break
+		}
+		if m, ok := l.message(s.slot); ok && m.Sequence == s.Sequence {
 			all = append(all, m)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b Message) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	return all, nil
 }
 

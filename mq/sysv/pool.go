@@ -177,10 +177,14 @@ func lookAt(s procfs.Segment) (Pool, error) {
 	return p, nil
 }
 
-// Leases returns the messages that are in the pool now, the oldest first. The error
-// matches fs.ErrNotExist if the pool is gone.
-func (p Pool) Leases() ([]Leased, error) {
-	messages, err := pool.Messages(p.Segment, p.Queue)
+// Leases returns the messages that are in the pool now, the oldest first, up to most
+// of them; 0 means all. The error matches fs.ErrNotExist if the pool is gone, and
+// [mq.ErrInvalidConfig] if most is negative.
+func (p Pool) Leases(most int) ([]Leased, error) {
+	if most < 0 {
+		return nil, &mq.Error{Op: "look at leases", Queue: p.Key.String(), Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf("most = %d is negative; 0 is all", most)}
+	}
+	messages, err := pool.Messages(p.Segment, p.Queue, most)
 	if err != nil {
 		err.Op, err.Queue = "look at leases", p.Key.String()
 		return nil, err

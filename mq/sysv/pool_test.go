@@ -117,7 +117,7 @@ func TestAPoolTellsWhoHasWhat(t *testing.T) {
 	if p.Held != 3 || p.Dead != 2 || p.Due != 2 || !p.Holders[1].Ended || p.Holders[1].PID != other.Process.Pid {
 		t.Errorf("after its death: %+v", p)
 	}
-	all, err := p.Leases()
+	all, err := p.Leases(0)
 	if err != nil || len(all) != 4 {
 		t.Fatalf("%+v, %v", all, err)
 	}
@@ -127,6 +127,12 @@ func TestAPoolTellsWhoHasWhat(t *testing.T) {
 			l.Sequence == 0 || l.Attempt != 1 || l.Uncertain || l.Returned != (i == 1) || l.Due != (i >= 2) || l.Holder.Ended != (i >= 2) {
 			t.Errorf("%+v, %q, %v", l, m.Data, err)
 		}
+	}
+	if some, err := p.Leases(3); err != nil || len(some) != 3 || some[2].Type != 3 {
+		t.Errorf("%+v, %v", some, err)
+	}
+	if _, err := p.Leases(-1); !errors.Is(err, mq.ErrInvalidConfig) {
+		t.Error(err)
 	}
 	if all[0].Holder.PID != os.Getpid() || all[1].Holder != (sysv.Holder{}) || !about(all[1].Until, before.Add(time.Hour)) || all[0].Sequence != first.Sequence() {
 		t.Errorf("%+v", all[:2])
@@ -151,7 +157,7 @@ func TestAPoolTellsWhoHasWhat(t *testing.T) {
 		t.Errorf("of a queue that is gone: %v", err)
 	}
 	q.Close() // which has the pool attached
-	if _, err := p.Leases(); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := p.Leases(0); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("of a pool that is gone: %v", err)
 	}
 }
@@ -171,7 +177,7 @@ func TestALeaseThatRunsOutIsDue(t *testing.T) {
 		}
 		return nil
 	})
-	all, err := poolOf(t, q).Leases()
+	all, err := poolOf(t, q).Leases(0)
 	if err != nil || len(all) != 1 || !all[0].Due || all[0].Until.Sub(l.Deadline()).Abs() > time.Second {
 		t.Errorf("%+v, %v", all, err)
 	}
@@ -314,7 +320,7 @@ func TestALookAtGarbageEnds(t *testing.T) {
 			if p.Held < p.Dead+p.Unjudged || p.Free > max(p.Slots, 0) || p.Due > p.Held+p.Returned {
 				t.Errorf("seed %d: %+v", seed, p)
 			}
-			all, _ := p.Leases()
+			all, _ := p.Leases(0)
 			for _, l := range all[:min(len(all), 100)] {
 				if m, err := p.Peek(l); err == nil && len(m.Data) > p.Room {
 					t.Errorf("seed %d: %d bytes", seed, len(m.Data))
@@ -346,7 +352,7 @@ func TestAPoolTellsOfWhatAKilledProcessWasTaking(t *testing.T) {
 	}
 	testutil.Command(t, "lease until killed", fmt.Sprint(uint32(key)), "taken", "1").Run()
 	p := poolOf(t, q)
-	all, err := p.Leases()
+	all, err := p.Leases(0)
 	if err != nil || p.Held != 1 || p.Dead != 1 || p.Due != 1 || len(all) != 1 || all[0].Type != 3 || all[0].Size != -1 || !all[0].Holder.Ended || !all[0].Due {
 		t.Fatalf("%+v, %+v, %v", p, all, err)
 	}

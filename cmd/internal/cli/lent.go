@@ -49,7 +49,8 @@ func lentBriefly(l *collect.Leases) (text string, look []style) {
 	}
 }
 
-// mostLent is how many messages stat shows of those that are lent.
+// mostLent is how many messages stat shows of those that are lent, and how many of
+// their holders.
 const mostLent = 20
 
 // leases is what stat shows of what is lent.
@@ -62,20 +63,23 @@ func (d description) leases(now time.Time) (lines [][]string) {
 		lines = append(lines, []string{name, fmt.Sprintf(format, args...)})
 	}
 	if l.Held < 0 {
-		add("lent", "this user may not see it (segment %d, %d bytes)", l.Segment, l.Bytes)
+		add("lent", "not known: %s", explain(l.Problem))
 		return lines
 	}
 	add("lent", "%s: %d held, %d given back, %d due; %d of %d slots free (segment %d, %d bytes)",
 		amount(l.Messages()), l.Held, l.Returned, l.Due, l.Free, l.Slots, l.Segment, l.Bytes)
-	for _, h := range l.Holders {
-		add("holder", "%s", held(h, now))
-	}
-	for i, m := range d.Lent {
+	for i, h := range l.Holders {
 		if i == mostLent {
-			add("message", "and %s more", amount(len(d.Lent)-i))
+			add("holder", "and %s more", amount(len(l.Holders)-i))
 			break
 		}
+		add("holder", "%s", held(h, now))
+	}
+	for _, m := range d.Lent {
 		add("message", "%s", lentMessage(m, now))
+	}
+	if more := l.Messages() - len(d.Lent); len(d.Lent) == mostLent && more > 0 {
+		add("message", "and %s more", amount(more))
 	}
 	return lines
 }
@@ -98,7 +102,7 @@ func lentMessage(m collect.Lent, now time.Time) string {
 	case m.Size >= 0 && m.Uncertain:
 		text += fmt.Sprintf(", %d bytes or more", m.Size)
 	case m.Size >= 0:
-		text += fmt.Sprintf(", %d bytes", m.Size)
+		text += ", " + plural(m.Size, "byte")
 	}
 	switch {
 	case m.Holder == nil && m.Due:
@@ -132,13 +136,14 @@ func until(now, t time.Time) string {
 // checkLeases finds messages whose holders have ended and that nobody takes over,
 // pools of queues that are gone, and those that are of no use.
 func checkLeases(l collect.Listing) (findings []finding) {
-	lent := 0
+	lent, unjudged := 0, 0
 	for _, q := range l.Queues {
 		r := q.Leases
 		if r == nil || r.Held < 0 {
 			continue
 		}
 		lent += r.Messages()
+		unjudged += r.Unjudged
 		living := r.Held - r.Dead - r.Unjudged
 		waits, _ := q.CountWaiting()
 		switch {
@@ -153,6 +158,9 @@ func checkLeases(l collect.Listing) (findings []finding) {
 			findings = append(findings, note(fmt.Sprintf("workers that are quicker, or more leases at once, when the queue is made again (MaxLeases of mq/sysv); ipcmq stat %s shows them", q.Where.Shell()),
 				"as many messages of %s are lent as can be, %d: nobody gets more until one is settled", q.Address, r.Slots))
 		}
+	}
+	if unjudged > 0 {
+		findings = append(findings, note("look from their pid namespace, or as root", "whether those live who have %s on lease cannot be told from here", plural(unjudged, "message")))
 	}
 	if n := len(l.Orphans); n > 0 {
 		var texts []string

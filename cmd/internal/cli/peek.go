@@ -97,10 +97,14 @@ ipcmq stat tells too.
 // peekBound is how many messages peek shows unless it is told how many.
 const peekBound = 1000
 
-// peekLent writes the messages that are lent, up to count unless that is 0.
+// peekLent writes the messages that are lent, up to count, or peekBound if that is 0.
 func peekLent(ctx context.Context, q *sysv.Queue, f *format, count int) error {
 	none := &mq.Error{Op: "peek", Queue: q.String(), Kind: mq.ErrEmpty, Detail: "no message is lent"}
-	all, err := collect.LentOf(q)
+	bounded := count == 0
+	if bounded {
+		count = peekBound
+	}
+	all, err := collect.LentOf(q, count)
 	if errors.Is(err, fs.ErrNotExist) {
 		return none
 	}
@@ -110,7 +114,7 @@ func peekLent(ctx context.Context, q *sysv.Queue, f *format, count int) error {
 	shown := 0
 	var line []byte
 	for _, l := range all {
-		if err := interrupted(ctx); err != nil || count > 0 && shown == count {
+		if err := interrupted(ctx); err != nil {
 			return err
 		}
 		m, err := l.Message()
@@ -128,6 +132,9 @@ func peekLent(ctx context.Context, q *sysv.Queue, f *format, count int) error {
 	}
 	if shown == 0 {
 		return none
+	}
+	if now, _, err := collect.OfOpenSysV(q); bounded && err == nil && now.Leases.Messages() > peekBound {
+		tell("ipcmq: these are the oldest %s of %s; -n %d shows all", amount(peekBound), plural(now.Leases.Messages(), "message"), now.Leases.Messages())
 	}
 	return nil
 }

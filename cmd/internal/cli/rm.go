@@ -201,7 +201,7 @@ func removeRow(r collect.Queue, empty bool) error {
 		a = fmt.Sprintf("id:%d", *r.ID)
 	}
 	if empty {
-		now, err := describe(a)
+		now, err := describe(a, -1)
 		if err != nil {
 			return err
 		}

@@ -32,7 +32,11 @@ that are lent, --json all of them.`,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "write an object; -1 is what the kernel does not tell")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		d, err := describe(args[0])
+		most := mostLent
+		if asJSON {
+			most = 0 // all
+		}
+		d, err := describe(args[0], most)
 		if err != nil {
 			return err
 		}
@@ -54,7 +58,9 @@ type description struct {
 	Lent []collect.Lent `json:"lent,omitempty"` // the oldest first
 }
 
-func describe(arg string) (description, error) {
+// describe looks at a queue, with the oldest messages that are lent: up to most, or
+// all if that is 0, or none if it is negative.
+func describe(arg string, most int) (description, error) {
 	a, err := parseAddress(arg)
 	if err != nil {
 		return description{}, err
@@ -74,8 +80,8 @@ func describe(arg string) (description, error) {
 	found := []collect.Queue{opened}
 	_, _ = collect.Wait(found) // where nobody is seen, nobody is shown
 	d := description{Queue: found[0], CreatorUID: &s.CUID, CreatorGID: &s.CGID, Seq: &s.Seq}
-	if found[0].Leases.Messages() > 0 {
-		d.Lent, err = collect.LentOf(q.(*sysv.Queue))
+	if most >= 0 && found[0].Leases.Messages() > 0 {
+		d.Lent, err = collect.LentOf(q.(*sysv.Queue), most)
 		if errors.Is(err, fs.ErrNotExist) { // by now
 			err = nil
 		}

@@ -25,6 +25,8 @@ type Leases struct {
 	Free    int   `json:"free"`  // how many more
 	Segment int   `json:"segment"`
 	Bytes   int64 `json:"bytes"` // of the segment
+
+	Problem error `json:"-"` // why it cannot be seen
 }
 
 // Messages returns how many messages are in the pool; -1 if that is not known.
@@ -99,7 +101,7 @@ func (l *Listing) addLeases(seen processes) {
 			l.PoolErr = err
 			for _, q := range queues { // which may have some
 				if q.Leases == nil {
-					q.Leases = hiddenLeases(p)
+					q.Leases = hiddenLeases(p, err)
 				}
 			}
 			return
@@ -115,12 +117,12 @@ func (l *Listing) addLeases(seen processes) {
 		case hidden(err):
 			l.HiddenPools++
 			if q != nil {
-				q.Leases = hiddenLeases(p)
+				q.Leases = hiddenLeases(p, err)
 			}
 		case err != nil:
 			l.BadPools = append(l.BadPools, err)
 			if q != nil {
-				q.Leases = hiddenLeases(p)
+				q.Leases = hiddenLeases(p, err)
 			}
 		case q != nil:
 			q.Leases = leasesIn(p, seen)
@@ -134,8 +136,8 @@ func hidden(err error) bool {
 	return errors.Is(err, fs.ErrPermission) && (errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM))
 }
 
-func hiddenLeases(p sysv.Pool) *Leases {
-	return &Leases{Held: -1, Dead: -1, Unjudged: -1, Returned: -1, Due: -1, Slots: -1, Free: -1, Segment: p.Segment, Bytes: p.Size}
+func hiddenLeases(p sysv.Pool, why error) *Leases {
+	return &Leases{Held: -1, Dead: -1, Unjudged: -1, Returned: -1, Due: -1, Slots: -1, Free: -1, Segment: p.Segment, Bytes: p.Size, Problem: why}
 }
 
 func leasesIn(p sysv.Pool, seen processes) *Leases {
@@ -174,20 +176,20 @@ func OfOpenSysV(opened *sysv.Queue) (Queue, sysv.Stat, error) {
 	switch {
 	case err == nil:
 		q.Leases = leasesIn(p, seen)
-	case hidden(err):
-		q.Leases = hiddenLeases(p)
+	case !errors.Is(err, fs.ErrNotExist):
+		q.Leases = hiddenLeases(p, err)
 	}
 	return q, s, nil
 }
 
-// LentOf returns the messages that are lent of the queue, the oldest first. The error
-// matches fs.ErrNotExist if none ever was.
-func LentOf(opened *sysv.Queue) (all []Lent, _ error) {
+// LentOf returns the messages that are lent of the queue, the oldest first, up to
+// most unless that is 0. The error matches fs.ErrNotExist if none ever was.
+func LentOf(opened *sysv.Queue, most int) (all []Lent, _ error) {
 	p, err := opened.Pool()
 	if err != nil {
 		return nil, err
 	}
-	leases, err := p.Leases()
+	leases, err := p.Leases(most)
 	if err != nil {
 		return nil, err
 	}

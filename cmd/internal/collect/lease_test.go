@@ -82,7 +82,7 @@ func TestWhatIsLentIsSeen(t *testing.T) {
 	if err != nil || opened.Leases.Dead != 1 || opened.Leases.Due != 1 {
 		t.Errorf("%+v, %v", opened.Leases, err)
 	}
-	all, err := collect.LentOf(q)
+	all, err := collect.LentOf(q, 0)
 	if err != nil || len(all) != 2 || !all[0].Holder.Gone || all[0].Holder.Command != "" || all[1].Holder.Gone || all[1].Sequence != mine.Sequence() {
 		t.Fatalf("%+v, %v", all, err)
 	}

@@ -17,6 +17,7 @@ import (
 	"ipcmq/cmd/internal/collect"
 	"ipcmq/cmd/internal/export"
 	"ipcmq/internal/address"
+	"ipcmq/internal/sys"
 	"ipcmq/internal/testutil"
 	"ipcmq/mq"
 	"ipcmq/mq/posix"
@@ -189,9 +190,15 @@ func TestQueuesComeAndGoMeanwhile(t *testing.T) {
 			if err == nil {
 				err = q.TrySend(mq.Message{Type: 1})
 			}
+			if err == nil && key != sysv.Private { // with a pool, that is removed with it or left behind
+				_, err = q.SelectLeases(mq.Any())
+			}
 			if err != nil {
 				failed <- err
 				return
+			}
+			if i%4 == 0 {
+				sys.MsgRemove(q.ID())
 			}
 			q.Remove()
 			q.Close()
@@ -216,12 +223,13 @@ func TestQueuesComeAndGoMeanwhile(t *testing.T) {
 	m := export.New(export.Config{MaxQueues: 10, Inboxes: true})
 	for range 50 {
 		values := gather(t, m)
-		if values["ipcmq_queue_messages{kind=sysv,queue=0x0000002a}"] != 1 || values["ipcmq_unseen{what=sysv_queues}"]+values["ipcmq_unseen{what=posix_queues}"] != 0 {
+		if values["ipcmq_queue_messages{kind=sysv,queue=0x0000002a}"] != 1 || values["ipcmq_unseen{what=sysv_queues}"]+values["ipcmq_unseen{what=posix_queues}"]+values["ipcmq_unseen{what=pools}"]+values["ipcmq_unusable_pools{}"] != 0 {
 			t.Fatalf("%v", values)
 		}
 	}
 	close(ended)
 	coming.Wait()
+	sysv.RemoveOrphanedPools()
 	select {
 	case err := <-failed:
 		t.Error(err)
