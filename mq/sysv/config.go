@@ -55,8 +55,10 @@ type Config struct {
 
 	// MaxLeases is how many messages of the queue can be on lease at once, in
 	// all processes together; 0 means 256. The first who leases decides, for as
-	// long as the queue exists. Each takes memory as large as kernel.msgmax is
-	// then, from when it is used first.
+	// long as the queue exists; 65,536 are the most. Each takes memory as large as
+	// kernel.msgmax is then, from when it is used first; the cgroup of the process
+	// that does pays for it, as long as the queue exists. A lease looks at all that
+	// are out, so that thousands cost time: with 50,000 it takes a millisecond.
 	MaxLeases int
 
 	// Truncate, if not 0, is the most bytes of payload to receive: of a longer
