@@ -72,6 +72,12 @@ func (q *Queue) ended(op string, ctx context.Context, last error) error {
 		e.Err = errors.Join(e.Err, mq.ErrUnavailable, last)
 		e.Detail = fmt.Sprintf("%v while the queue was unavailable: %v", context.Cause(ctx), unavailable(last))
 	}
+	switch meaningOf(last) {
+	case full:
+		return handle.Waited(e, fmt.Sprintf("there was no room: %v", last))
+	case absent:
+		return handle.Waited(e, "no message came")
+	}
 	return e
 }
 

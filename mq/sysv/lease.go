@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"ipcmq/internal/handle"
 	"ipcmq/internal/pool"
 	"ipcmq/internal/sleep"
 	"ipcmq/internal/sys"
@@ -138,6 +139,7 @@ func (r *leaseReceiver) Lease(ctx context.Context) (mq.Lease, error) {
 	}
 	for {
 		l, errno := r.try()
+		full := errno == noRoom
 		switch errno {
 		case sys.ENOMSG:
 			l, errno = r.wait(ctx)
@@ -150,11 +152,19 @@ func (r *leaseReceiver) Lease(ctx context.Context) (mq.Lease, error) {
 		case errno == 0, errno == noRoom:
 			// Again: with room, or for it.
 		case errno == sys.EINTR && (q.calls.Closed() || ctx.Err() != nil):
-			return nil, q.ended(op, ctx)
+			return nil, handle.Waited(q.ended(op, ctx), r.lack(full))
 		case errno != sys.EINTR:
 			return nil, r.failed(op, errno)
 		}
 	}
+}
+
+// lack says what a lease waited for: a message, or room in the pool.
+func (r *leaseReceiver) lack(full bool) string {
+	if full {
+		return fmt.Sprintf("%d messages are on lease, the most", r.pool.Slots())
+	}
+	return handle.NoMessage(r.q, r.selector)
 }
 
 // LeaseBatch takes up to n messages on lease. See [mq.LeaseReceiver].

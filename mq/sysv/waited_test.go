@@ -55,3 +55,27 @@ func TestACallThatEndsSaysWhatItWaitedFor(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestALeaseThatEndsSaysWhatItWaitedFor(t *testing.T) {
+	q, err := sysv.Open(freeKey(t), &sysv.Config{MaxLeases: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	r := lending(t, q, mq.Any())
+	wants := func(text string) {
+		t.Helper()
+		_, err := r.Lease(soon(t))
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.HasSuffix(err.Error(), text) {
+			t.Errorf("got %v, want %q at the end", err, text)
+		}
+	}
+	wants("; the queue is empty")
+	send(t, q, 1, 1, 1)
+	for range 2 {
+		if _, err := r.Lease(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wants("; 2 messages are on lease, the most")
+}

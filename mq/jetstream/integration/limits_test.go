@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"testing"
+	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 
@@ -105,5 +106,24 @@ func TestStatCountsWhatIsLent(t *testing.T) {
 	}
 	if s, err := q.Stat(t.Context()); err != nil || s.Messages != 2 || s.Lent != 1 {
 		t.Errorf("after Ack: %+v, %v", s, err)
+	}
+}
+
+// What a call waited for is in its error.
+func TestACallThatEndsSaysWhatItWaitedFor(t *testing.T) {
+	url := start(t, nil).URL()
+	for _, mode := range []jetstream.Mode{jetstream.LeaseMode, jetstream.ClaimMode} {
+		q := openQueue(t, url, newName(), &jetstream.Config{Mode: mode, MaxMessages: 1})
+		soon := func() context.Context {
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			t.Cleanup(cancel)
+			return ctx
+		}
+		_, err := q.Receive(soon())
+		wants(t, err, context.DeadlineExceeded, "no message came")
+		if err := q.Send(t.Context(), mq.Message{Type: 1}); err != nil {
+			t.Fatal(err)
+		}
+		wants(t, q.Send(soon(), mq.Message{Type: 1}), context.DeadlineExceeded, "there was no room", "maximum messages exceeded")
 	}
 }
