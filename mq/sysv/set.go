@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"os"
 
 	"ipcmq/internal/limits"
 	"ipcmq/internal/sys"
@@ -79,10 +80,20 @@ func (q *Queue) setError(errno sys.Errno, s Settings, old int64) error {
 	}
 	if s.Capacity == old {
 		return q.handle.Fail("set", fs.ErrPermission, errno, fmt.Sprintf(
-			"the capacity of the queue, %d bytes, is above kernel.msgmnb = %d, which was lowered: set Capacity to %d as well, or %s (or not the owner)",
-			old, now.DefaultCapacity, now.DefaultCapacity, limits.MsgMnb.SetAtLeast(old)))
+			"the capacity of the queue, %d bytes, is above kernel.msgmnb = %d, which was lowered: set Capacity to %d as well, or %s%s",
+			old, now.DefaultCapacity, now.DefaultCapacity, limits.MsgMnb.SetAtLeast(old), q.orOwner()))
 	}
 	return q.handle.Fail("set", fs.ErrPermission, errno, fmt.Sprintf(
-		"capacity of %d bytes exceeds kernel.msgmnb = %d (%s, or CAP_SYS_RESOURCE; or not the owner)",
-		s.Capacity, now.DefaultCapacity, limits.MsgMnb.SetAtLeast(s.Capacity)))
+		"capacity of %d bytes exceeds kernel.msgmnb = %d (%s, or CAP_SYS_RESOURCE)%s",
+		s.Capacity, now.DefaultCapacity, limits.MsgMnb.SetAtLeast(s.Capacity), q.orOwner()))
+}
+
+// orOwner says that only its owner and its creator may change the queue, which the
+// kernel refuses with the same errno, if this user is neither.
+func (q *Queue) orOwner() string {
+	ds, errno := q.statAnyhow()
+	if user := uint32(os.Geteuid()); errno != 0 || user == ds.UID || user == ds.CUID {
+		return ""
+	}
+	return "; or this user is neither owner nor creator of the queue"
 }
