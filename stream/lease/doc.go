@@ -23,4 +23,9 @@
 // A message may be handled more than once: if a process is killed before the
 // message was acknowledged, or a lease cannot be extended. A message that is given
 // back may be overtaken by others that were sent later.
+//
+// Of a System V queue, what is lent or given back lasts as long as the queue: until
+// that is removed, the system restarts, or the container ends whose IPC namespace it
+// is in. A dead letter there does too. Messages that are to come later, and jobs that
+// are unique by a name, are not there.
 package lease

@@ -27,7 +27,8 @@ func workCommand() *cobra.Command {
 input. If that ends with status 0, the message is removed. Otherwise it is given
 back, and tried again after a delay, by this worker or another: also if COMMAND is
 killed by a signal, or the worker is killed or hangs. So no message is lost, and one
-may be handled twice: COMMAND should bear that. IPCMQ_SEQUENCE tells it.
+may be handled twice: COMMAND should bear that. IPCMQ_SEQUENCE tells it. What it
+writes goes where work writes, its errors by whole lines.
 
 The environment of COMMAND has
   IPCMQ_TYPE       the type of the message
