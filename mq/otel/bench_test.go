@@ -3,13 +3,16 @@ package otel_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"ipcmq/mq"
+	"ipcmq/mq/mqtest"
 	"ipcmq/mq/otel"
 	"ipcmq/mux/rpc"
+	"ipcmq/stream/lease"
 )
 
 // variants are what a program may have.
@@ -141,6 +144,38 @@ func BenchmarkWrapper(b *testing.B) {
 			for b.Loop() {
 				_ = q.Send(ctx, message)
 				_ = q.ReceiveInto(ctx, &m)
+			}
+		})
+	}
+}
+
+// BenchmarkLease is a message that is sent, lent, handled and acknowledged, in a queue
+// in memory.
+func BenchmarkLease(b *testing.B) {
+	for _, v := range variants {
+		b.Run(v.name, func(b *testing.B) {
+			ctx, stop := context.WithCancel(context.Background())
+			q := mqtest.New(&mqtest.Config{Lease: time.Minute})
+			defer q.Close()
+			handled := make(chan struct{})
+			h := func(context.Context, lease.Delivery) error { handled <- struct{}{}; return nil }
+			ended := make(chan error, 1)
+			if v.telemetry != nil {
+				t := v.telemetry(b)
+				go func() { ended <- t.HandleLeases(ctx, t.Queue(q, "jobs"), h, nil) }()
+			} else {
+				go func() { ended <- lease.Handle(ctx, q, h, nil) }()
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := q.TrySend(message); err != nil {
+					b.Fatal(err)
+				}
+				<-handled
+			}
+			stop()
+			if err := <-ended; err != nil {
+				b.Error(err)
 			}
 		})
 	}

@@ -211,6 +211,12 @@ func TestRequestsAreMeasured(t *testing.T) {
 	if reply, err := otel.Call(ctx, upper, client, "typed"); err != nil || reply != "typed" {
 		t.Errorf("%q, %v", reply, err)
 	}
+	testutil.Await(t, func() error { // OnError comes after the reply
+		if s.metrics(t)["ipcmq.rpc.unanswered error.type=panic"] == 0 {
+			return errors.New("OnError was not called")
+		}
+		return nil
+	})
 	want(t, s.metrics(t), map[string]float64{
 		"messaging.client.operation.duration request":                   2,
 		"messaging.client.operation.duration error.type=remote request": 2,
