@@ -3,8 +3,8 @@ package posix_test
 import (
 	"context"
 	"testing"
-	"time"
 
+	"ipcmq/internal/testutil"
 	"ipcmq/mq"
 	"ipcmq/mq/posix"
 )
@@ -12,15 +12,11 @@ import (
 func TestACallThatEndsSaysWhatItWaitedFor(t *testing.T) {
 	for _, mode := range modes {
 		q := newQueue(t, &posix.Config{MaxMessages: 1, MaxMessageSize: 8, Blocking: mode.blocking})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		_, err := q.Receive(ctx)
+		_, err := q.Receive(testutil.Soon(t))
 		wants(t, err, context.DeadlineExceeded, "; the queue is empty")
-		cancel()
 		if err := q.TrySend(mq.Message{}); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel = context.WithTimeout(t.Context(), time.Millisecond)
-		wants(t, q.Send(ctx, mq.Message{}), context.DeadlineExceeded, "; the queue is full: 1 of 1 messages")
-		cancel()
+		wants(t, q.Send(testutil.Soon(t), mq.Message{}), context.DeadlineExceeded, "; the queue is full: 1 of 1 messages")
 	}
 }

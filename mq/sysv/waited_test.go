@@ -5,18 +5,11 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
+	"ipcmq/internal/testutil"
 	"ipcmq/mq"
 	"ipcmq/mq/sysv"
 )
-
-// soon returns a context that ends as soon as a call waits with it.
-func soon(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-	t.Cleanup(cancel)
-	return ctx
-}
 
 // What a call waited for is in its error.
 func TestACallThatEndsSaysWhatItWaitedFor(t *testing.T) {
@@ -32,7 +25,7 @@ func TestACallThatEndsSaysWhatItWaitedFor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = r.Receive(soon(t))
+		_, err = r.Receive(testutil.Soon(t))
 		return err
 	}
 	if err := q.Set(func(s *sysv.Settings) { s.Capacity = 20 }); err != nil {
@@ -41,12 +34,12 @@ func TestACallThatEndsSaysWhatItWaitedFor(t *testing.T) {
 	wants(receive(mq.Any()), "; the queue is empty")
 	send(t, q, 1, 1, 8)
 	wants(receive(mq.Type(7)), "; no message of type 7 came; 3 others are in the queue")
-	wants(q.Send(soon(t), mq.Message{Type: 1, Data: make([]byte, 18)}),
+	wants(q.Send(testutil.Soon(t), mq.Message{Type: 1, Data: make([]byte, 18)}),
 		"; the queue has no room for 18 bytes: 3 of 20 are taken")
 	if err := q.TrySend(mq.Message{Type: 1, Data: make([]byte, 17)}); err != nil {
 		t.Fatal(err)
 	}
-	wants(q.Send(soon(t), mq.Message{Type: 1, Data: []byte("x")}), "; the queue is full: 20 of 20 bytes")
+	wants(q.Send(testutil.Soon(t), mq.Message{Type: 1, Data: []byte("x")}), "; the queue is full: 20 of 20 bytes")
 
 	// One that has ended before it began has waited for nothing.
 	ended, cancel := context.WithCancel(t.Context())
@@ -65,7 +58,7 @@ func TestALeaseThatEndsSaysWhatItWaitedFor(t *testing.T) {
 	r := lending(t, q, mq.Any())
 	wants := func(text string) {
 		t.Helper()
-		_, err := r.Lease(soon(t))
+		_, err := r.Lease(testutil.Soon(t))
 		if !errors.Is(err, context.DeadlineExceeded) || !strings.HasSuffix(err.Error(), text) {
 			t.Errorf("got %v, want %q at the end", err, text)
 		}
