@@ -127,6 +127,7 @@ func TestNothingRecordedTakesNoMemory(t *testing.T) {
 // A void is a queue that does nothing, at no cost.
 type void struct{ mq.Queue }
 
+func (void) Capabilities() mq.Capabilities                  { return mq.Capabilities{} }
 func (void) Send(context.Context, mq.Message) error         { return nil }
 func (void) ReceiveInto(context.Context, *mq.Message) error { return nil }
 
