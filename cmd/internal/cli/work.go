@@ -39,7 +39,7 @@ The environment of COMMAND has
 With --attempts, a message of which as many attempts have failed goes to the queue
 of --dead-letter, with its type and the reason: see ipcmq requeue, which sends dead
 letters back to work. Where that has no room the message waits, and is tried again
-there after the delay.
+there after the delay; where it was removed, work ends.
 
 COMMAND has a process group of its own. It is killed, with the children that it has
 left there, when --timeout is over, and a ^C at the terminal does not reach it; if
@@ -122,7 +122,14 @@ it is in.
 		}
 		w.cfg.Select, w.cfg.Drain, w.cfg.OnError = sel.Selector, drain, tellAttempt
 		graceAtEnd(drain)
-		return lease.Handle(c.Context(), from, w.handle, &w.cfg)
+		ctx, end := context.WithCancelCause(c.Context())
+		defer end(nil)
+		w.end = end
+		err = lease.Handle(ctx, from, w.handle, &w.cfg)
+		if err == nil && c.Context().Err() == nil {
+			err = context.Cause(ctx)
+		}
+		return err
 	}
 	return c
 }
@@ -134,6 +141,7 @@ type worker struct {
 	cfg      lease.Config
 	dead     mq.Exchange
 	deadName string // as the user gives it
+	end      context.CancelCauseFunc
 }
 
 // errTimeout: a program took longer than it may.
@@ -177,10 +185,14 @@ func environment(d lease.Delivery) []string {
 	}
 }
 
-// bury makes a message a dead letter.
+// bury makes a message a dead letter. Without a queue for these the worker ends: it
+// does not know of another that somebody makes.
 func (w *worker) bury(ctx context.Context, d lease.Delivery, reason error) error {
 	err := lease.ToQueue(w.dead)(ctx, d, reason)
-	if err == nil {
+	switch {
+	case errors.Is(err, mq.ErrRemoved):
+		w.end(err)
+	case err == nil:
 		tell("ipcmq: message %d is a dead letter now, in %s", d.Sequence, w.deadName)
 	}
 	return err

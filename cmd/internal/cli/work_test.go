@@ -76,18 +76,21 @@ func number(t *testing.T, name string, n int) int {
 	return n
 }
 
-// Workers are killed all the time, and every job is done. The number of jobs is
-// IPCMQ_JOBS, 150 by default.
+// Workers are killed all the time, and every job is done; one in a hundred only after
+// it was a dead letter. The number of jobs is IPCMQ_JOBS, 150 by default.
 func TestWorkersThatAreKilledLoseNoJob(t *testing.T) {
 	testutil.NeedNamespace(t)
 	jobs := number(t, "IPCMQ_JOBS", 150)
 	const workers, atOnce, killedAfter = 3, 2, 10
-	q := keyedQueue(t, 0x3017, 0)
-	done := filepath.Join(t.TempDir(), "done")
+	q, dead := keyedQueue(t, 0x3017, 0), keyedQueue(t, 0x301c, 0)
+	dir := t.TempDir()
+	done := filepath.Join(dir, "done")
 	var crew [workers]func()
 	hire := func(i int) {
-		_, crew[i] = start(t, "work", "0x3017", "--jobs", strconv.Itoa(atOnce), "--retry-delay", "0s", "--",
-			"sh", "-c", `read -r job; echo "$job" >> "$0"`, done)
+		_, crew[i] = start(t, "work", "0x3017", "--jobs", strconv.Itoa(atOnce), "--retry-delay", "0s",
+			"--attempts", "20", "--dead-letter", "0x301c", "--", "sh", "-c", `read -r job
+			case $job in *07) test -e "$1" || exit 1; esac
+			echo "$job" >> "$0"`, done, filepath.Join(dir, "healed"))
 	}
 	for i := range crew {
 		hire(i)
@@ -95,7 +98,7 @@ func TestWorkersThatAreKilledLoseNoJob(t *testing.T) {
 	sent := make(chan error, 1)
 	go func() {
 		for i := range jobs {
-			if err := q.Send(t.Context(), mq.Message{Type: 1, Data: fmt.Append(nil, i)}); err != nil {
+			if err := q.Send(t.Context(), mq.Message{Type: 1, Data: fmt.Appendf(nil, "%02d", i)}); err != nil {
 				sent <- err
 				return
 			}
@@ -113,15 +116,16 @@ func TestWorkersThatAreKilledLoseNoJob(t *testing.T) {
 			lines++
 		}
 	}
+	poisoned := (jobs + 92) / 100
 	kills := 0
 	for next := killedAfter; ; next = lines + killedAfter {
 		testutil.Await(t, func() error {
-			if read(); lines < next && len(times) < jobs {
+			if read(); lines < next && len(times) < jobs-poisoned {
 				return fmt.Errorf("%d of %d jobs are done, %d workers were killed", len(times), jobs, kills)
 			}
 			return nil
 		})
-		if len(times) == jobs {
+		if len(times) == jobs-poisoned {
 			break
 		}
 		crew[kills%workers]()
@@ -132,13 +136,24 @@ func TestWorkersThatAreKilledLoseNoJob(t *testing.T) {
 		t.Error(err)
 	}
 	awaitSettled(t, q)
+	if err := os.WriteFile(filepath.Join(dir, "healed"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := dead.Stat()
+	if err != nil || s.Messages < int64(poisoned) {
+		t.Errorf("%d dead letters of %d, %v", s.Messages, poisoned, err)
+	}
+	if err := command(t, "requeue", "0x301c", "--to", "0x3017").Run(); err != nil {
+		t.Error(err)
+	}
+	awaitSettled(t, q)
 	for i := range crew {
 		crew[i]()
 	}
 	read()
-	t.Logf("%d jobs, %d workers killed: %d done twice", jobs, kills, lines-jobs)
+	t.Logf("%d jobs, %d workers killed: %d done twice, %d dead letters requeued", jobs, kills, lines-jobs, s.Messages)
 	for i := range jobs {
-		if times[strconv.Itoa(i)] == 0 {
+		if times[fmt.Sprintf("%02d", i)] == 0 {
 			t.Errorf("job %d was lost", i)
 		}
 	}
