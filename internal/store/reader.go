@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ipcmq/internal/sys"
@@ -29,7 +30,8 @@ type Reader struct {
 type attachment struct {
 	view
 	readOnly bool
-	users    int // guarded by the lock of the Reader
+	mapped   atomic.Int64 // up to where pages were used
+	users    int          // guarded by the lock of the Reader
 }
 
 // mostMapped is how much stays attached though nobody uses it.
@@ -77,6 +79,11 @@ func (p *Payload) find(t Ticket, queue int) error {
 		return ErrOther
 	}
 	p.bytes = v.segment.Bytes(int(at), int(n))
+	if mapped := p.a.mapped.Load(); int64(at+n) > mapped {
+		first := max(int(at), int(mapped)) / page * page
+		v.segment.Populate(first, int(at+n)-first, false)
+		p.a.mapped.CompareAndSwap(mapped, int64(at+n))
+	}
 	return nil
 }
 

@@ -33,6 +33,7 @@ type Block struct {
 	entry  int
 	number uint64
 	at     int // in the space
+	fresh  bool
 	done   bool
 }
 
@@ -87,7 +88,7 @@ const recheck = time.Second
 // has ended or Stop was called, with EIDRM when the queue is gone, and with
 // [sleep.NoThread].
 func (s *Store) Put(ctx context.Context, data []byte, queue int, wait bool) (*Block, sys.Errno) {
-	b, errno := s.take(len(data))
+	b, errno := s.take(len(data), !wait)
 	if errno == sys.EAGAIN && wait {
 		errno = s.calls.Sleep(ctx, sleep.Line{Send: true}, len(data), func(*sys.Deadline) (errno sys.Errno) {
 			b, errno = s.await(len(data), queue)
@@ -99,6 +100,9 @@ func (s *Store) Put(ctx context.Context, data []byte, queue int, wait bool) (*Bl
 	}
 	Step("taken")
 	at := s.data + b.at
+	if b.fresh {
+		s.segment.Populate(at, len(data), true)
+	}
 	copy(s.segment.Bytes(at, len(data)), data)
 	Step("copied in")
 	e := s.view.entry(b.entry)
@@ -111,8 +115,9 @@ func (s *Store) Put(ctx context.Context, data []byte, queue int, wait bool) (*Bl
 	return b, 0
 }
 
-// take takes room for n bytes. It answers EAGAIN if there is none.
-func (s *Store) take(n int) (*Block, sys.Errno) {
+// take takes room for n bytes, anywhere or rather where it has been used. It answers
+// EAGAIN if there is none.
+func (s *Store) take(n int, anywhere bool) (*Block, sys.Errno) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -123,11 +128,15 @@ func (s *Store) take(n int) (*Block, sys.Errno) {
 	if !ok {
 		return nil, sys.EAGAIN
 	}
-	at, ok := s.space.take(n)
+	limit := s.space.size
+	if !anywhere {
+		limit = s.space.warm(n)
+	}
+	at, fresh, ok := s.space.take(n, limit)
 	if !ok {
 		return nil, sys.EAGAIN
 	}
-	b := &Block{s: s, entry: entry, number: rand.Uint64() >> stateBits, at: at}
+	b := &Block{s: s, entry: entry, number: rand.Uint64() >> stateBits, at: at, fresh: fresh}
 	s.blocks[entry], s.last = b, entry
 	s.inUse++
 	return b, 0
@@ -159,23 +168,35 @@ func (s *Store) has(b *Block) bool {
 	return w.used() && w.number() == b.number
 }
 
+// faultTime is about what the first use of a page costs both sides. A sender that is
+// ahead waits so long for pages that were used before, and are in caches: the worst is
+// that all takes twice as long, and that once for each page.
+const faultTime = 2 * time.Microsecond
+
 // await is take that blocks the thread until there is room, or a signal comes.
 func (s *Store) await(n, queue int) (*Block, sys.Errno) {
+	anywhere := time.Now().Add(time.Duration(n/page+1) * faultTime)
 	for {
 		seen := s.freed().Load()
 		s.waits().Store(1)
-		b, errno := s.take(n)
+		patience := time.Until(anywhere)
+		b, errno := s.take(n, patience <= 0)
 		if errno != sys.EAGAIN {
 			return b, errno
 		}
 		if gone(queue) {
 			return nil, sys.EIDRM
 		}
-		switch sys.FutexWait(s.freed(), seen, recheck) {
+		if patience <= 0 {
+			patience = recheck
+		}
+		switch sys.FutexWait(s.freed(), seen, patience) {
 		case sys.EINTR:
 			return nil, sys.EINTR
 		case sys.ETIMEDOUT:
-			newLook().collect(&s.view, false)
+			if patience == recheck {
+				newLook().collect(&s.view, false)
+			}
 		}
 	}
 }

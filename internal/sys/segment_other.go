@@ -15,6 +15,7 @@ func ShmSet(int, Shmid) Errno                   { return ENOSYS }
 func ShmRemove(int) Errno                       { return ENOSYS }
 func ShmAttach(int, bool) (*Segment, Errno)     { return nil, ENOSYS }
 func (*Segment) Detach()                        {}
+func (*Segment) Populate(int, int, bool)        {}
 func (*Segment) Size() int                      { return 0 }
 func (*Segment) Bytes(int, int) []byte          { return nil }
 func (*Segment) Words(int, int) []atomic.Uint64 { return nil }
