@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ipcmq/internal/sleep"
@@ -16,7 +17,8 @@ type Store struct {
 	view
 	data int // where payloads begin
 
-	calls sleep.Calls // those that wait for room
+	calls sleep.Calls  // those that wait for room
+	fault atomic.Int64 // nanoseconds that the first use of a page takes on both sides
 
 	mu     sync.Mutex
 	space  space
@@ -101,9 +103,10 @@ func (s *Store) Put(ctx context.Context, data []byte, queue int, wait bool) (*Bl
 	Step("taken")
 	at := s.data + b.at
 	if b.fresh {
-		s.segment.Populate(at, len(data), true)
+		s.fill(at, data)
+	} else {
+		copy(s.segment.Bytes(at, len(data)), data)
 	}
-	copy(s.segment.Bytes(at, len(data)), data)
 	Step("copied in")
 	e := s.view.entry(b.entry)
 	e[entryQueue].Store(uint64(queue))
@@ -168,14 +171,27 @@ func (s *Store) has(b *Block) bool {
 	return w.used() && w.number() == b.number
 }
 
-// faultTime is about what the first use of a page costs both sides. A sender that is
-// ahead waits so long for pages that were used before, and are in caches: the worst is
-// that all takes twice as long, and that once for each page.
-const faultTime = 2 * time.Microsecond
+// A sender that is ahead waits for pages that were used before, and are in caches, as
+// long as the first use of others would cost: the worst is that all takes twice as
+// long, and that once for each page. What it costs depends on the machine, from less
+// than a microsecond to some 20 in a virtual one.
+const (
+	leastFault = time.Microsecond
+	mostFault  = 50 * time.Microsecond
+)
+
+// fill copies to pages that were not used before, and measures what that takes.
+func (s *Store) fill(at int, data []byte) {
+	begun := time.Now()
+	s.segment.Populate(at, len(data), true)
+	copy(s.segment.Bytes(at, len(data)), data)
+	each := 2 * time.Since(begun) / time.Duration(len(data)/page+1) // on either side
+	s.fault.Store(int64(min(max(each, leastFault), mostFault)))
+}
 
 // await is take that blocks the thread until there is room, or a signal comes.
 func (s *Store) await(n, queue int) (*Block, sys.Errno) {
-	anywhere := time.Now().Add(time.Duration(n/page+1) * faultTime)
+	anywhere := time.Now().Add(time.Duration(n/page+1) * time.Duration(s.fault.Load()))
 	for {
 		seen := s.freed().Load()
 		s.waits().Store(1)
