@@ -19,6 +19,7 @@ type backend struct {
 
 	raw    []contender // system calls below the library; there may be none
 	leases []contender // layers that lend; there may be none
+	large  []contender // layers for large payloads; there may be none
 	peers  []contender
 }
 
@@ -40,7 +41,7 @@ func (b backend) contenderNamed(name string) (contender, bool) {
 			return b.contender(l), true
 		}
 	}
-	for _, list := range [][]contender{b.raw, b.leases, b.peers, alternatives} {
+	for _, list := range [][]contender{b.raw, b.leases, b.large, b.peers, alternatives} {
 		for _, c := range list {
 			if c.name == name {
 				return c, true

@@ -17,6 +17,7 @@ type contender struct {
 
 	oneWay bool // it can do only what goes one way
 	lends  bool // it lends messages and acknowledges each; it does nothing else
+	large  bool // its messages may be large
 
 	// header is the bytes that a message has besides the payload, at most.
 	header int
@@ -92,7 +93,7 @@ func ends(closers ...func() error) func() error {
 
 // can reports whether the contender does work of a shape.
 func (c contender) can(s shape) bool {
-	if c.lends != s.lends || c.oneWay && s.ours[0].role != take {
+	if c.lends != s.lends || s.large && !c.large || c.oneWay && s.ours[0].role != take {
 		return false
 	}
 	return c.kind != peer || s.ours[0].role != ask // peers have no requests

@@ -9,6 +9,9 @@ const maxSize = 8192
 var (
 	sizes = []int{64, 1024, maxSize}
 
+	// Beyond what queues take; see package mq/large.
+	largeSizes = []int{64 << 10, 1 << 20, 16 << 20}
+
 	// Requests carry a header besides.
 	requestSizes = []int{64, 1024, maxSize - 1024}
 )
@@ -46,7 +49,9 @@ type shape struct {
 	callers int // goroutines that send requests at once; 0 means 1
 	sizes   []int
 	lends   bool // every message is lent and acknowledged, but not in C
+	large   bool // payloads are larger than queues take
 	c, ours side
+	than    string   // an alternative with which all are compared, instead of C
 	layers  []string // of ours that are compared
 
 	// against are the layers that the others are compared with; without them,
@@ -123,6 +128,11 @@ var alternativeShapes = []shape{
 		c:      side{{role: take, inC: true}, {role: send, inC: true}},
 		ours:   side{{role: take}, {role: send}},
 		layers: []string{receiveInto, leaseAndAck, leaseHandle, leaseHandle16}, against: []string{leaseAndAck, leaseHandle, leaseHandle16},
+	},
+	{
+		name: "large", title: "one way between two processes, large payloads; 512 MiB in all", sizes: largeSizes, large: true, than: "Unix stream",
+		ours:   side{{role: take}, {role: send}},
+		layers: []string{largeInto, largeReceive, largeLending}, against: []string{largeInto, largeReceive, largeLending},
 	},
 	{
 		name: "round-trip", title: "round trip between two processes", count: 4_000, sizes: sizes,

@@ -50,6 +50,10 @@ const (
 	batchChannel = "batch channel"
 	batchOf8     = "batch of 8 channel" // flushed after every 8
 
+	largeInto    = "large ReceiveInto"
+	largeReceive = "large Receive"
+	largeLending = "large ReceiveInto, key" // of a queue that lends
+
 	leaseAndAck   = "Lease, Ack"
 	leaseHandle   = "lease.Handle"
 	leaseHandle16 = "lease.Handle of 16" // Concurrency

@@ -46,8 +46,9 @@ type result struct {
 	Shape string
 	Layer string // the contender
 	Kind  kind
-	Size  int // bytes
-	Count int // messages or round trips that were timed, each time
+	Size  int    // bytes
+	Count int    // messages or round trips that were timed, each time
+	Than  string `json:",omitempty"` // with what C stands for; empty for C
 
 	Speed  spread  // time of C / its time, of each round
 	C      float64 // nanoseconds for a message or round trip
@@ -111,9 +112,14 @@ func (b *bench) contest(ctx context.Context, c contest) ([]result, error) {
 	samples := make([][]sample, len(c.contenders))
 	failed := make([]string, len(c.contenders))
 	for range b.rounds {
-		inC, err := b.run(ctx, c, contender{name: sendOnly}, c.shape.c)
+		first, side := contender{name: sendOnly}, c.shape.c
+		if c.shape.than != "" {
+			first, _ = c.backend.contenderNamed(c.shape.than)
+			side = c.shape.ours
+		}
+		inC, err := b.run(ctx, c, first, side)
 		if err != nil {
-			return nil, fmt.Errorf("%s/%s/%d: in C: %w", c.group, c.shape.name, c.size, err)
+			return nil, fmt.Errorf("%s/%s/%d: %s: %w", c.group, c.shape.name, c.size, cmp.Or(c.shape.than, "in C"), err)
 		}
 		theirs = append(theirs, inC)
 		for i, of := range c.contenders {
@@ -136,7 +142,7 @@ func (b *bench) contest(ctx context.Context, c contest) ([]result, error) {
 	for i, of := range c.contenders {
 		r := result{
 			Name: c.name(of), Group: c.group, Title: c.title, Shape: c.shape.title, Layer: of.name, Kind: of.kind, Size: c.size,
-			Count: b.count(c.shape), C: medianOf(theirs, sample.time), CPUC: medianOf(theirs, sample.processor), Failed: failed[i],
+			Count: b.count(c.shape, c.size), Than: c.shape.than, C: medianOf(theirs, sample.time), CPUC: medianOf(theirs, sample.processor), Failed: failed[i],
 		}
 		if failed[i] == "" {
 			r.Speed, r.NS = ratios(theirs, samples[i]), medianOf(samples[i], sample.time)
@@ -188,16 +194,21 @@ func spreadOf(v []float64) spread {
 }
 
 // count returns how many messages of a shape are timed.
-func (b *bench) count(s shape) int {
-	if b.quick {
+func (b *bench) count(s shape, size int) int {
+	switch {
+	case b.quick && s.large:
+		return 4
+	case b.quick:
 		return 64
+	case s.large:
+		return 512 << 20 / size
 	}
 	return s.count
 }
 
 // run does the work of a contest once.
 func (b *bench) run(ctx context.Context, c contest, of contender, s side) (_ sample, err error) {
-	j := job{Backend: c.backend.name, Layer: of.name, Size: c.size, Count: b.count(c.shape), Callers: c.shape.callers}
+	j := job{Backend: c.backend.name, Layer: of.name, Size: c.size, Count: b.count(c.shape, c.size), Callers: c.shape.callers}
 	j.Warm = max(j.Count/10, 1)
 	if of.tag != "" { // which may have to be built, and takes a while then
 		if _, err := b.tagged(ctx, of.tag); err != nil {

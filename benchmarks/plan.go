@@ -23,8 +23,8 @@ func newPlan(pattern string, size int) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	if size != 0 && !slices.Contains(sizes, size) && !slices.Contains(requestSizes, size) {
-		return plan{}, fmt.Errorf("size %d is none of %v, nor for requests of %v", size, sizes, requestSizes)
+	if size != 0 && !slices.Contains(slices.Concat(sizes, requestSizes, largeSizes), size) {
+		return plan{}, fmt.Errorf("size %d is none of %v, nor for requests of %v, nor of %v", size, sizes, requestSizes, largeSizes)
 	}
 	var p plan
 	for _, b := range backends {

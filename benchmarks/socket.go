@@ -71,6 +71,9 @@ func buffered(open func(context.Context, job) (end, error)) func(context.Context
 	}
 }
 
+// largest is what a stream takes.
+const largest = 16 << 20
+
 // lengthSize is the bytes of the length before a message in a stream.
 const lengthSize = 4
 
@@ -89,7 +92,15 @@ func (s *frames) send(data []byte) error {
 		_, err := s.out.Write(data)
 		return err
 	}
-	s.frame = append(binary.NativeEndian.AppendUint32(s.frame[:0], uint32(len(data))), data...)
+	s.frame = binary.NativeEndian.AppendUint32(s.frame[:0], uint32(len(data)))
+	if len(data) > idSize+maxSize { // two writes take less than to copy it
+		if _, err := s.Write(s.frame); err != nil {
+			return err
+		}
+		_, err := s.Write(data)
+		return err
+	}
+	s.frame = append(s.frame, data...)
 	_, err := s.Write(s.frame)
 	return err
 }
@@ -100,14 +111,14 @@ func (s *frames) receive() ([]byte, error) {
 		return nil, err
 	}
 	n := int(binary.NativeEndian.Uint32(head))
-	if n > idSize+maxSize {
-		return nil, fmt.Errorf("length %d exceeds %d", n, idSize+maxSize)
+	if n > largest {
+		return nil, fmt.Errorf("length %d exceeds %d", n, largest)
 	}
 	if _, err := s.in.Discard(lengthSize); err != nil {
 		return nil, err
 	}
 	if cap(s.data) < n {
-		s.data = make([]byte, idSize+maxSize)
+		s.data = make([]byte, max(n, idSize+maxSize))
 	}
 	_, err = io.ReadFull(s.in, s.data[:n])
 	return s.data[:n], err

@@ -24,6 +24,7 @@ var systemV = backend{
 	open:   openSysV,
 	raw:    []contender{rawSysV(raw, false), rawSysV(rawSpin, true)},
 	leases: []contender{lendSysV(leaseAndAck, lendAndAck), lendSysV(leaseHandle, lendHandle(1)), lendSysV(leaseHandle16, lendHandle(16))},
+	large:  []contender{largeSysV(largeInto, loopReceiveInto, nil), largeSysV(largeReceive, loopReceive, nil), largeSysV(largeLending, loopReceiveInto, meetKeyed)},
 	peers:  peersOf("sysv"),
 }
 

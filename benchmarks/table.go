@@ -113,7 +113,7 @@ func writeOthers(w io.Writer, rows []result, of kind) {
 		if heading := r.Title + ": " + r.Shape; heading != last {
 			last = heading
 			fmt.Fprintf(w, "\n### %s: %s\n\n%s each time.\n\n", map[kind]string{peer: "Other libraries", alternative: "Alternatives"}[of], heading, countOf(r))
-			fmt.Fprintf(w, "| | bytes | speed (C = 1) | least to greatest | ns | allocations | CPU s per million |")
+			fmt.Fprintf(w, "| | bytes | speed (%s = 1) | least to greatest | ns | allocations | CPU s per million |", cmp.Or(r.Than, "C"))
 			for _, l := range layers {
 				fmt.Fprintf(w, " %s is faster by | least to greatest |", l)
 			}
