@@ -33,6 +33,21 @@ func Collect() {
 	}
 }
 
+// collectAtTimes is Collect, unless somebody of this process has called it within
+// the last second: it looks at all segments of the system.
+func collectAtTimes() {
+	now := time.Since(began)
+	if last := collectedAt.Load(); last == 0 || now-time.Duration(last) > time.Second {
+		collectedAt.Store(int64(max(now, 1)))
+		Collect()
+	}
+}
+
+var (
+	began       = time.Now()
+	collectedAt atomic.Int64 // since began
+)
+
 // collecting is held by the one of this process who collects: it is enough.
 var collecting sync.Mutex
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -42,10 +43,14 @@ type Block struct {
 // Make makes a store for payloads of some bytes together, to be read by some. The
 // error has neither Op nor Queue.
 func Make(readers Readers, size int) (*Store, *mq.Error) {
-	Collect() // what others have left takes room
+	collectAtTimes() // what others have left takes room
 	data := dataAt(ownEntries)
 	size = roundUp(size, page)
 	v, err := create(readers, ownEntries, data+size+tail)
+	if err != nil && (errors.Is(err, sys.ENOSPC) || errors.Is(err, sys.ENOMEM)) {
+		Collect()
+		v, err = create(readers, ownEntries, data+size+tail)
+	}
 	if err != nil {
 		return nil, err
 	}
