@@ -38,8 +38,8 @@ The environment of COMMAND has
 
 With --attempts, a message of which as many attempts have failed goes to the queue
 of --dead-letter, with its type and the reason: see ipcmq requeue, which sends dead
-letters back to work. Where that has no room the message waits, and is tried again
-there after the delay; where it was removed, work ends.
+letters back to work. Where that has no room the message waits, and is tried there
+again after the delay, of 1s at least; where it was removed, work ends.
 
 COMMAND has a process group of its own. It is killed, with the children that it has
 left there, when --timeout is over, and a ^C at the terminal does not reach it; if
@@ -118,7 +118,12 @@ it is in.
 			w.cfg.DeadLetter = w.bury
 		}
 		if f.Changed("retry-delay") {
-			w.cfg.RetryDelay = func(int, error) time.Duration { return delay }
+			w.cfg.RetryDelay = func(attempt int, _ error) time.Duration {
+				if w.dead != nil && attempt >= w.cfg.MaxAttempts {
+					return max(delay, time.Second) // the other queue has no room, and may not have for long
+				}
+				return delay
+			}
 		}
 		w.cfg.Select, w.cfg.Drain, w.cfg.OnError = sel.Selector, drain, tellAttempt
 		graceAtEnd(drain)
