@@ -20,6 +20,7 @@ type Message struct {
 
 	// Truncated reports that the message was longer than the receiver had asked
 	// for and that the rest is gone. It is never set unless the queue was
-	// opened with a limit for this.
+	// opened with a limit for this; or if it is of package ipcmq/mq/large, and
+	// the payload is missing.
 	Truncated bool
 }

@@ -53,7 +53,7 @@
 //
 // An entry whose queue was removed is freed at once. A store is removed with its last
 // entry, when its sender has closed it or has ended: by who frees that, or who
-// collects. Only the sender, the owner of the queue and root may remove it. A
+// collects. Whether a sender in another pid namespace has ended, nobody can tell. Only the sender, the owner of the queue and root may remove it. A
 // process that is killed between making a segment and calling it a store leaves one
 // that takes no memory, and that nobody can know.
 //

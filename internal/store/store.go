@@ -27,7 +27,8 @@ type Store struct {
 	last   int // entry that was used last
 	closed bool
 	left   bool
-	inUse  int // blocks whose ticket is on its way
+	ended  bool // nothing is attached
+	inUse  int  // blocks whose ticket is on its way
 }
 
 // A Block is a payload in a store.
@@ -284,11 +285,18 @@ func (s *Store) end() {
 	if s.empty() {
 		s.remove()
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
 	s.segment.Detach()
 }
 
 // Look has those that wait for room look around.
 func (s *Store) Look() {
-	s.freed().Add(1)
-	sys.FutexWakeAll(s.freed())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.freed().Add(1)
+		sys.FutexWakeAll(s.freed())
+	}
 }

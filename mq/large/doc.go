@@ -98,6 +98,9 @@
 // queue by its creator, and that creator, may both read it, but only the owner the
 // memory of others.
 //
+// A sender that was killed in another pid namespace is not known to have ended: its
+// memory stays until somebody removes it (ipcrm -m).
+//
 // A queue beneath that truncates (Truncate of its Config) must leave 32 bytes.
 //
 // What is in the queue at the time of a Remove goes with it; see [Queue.Remove]. A
