@@ -106,7 +106,7 @@ func TestADeadLetterWithoutRoomWaitsInItsQueue(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if d, err := lease.ParseDeadLetter(m); err != nil || d.Type != 3 || !bytes.Equal(d.Data, want) || !strings.Contains(d.Reason, "too many attempts: attempt 5") {
+				if d, err := lease.ParseDeadLetter(m); err != nil || d.Type != 3 || !bytes.Equal(d.Data, want) || !strings.Contains(d.Reason, "too many attempts: attempt 5") || !strings.HasSuffix(d.Reason, "failed with: broken") {
 					t.Errorf("got %v, %+v", err, d)
 				}
 			})

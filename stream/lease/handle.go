@@ -77,7 +77,8 @@ type Config struct {
 	// DeadLetter takes a message whose MaxAttempts have failed, the last of them
 	// with err, and for example sends it to another queue ([ToQueue]). If it returns
 	// nil, the message is acknowledged; if not, DeadLetter gets it again after the
-	// delay, then with ErrAttempts. It is needed if MaxAttempts is set.
+	// delay, then with ErrAttempts, which wraps err if it is this process that gets
+	// it. It is needed if MaxAttempts is set.
 	DeadLetter func(ctx context.Context, d Delivery, err error) error
 
 	// Drain is how long handlers that run may go on after Handle was told to end,
@@ -103,8 +104,8 @@ type Config struct {
 var ErrLost = errors.New("lease has run out")
 
 // ErrAttempts: a message was lent more often than MaxAttempts allows, so that it
-// is not tried again. What the last attempt failed with is not known: its holder
-// was killed, or its DeadLetter failed.
+// is not tried again: its last holder was killed, or its DeadLetter failed. What the
+// last attempt failed with is known, and wrapped, if it was made here.
 var ErrAttempts = errors.New("too many attempts")
 
 // Backoff is the delay after a failed attempt if Config does not say

@@ -294,7 +294,7 @@ func TestPoisonGoesToDeadLetter(t *testing.T) {
 			MaxAttempts: 2,
 			DeadLetter: func(ctx context.Context, d lease.Delivery, err error) error {
 				j.note("dead letter: %q, attempt %d: %v", d.Data, d.Attempt, err)
-				if errors.Is(err, broken) == errors.Is(err, lease.ErrAttempts) {
+				if !errors.Is(err, broken) || errors.Is(err, lease.ErrAttempts) != (d.Attempt > 2) {
 					t.Errorf("got %v", err)
 				}
 				if full {
@@ -308,7 +308,7 @@ func TestPoisonGoesToDeadLetter(t *testing.T) {
 		<-time.After(time.Hour)
 		j.is(t, "0s attempt 1", "0s error: broken", "1s attempt 2", "1s error: broken",
 			`1s dead letter: "0", attempt 2: broken`, "1s error: dead letter: handler panicked: no room",
-			`3s dead letter: "0", attempt 3: too many attempts: attempt 3, MaxAttempts = 2`)
+			`3s dead letter: "0", attempt 3: too many attempts: attempt 3, MaxAttempts = 2; the last one failed with: broken`)
 		if m, err := dead.TryReceive(); err != nil || string(m.Data) != "0" || m.Type != 1 {
 			t.Errorf("the dead letter is %+v, %v", m, err)
 		}

@@ -1,7 +1,6 @@
 package lease
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,12 +29,13 @@ type loop struct {
 	handlers sync.WaitGroup
 
 	mu      sync.Mutex
-	failure error   // of the queue, which ended the loop
-	unacked []error // of messages that were handled and could not be acknowledged
+	failure error            // of the queue, which ended the loop
+	unacked []error          // of messages that were handled and could not be acknowledged
+	reasons map[uint64]error // what messages died of that are no dead letters yet, by sequence
 }
 
 func newLoop(ctx context.Context, h Handler, c Config) *loop {
-	l := &loop{handler: h, cfg: c, slots: make(chan struct{}, c.Concurrency)}
+	l := &loop{handler: h, cfg: c, slots: make(chan struct{}, c.Concurrency), reasons: map[uint64]error{}}
 	l.taking, l.stop = context.WithCancelCause(ctx)
 	working := l.taking
 	if c.Drain != 0 {
@@ -175,57 +175,6 @@ func (l *loop) handle(lease mq.Lease) {
 	err := errGoexit
 	defer func() { l.settle(h, err) }() // also after runtime.Goexit
 	err = l.attempt(h.ctx, h.Delivery)
-}
-
-// attempt calls the handler, and after too many attempts DeadLetter.
-func (l *loop) attempt(ctx context.Context, d Delivery) error {
-	limit := l.cfg.MaxAttempts
-	if limit > 0 && d.Attempt > limit {
-		return l.bury(ctx, d, l.tooOften(d))
-	}
-	own := d
-	if d.Attempt == limit {
-		own.Data = bytes.Clone(d.Data) // DeadLetter gets it as it was sent
-	}
-	return l.failed(ctx, d, l.handler.call(ctx, own))
-}
-
-func (l *loop) tooOften(d Delivery) error {
-	return fmt.Errorf("%w: attempt %d, MaxAttempts = %d", ErrAttempts, d.Attempt, l.cfg.MaxAttempts)
-}
-
-// failed says what an attempt has failed with, if it has, and has the message
-// buried if it was the last.
-func (l *loop) failed(ctx context.Context, d Delivery, err error) error {
-	if err == nil || endedBy(ctx, err) {
-		return err
-	}
-	l.report(d, err)
-	if d.Attempt != l.cfg.MaxAttempts {
-		return err
-	}
-	return l.bury(ctx, d, err)
-}
-
-// bury hands a message to DeadLetter, and returns what that fails with.
-func (l *loop) bury(ctx context.Context, d Delivery, err error) error {
-	if ctx.Err() != nil {
-		return err
-	}
-	dead := Handler(func(ctx context.Context, d Delivery) error { return l.cfg.DeadLetter(ctx, d, err) })
-	failed := dead.call(ctx, d)
-	if failed == nil {
-		l.warn("message is a dead letter", d, slog.Any("error", err))
-	}
-	if failed != nil && !endedBy(ctx, failed) {
-		l.report(d, fmt.Errorf("dead letter: %w", failed))
-	}
-	return failed
-}
-
-// endedBy reports whether err says no more than that ctx has ended.
-func endedBy(ctx context.Context, err error) bool {
-	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
 }
 
 func (l *loop) report(d Delivery, err error) {
