@@ -20,7 +20,7 @@ func (encoder) Encode(all attribute.Iterator) string {
 		case a.Key == "messaging.operation.name":
 			words = append(words, a.Value.AsString())
 		default:
-			words = append(words, string(a.Key)+"="+a.Value.Emit())
+			words = append(words, string(a.Key)+"="+a.Value.String())
 		}
 	}
 	return strings.Join(words, " ")
