@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ipcmq/internal/handle"
@@ -24,6 +25,8 @@ type leases struct {
 	mu     sync.RWMutex // held, for reading, by who uses the pool without sleeping
 	pool   *pool.Pool   // from the first SelectLeases on
 	closed bool
+
+	tries atomic.Uint32
 }
 
 // close gives up the pool. No call sleeps any more.
@@ -204,6 +207,10 @@ func (r *leaseReceiver) failed(op string, errno sys.Errno) error {
 	return r.q.errno(op, errno)
 }
 
+// judgeEvery is after how many tries one looks for holders that have died, as calls
+// that wait do: a process that always finds a message never waits.
+const judgeEvery = 64
+
 // try lends a message if there is one now. It answers EBADF after Close, or if
 // the pool is of no use any more.
 func (r *leaseReceiver) try() (*pool.Lent, sys.Errno) {
@@ -212,6 +219,9 @@ func (r *leaseReceiver) try() (*pool.Lent, sys.Errno) {
 	defer q.leases.mu.RUnlock()
 	if q.leases.closed || r.pool.Check() != nil {
 		return nil, sys.EBADF
+	}
+	if q.leases.tries.Add(1)%judgeEvery == 0 {
+		r.pool.Judge()
 	}
 	if l := r.pool.Again(r.selector, q.leases.lasts); l != nil {
 		if _, errno := q.statAnyhow(); errno != 0 {
