@@ -197,28 +197,30 @@ func (s *Store) fill(at int, data []byte) {
 
 // await is take that blocks the thread until there is room, or a signal comes.
 func (s *Store) await(n, queue int) (*Block, sys.Errno) {
-	anywhere := time.Now().Add(time.Duration(n/page+1) * time.Duration(s.fault.Load()))
+	begun := time.Now()
+	warm, collect := begun.Add(time.Duration(n/page+1)*time.Duration(s.fault.Load())), begun.Add(recheck)
 	for {
 		seen := s.freed().Load()
 		s.waits().Store(1)
-		patience := time.Until(anywhere)
-		b, errno := s.take(n, patience <= 0)
+		now := time.Now()
+		b, errno := s.take(n, now.After(warm))
 		if errno != sys.EAGAIN {
 			return b, errno
 		}
 		if gone(queue) {
 			return nil, sys.EIDRM
 		}
-		if patience <= 0 {
-			patience = recheck
+		if now.After(collect) { // also while others are freed all the time
+			newLook().collect(&s.view, false)
+			collect = now.Add(recheck)
+			continue
 		}
-		switch sys.FutexWait(s.freed(), seen, patience) {
-		case sys.EINTR:
+		until := collect
+		if now.Before(warm) && warm.Before(until) {
+			until = warm
+		}
+		if sys.FutexWait(s.freed(), seen, max(until.Sub(now), time.Microsecond)) == sys.EINTR {
 			return nil, sys.EINTR
-		case sys.ETIMEDOUT:
-			if patience == recheck {
-				newLook().collect(&s.view, false)
-			}
 		}
 	}
 }
