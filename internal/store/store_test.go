@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -124,6 +125,20 @@ func TestWhatWasNotSentIsFreed(t *testing.T) {
 	}
 }
 
+// A spy is a context that tells when a call is about to wait with it.
+type spy struct {
+	context.Context
+	once  sync.Once
+	asked chan struct{}
+}
+
+func newSpy(ctx context.Context) *spy { return &spy{Context: ctx, asked: make(chan struct{})} }
+
+func (s *spy) Done() <-chan struct{} {
+	s.once.Do(func() { close(s.asked) })
+	return s.Context.Done()
+}
+
 func TestAFullStoreMakesThoseWhoPutWait(t *testing.T) {
 	s, r, queue := newStore(t, 3*4096), newReader(t), newQueue(t)
 	var tickets []store.Ticket
@@ -136,15 +151,15 @@ func TestAFullStoreMakesThoseWhoPutWait(t *testing.T) {
 		t.Fatal(errno)
 	}
 	waiting := func(ctx context.Context, n int) chan sys.Errno {
-		done := make(chan sys.Errno, 1)
+		done, waits := make(chan sys.Errno, 1), newSpy(ctx)
 		go func() {
-			b, errno := s.Put(ctx, make([]byte, n), queue, true)
+			b, errno := s.Put(waits, make([]byte, n), queue, true)
 			if errno == 0 {
 				b.Drop()
 			}
 			done <- errno
 		}()
-		testutil.AwaitAsleep(t, os.Getpid(), 1, "futex_wait_queue", "futex_wait_queue_me", "__futex_wait", "futex_do_wait")
+		<-waits.asked
 		return done
 	}
 	ctx, cancel := context.WithCancel(t.Context())

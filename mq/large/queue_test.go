@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"ipcmq/internal/procfs"
@@ -174,6 +175,20 @@ func TestQueuesWithoutMemoryBesideThemAreRefused(t *testing.T) {
 	}
 }
 
+// A spy is a context that tells when a call is about to wait with it.
+type spy struct {
+	context.Context
+	once  sync.Once
+	asked chan struct{}
+}
+
+func newSpy(ctx context.Context) *spy { return &spy{Context: ctx, asked: make(chan struct{})} }
+
+func (s *spy) Done() <-chan struct{} {
+	s.once.Do(func() { close(s.asked) })
+	return s.Context.Done()
+}
+
 func TestAFullMemoryMakesSendWait(t *testing.T) {
 	q := wrap(t, openSysV(t, freeKey(t), nil), &large.Config{MaxPayload: 1 << 20, Memory: 2 << 20})
 	big := mq.Message{Type: 1, Data: pattern(1 << 20)}
@@ -184,8 +199,9 @@ func TestAFullMemoryMakesSendWait(t *testing.T) {
 	}
 	sent := make(chan error)
 	wait := func(ctx context.Context) {
-		go func() { sent <- q.Send(ctx, big) }()
-		testutil.AwaitAsleep(t, os.Getpid(), 1, "futex_wait_queue", "futex_wait_queue_me", "__futex_wait", "futex_do_wait")
+		waits := newSpy(ctx)
+		go func() { sent <- q.Send(waits, big) }()
+		<-waits.asked
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	wait(ctx)
