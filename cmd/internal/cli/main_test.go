@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,6 +27,9 @@ func TestMain(m *testing.M) {
 	case "lender":
 		lender()
 	}
+	// What is caught here has its default in the commands that are executed, and what
+	// is ignored, as under nohup, would stay ignored.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	testutil.Main(m, nil)
 }
 
