@@ -23,7 +23,7 @@ child: got "kernel"
 parent: asked "kernel", answered "KERNEL"
 child: got "queue"
 parent: asked "queue", answered "QUEUE"
-parent: no more answers: mq: receive quickstart: context deadline exceeded
+parent: no more answers: mq: receive quickstart: context deadline exceeded; no message came
 parent: removes the queue, which would outlive us
 child: the range has ended, since the queue was removed
 `
