@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"iter"
 	"slices"
+	"time"
 
 	"ipcmq/internal/reader"
 	"ipcmq/mq"
@@ -41,8 +42,9 @@ type delivery struct {
 	from    *selectorReader
 	to      *Subscription
 	m       mq.Message
-	awaited bool // the reader waits for room, and not for another one's
-	unread  bool // it is with the unread: nothing to wait for
+	since   time.Time // when there was no room
+	awaited bool      // the reader waits for room, and not for another one's
+	unread  bool      // it is with the unread: nothing to wait for
 }
 
 // reconcile stops the readers that are no longer wanted and starts those that

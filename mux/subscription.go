@@ -251,7 +251,7 @@ func (s *Subscription) offer(m mq.Message, d *delivery) (v verdict, last bool) {
 			}
 		}
 	}
-	d.to, d.m = s, m
+	d.to, d.m, d.since = s, m, time.Now()
 	s.late = append(s.late, d)
 	return wait, false
 }
@@ -271,15 +271,14 @@ func (s *Subscription) await(d *delivery) (last, ending bool) {
 	default:
 		d.awaited = true
 		s.mu.Unlock()
-		began := time.Now()
 		select {
 		case s.messages <- d.m:
 		case <-s.leave:
 			sent = false
 		}
 		s.mu.Lock()
-		s.stats.Blocked += time.Since(began)
 	}
+	s.stats.Blocked += time.Since(d.since)
 	if s.late[0] == d { // each reader awaits its own in order
 		s.late = s.late[1:]
 	} else {
