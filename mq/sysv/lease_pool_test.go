@@ -59,6 +59,7 @@ func ended(t *testing.T) context.Context {
 }
 
 func TestSegmentsOfOthersAreLeftAlone(t *testing.T) {
+	notEmulated(t)
 	key := freeKey(t)
 	q := openLending(t, key, time.Minute)
 	for name, size := range map[string]int{"another size": 4096, "the size of a pool": 4096*100 + 1719} {
