@@ -21,9 +21,8 @@ const (
 )
 
 // sinceBoot is CLOCK_BOOTTIME without a system call each time, which takes more
-// than a microsecond on some machines, and on no machine is served by the vDSO as
-// the package golang.org/x/sys/unix calls it. Between two readings the monotonic
-// clock tells how much has passed. That stands still while the system is suspended,
+// than a microsecond on some machines: golang.org/x/sys/unix does not use the vDSO.
+// Between two readings the monotonic clock tells how much has passed. That stands still while the system is suspended,
 // and the wall clock does not.
 var sinceBoot = bootReader{begin: time.Now()}
 

@@ -21,10 +21,16 @@ type MessageQueue struct {
 // error is the last pair. Lines that make no sense are passed over, and the
 // error tells of the first.
 func MessageQueues(proc fs.FS) iter.Seq2[MessageQueue, error] {
-	return func(yield func(MessageQueue, error) bool) {
-		f, err := proc.Open("sysvipc/msg")
+	return entries(proc, "sysvipc/msg", parseMessageQueue)
+}
+
+// entries is MessageQueues for a file whose lines parse reads.
+func entries[T any](proc fs.FS, name string, parse func(line string) (T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		f, err := proc.Open(name)
 		if err != nil {
-			yield(MessageQueue{}, err)
+			yield(none, err)
 			return
 		}
 		defer f.Close()
@@ -32,14 +38,14 @@ func MessageQueues(proc fs.FS) iter.Seq2[MessageQueue, error] {
 		lines.Scan() // the names of the columns
 		var bad error
 		for lines.Scan() {
-			q, err := parseMessageQueue(lines.Text())
+			e, err := parse(lines.Text())
 			if err != nil {
 				if bad == nil {
 					bad = err
 				}
 				continue
 			}
-			if !yield(q, nil) {
+			if !yield(e, nil) {
 				return
 			}
 		}
@@ -47,7 +53,7 @@ func MessageQueues(proc fs.FS) iter.Seq2[MessageQueue, error] {
 			bad = err
 		}
 		if bad != nil {
-			yield(MessageQueue{}, bad)
+			yield(none, bad)
 		}
 	}
 }

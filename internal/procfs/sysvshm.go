@@ -1,7 +1,6 @@
 package procfs
 
 import (
-	"bufio"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -26,35 +25,7 @@ const shmDest = 0o1000
 // the last pair. Lines that make no sense are passed over, and the error tells of
 // the first.
 func Segments(proc fs.FS) iter.Seq2[Segment, error] {
-	return func(yield func(Segment, error) bool) {
-		f, err := proc.Open("sysvipc/shm")
-		if err != nil {
-			yield(Segment{}, err)
-			return
-		}
-		defer f.Close()
-		lines := bufio.NewScanner(f)
-		lines.Scan() // the names of the columns
-		var bad error
-		for lines.Scan() {
-			s, err := parseSegment(lines.Text())
-			if err != nil {
-				if bad == nil {
-					bad = err
-				}
-				continue
-			}
-			if !yield(s, nil) {
-				return
-			}
-		}
-		if err := lines.Err(); err != nil {
-			bad = err
-		}
-		if bad != nil {
-			yield(Segment{}, bad)
-		}
-	}
+	return entries(proc, "sysvipc/shm", parseSegment)
 }
 
 // parseSegment reads the columns key, shmid, perms, size, cpid, lpid, nattch, uid,
