@@ -11,3 +11,9 @@ func (m *Mux) Orphans() int {
 	defer m.mu.RUnlock()
 	return len(m.orphans)
 }
+
+// Hold keeps readers from giving s anything until release is called.
+func Hold(s *Subscription) (release func()) {
+	s.mu.Lock()
+	return s.mu.Unlock
+}

@@ -24,7 +24,8 @@ type selectorReader struct {
 	stopping bool // it delivers what it has, and perhaps one message more
 	settled  bool // what it has in hand was offered to every subscription
 	over     bool // it has ended
-	gathers  bool // it may take several messages before it delivers them
+	uniform  bool // the next messages are for the targets of the latest, too
+	gathers  bool // it may have several messages in hand, or take them
 
 	targets        []*Subscription // of the latest message
 	waiting, spare []*delivery     // memory for deliver
@@ -141,7 +142,7 @@ func (m *Mux) start(s mq.Selector) {
 // room returns how many messages r may take before it delivers them: as many as
 // each of its subscriptions has room for, see [reader.Room].
 func (r *selectorReader) room() int {
-	if !r.gathers || len(r.targets) == 0 {
+	if !r.uniform || len(r.targets) == 0 {
 		return 1
 	}
 	room := reader.Room(r.targets[0].messages)
@@ -156,9 +157,9 @@ func (r *selectorReader) room() int {
 func (r *selectorReader) deliver(taken []mq.Message) {
 	r.spare, r.waiting = append(r.spare, r.waiting...), r.waiting[:0]
 	for len(taken) > 0 {
-		r.mux.route(r, taken[0].Type)
+		r.mux.route(r, taken[0].Type, len(taken) > 1)
 		n := 0
-		if r.gathers && len(r.targets) == 1 {
+		if r.uniform && len(r.targets) == 1 {
 			n = r.targets[0].offerAll(taken)
 		}
 		if n == 0 && r.offer(taken[0]) {
@@ -216,8 +217,10 @@ func (r *selectorReader) offer(msg mq.Message) (done bool) {
 
 // route finds the subscriptions that get a message of type t from r, and whether
 // r may gather messages: only if each of them is for all that r takes, since
-// nobody should wait for others with messages that r has in hand.
-func (m *Mux) route(r *selectorReader, t int64) {
+// nobody should wait for others with messages that r has in hand. Where it has
+// more of them it is one that gathers, whatever has changed since: those who left
+// it with only some to take would not take all of these.
+func (m *Mux) route(r *selectorReader, t int64, more bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	list := append(r.targets[:0], m.byType[t]...)
@@ -235,7 +238,8 @@ func (m *Mux) route(r *selectorReader, t int64) {
 	if m.unclaimed > 0 && len(list) > 1 && slices.ContainsFunc(list, (*Subscription).claims) {
 		list = slices.DeleteFunc(list, func(s *Subscription) bool { return s.cfg.Unclaimed })
 	}
-	r.targets, r.gathers = list, m.isUnlimited(r.selector) && m.servesOne(r.selector)
+	r.targets, r.uniform = list, m.isUnlimited(r.selector) && m.servesOne(r.selector)
+	r.gathers = r.uniform || more
 }
 
 // servesOne reports whether s is the selector of every subscription that gets
