@@ -1,6 +1,7 @@
 // Typed exchanges values with programs in PHP, Python and Node: orders go out as
 // JSON, invoices come back, and what is neither does no harm. Languages that are
-// not installed are left out.
+// not installed are left out. In the end it sends itself an order that is far larger
+// than a message of the kernel may be.
 //
 //	go run ./examples/typed
 package main
@@ -18,6 +19,7 @@ import (
 
 	"ipcmq/mq"
 	"ipcmq/mq/codec"
+	"ipcmq/mq/large"
 	"ipcmq/mq/sysv"
 )
 
@@ -64,9 +66,13 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	q, err := sysv.Open(key, &sysv.Config{Exclusive: true})
+	kernel, err := sysv.Open(key, &sysv.Config{Exclusive: true})
 	if err != nil {
 		return err
+	}
+	q, err := large.Wrap(kernel, nil) // what fits into the queue travels in it, as for the programs
+	if err != nil {
+		return errors.Join(err, kernel.Remove(), kernel.Close())
 	}
 	defer func() { err = errors.Join(err, q.Remove(), q.Close()) }()
 
@@ -99,12 +105,12 @@ func run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return nil
+	return bulk(ctx, q)
 }
 
 // exchange sends two orders and one without items, which ends the peer, and
 // prints the invoices.
-func exchange(ctx context.Context, q *sysv.Queue) error {
+func exchange(ctx context.Context, q *large.Queue) error {
 	orders := codec.NewSender(q, mq.Message{Type: 1}, codec.JSON[order]())
 	for _, o := range []order{
 		{1, []item{{"tea", 2, 350}, {"käse & brot", 1, 420}}},
@@ -131,8 +137,34 @@ func exchange(ctx context.Context, q *sysv.Queue) error {
 	return nil
 }
 
+// bulk sends and receives an order of 20,000 items. The queue takes 8 KiB: package large
+// has put this one beside it.
+func bulk(ctx context.Context, q *large.Queue) error {
+	o := order{ID: 4}
+	for i := range 20_000 {
+		o.Items = append(o.Items, item{fmt.Sprintf("cup number %05d", i), 1, 250})
+	}
+	if err := codec.NewSender(q, mq.Message{Type: 3}, codec.JSON[order]()).Send(ctx, o); err != nil {
+		return err
+	}
+	m, err := q.Receive(ctx)
+	if err != nil {
+		return err
+	}
+	got, err := codec.JSON[order]().Value(m)
+	if err != nil {
+		return err
+	}
+	total := 0
+	for _, i := range got.Items {
+		total += i.Count * i.Price
+	}
+	fmt.Printf("Go: order %d is %d bytes of JSON, has %d items, and costs %d.%02d\n", got.ID, len(m.Data), len(got.Items), total/100, total%100)
+	return nil
+}
+
 // rest prints what else is in the queue, which cannot be decoded.
-func rest(q *sysv.Queue) error {
+func rest(q *large.Queue) error {
 	for {
 		m, err := q.TryReceive()
 		if errors.Is(err, mq.ErrEmpty) {

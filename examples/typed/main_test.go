@@ -31,6 +31,7 @@ func TestValuesComeAndGo(t *testing.T) {
 		}
 		want.WriteString(p.language + ": order 1 costs 11.20\n" + p.language + ": order 2 costs 15.00\n" + p.rest)
 	}
+	want.WriteString("Go: order 4 is 1000018 bytes of JSON, has 20000 items, and costs 50000.00\n")
 	if out != want.String() {
 		t.Errorf("printed\n%s, not\n%s", out, want.String())
 	}

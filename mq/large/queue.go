@@ -172,7 +172,7 @@ func (q *Queue) Close() error { return q.close() }
 
 // Remove removes the queue beneath with all its messages; payloads of senders that
 // are gone go with it, and those of living ones when these are closed or need the
-// room. The handle still wants to be closed.
+// room. The handle must still be closed.
 func (q *Queue) Remove() error {
 	r, ok := mq.As[interface{ Remove() error }](q.beneath)
 	if !ok {

@@ -26,7 +26,7 @@ func doctorCommand() *cobra.Command {
 are too small for the queues there are, queues that are removed at logout
 (RemoveIPC of systemd), a mqueue file system that is not mounted, full queues that
 nobody reads, queues whose last users are gone, inboxes of dead clients, messages
-lent to processes that have ended, what is left of leases of queues that are gone,
+lent to processes that have ended, leases and large payloads of queues that are gone,
 POSIX queues that were unlinked and are still open, modes and keys that come of
 mistakes, other IPC namespaces.
 
@@ -112,6 +112,7 @@ func diagnose() (findings []finding) {
 	findings = append(findings, asFarAsSeen(problems, checkPrivate(rows))...)
 	findings = append(findings, checkInboxes(l)...)
 	findings = append(findings, checkLeases(l)...)
+	findings = append(findings, checkLarge(l)...)
 	findings = append(findings, checkKeyed(rows)...)
 	findings = append(findings, checkOdd(rows)...)
 	findings = append(findings, checkRemoveIPC(os.DirFS("/"), os.Geteuid()))

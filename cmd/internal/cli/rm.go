@@ -16,14 +16,15 @@ import (
 	"ipcmq/internal/address"
 	"ipcmq/internal/visible"
 	"ipcmq/mq"
+	"ipcmq/mq/large"
 	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
 )
 
 func rmCommand() *cobra.Command {
-	var mine, empty, yes, inboxes, pools bool
+	var mine, empty, yes, inboxes, pools, payloads bool
 	c := &cobra.Command{
-		Use:   "rm ADDR... | --mine --empty | --dead-inboxes | --orphaned-pools [flags]",
+		Use:   "rm ADDR... | --mine --empty | --dead-inboxes | --orphaned-pools | --orphaned-payloads [flags]",
 		Short: "Remove queues with what is in them",
 		Long: `Rm removes the queues named, with their messages, those that are lent too: calls
 that wait at a System V queue fail, and a POSIX queue lives on for those that have
@@ -38,21 +39,26 @@ since their clients go on. With --dead-inboxes it removes those, of both kinds,
 whose process has certainly ended, killed before it could; it does not ask. Nor
 does it with --orphaned-pools, which removes the shared memory with what was lent of
 queues that are gone, removed by programs that do not know of it, such as ipcrm: nobody
-gets that any more.`,
+gets that any more. With --orphaned-payloads it frees the memory of large payloads (send
+--large) of such queues, whose senders have ended.`,
 		Example: `  ipcmq rm 42 id:7 /jobs
   ipcmq rm --mine --empty
   ipcmq rm --dead-inboxes
-  ipcmq rm --orphaned-pools`,
+  ipcmq rm --orphaned-pools
+  ipcmq rm --orphaned-payloads`,
 		ValidArgsFunction: completeAddresses,
 		Args: func(_ *cobra.Command, args []string) error {
+			selects := mine || empty || len(args) > 0
 			switch {
-			case inboxes && (len(args) > 0 || mine || empty || pools):
-				return usagef("--dead-inboxes excludes addresses, --mine, --empty and --orphaned-pools")
-			case pools && (len(args) > 0 || mine || empty):
-				return usagef("--orphaned-pools excludes addresses, --mine and --empty")
-			case inboxes, pools:
+			case inboxes && (selects || pools || payloads):
+				return usagef("--dead-inboxes excludes addresses and all flags that select something else")
+			case pools && (selects || payloads):
+				return usagef("--orphaned-pools excludes addresses and all flags that select something else")
+			case payloads && selects:
+				return usagef("--orphaned-payloads excludes addresses, --mine and --empty")
+			case inboxes, pools, payloads:
 			case len(args) == 0 && !mine && !empty:
-				return usagef("name the queues to remove, or select them with --mine, --empty, --dead-inboxes or --orphaned-pools")
+				return usagef("name the queues to remove, or select them with --mine, --empty, --dead-inboxes, --orphaned-pools or --orphaned-payloads")
 			case len(args) > 0 && (mine || empty):
 				return usagef("addresses exclude --mine and --empty")
 			}
@@ -63,6 +69,7 @@ gets that any more.`,
 	c.Flags().BoolVar(&empty, "empty", false, "queues without messages, in them and lent")
 	c.Flags().BoolVar(&inboxes, "dead-inboxes", false, "inboxes of processes that have ended")
 	c.Flags().BoolVar(&pools, "orphaned-pools", false, "what was lent of queues that are gone")
+	c.Flags().BoolVar(&payloads, "orphaned-payloads", false, "large payloads of queues that are gone")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		switch {
@@ -70,6 +77,8 @@ gets that any more.`,
 			return removeDeadInboxes()
 		case pools:
 			return removeOrphanedPools()
+		case payloads:
+			return removeOrphanedPayloads()
 		case len(args) > 0:
 			return removeAll(args)
 		}
@@ -86,6 +95,7 @@ func removeAll(args []string) error {
 			return err
 		}
 	}
+	defer large.Collect() // what senders that have ended had beside them
 	var result error
 	for _, arg := range args {
 		if err := remove(arg); err != nil {
@@ -176,6 +186,7 @@ func removeSelected(ctx context.Context, mine, empty, yes bool) error {
 			return say("nothing was removed")
 		}
 	}
+	defer large.Collect()
 	removed, kept := 0, error(nil)
 	for _, r := range rows {
 		switch err := removeRow(r, empty); {

@@ -145,6 +145,9 @@ func (d description) text() harmless {
 		add("to be notified", "%s", notify)
 	}
 	lines = append(lines, d.leases(now)...)
+	if l := d.Large; l != nil {
+		add("large", "%s, %s bytes in shared memory (%s)", plural(l.Payloads, "payload"), amount(int(l.Bytes)), segments(l.Segments))
+	}
 	if len(d.Waiting) == 0 {
 		add("waiting", "-")
 	}

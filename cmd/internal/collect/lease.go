@@ -179,7 +179,9 @@ func OfOpenSysV(opened *sysv.Queue) (Queue, sysv.Stat, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		q.Leases = hiddenLeases(p, err)
 	}
-	return q, s, nil
+	one := Listing{Queues: []Queue{q}}
+	one.addLarge()
+	return one.Queues[0], s, nil
 }
 
 // LentOf returns the messages that are lent of the queue, the oldest first, up to

@@ -19,6 +19,8 @@ type Listing struct {
 	HiddenPools int      // that this user may not look into
 	BadPools    []error  // of pools that are of no use
 	PoolErr     error    // why there may be more pools
+
+	Leftovers []Leftover // large payloads that nobody can receive any more
 }
 
 // Problems returns what could not be listed.
@@ -58,5 +60,6 @@ func List() (l Listing) {
 		return strings.Compare(a.Address, b.Address)
 	})
 	l.addLeases(seen)
+	l.addLarge()
 	return l
 }

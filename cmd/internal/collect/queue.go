@@ -44,6 +44,8 @@ type Queue struct {
 
 	Leases *Leases `json:"leases,omitempty"` // nil if nothing was ever lent
 
+	Large *Large `json:"large,omitempty"` // nil if no payload is beside it in shared memory
+
 	NotifyPID int      `json:"notify_pid,omitempty"` // POSIX
 	Waiting   []Waiter `json:"waiting,omitempty"`    // where it was asked for
 }

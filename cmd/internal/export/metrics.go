@@ -88,6 +88,12 @@ var (
 	queuePool      = ofQueue("pool_bytes", "Shared memory in which what is lent is; pages are taken when they are used first.")
 )
 
+// Of each queue that has large payloads beside it.
+var (
+	queueLarge      = ofQueue("large_payloads", "Payloads in shared memory whose tickets are in the queue, or lent.")
+	queueLargeBytes = ofQueue("large_bytes", "Bytes of these payloads.")
+)
+
 func ofQueue(name, help string) *prometheus.Desc {
 	return describe("queue_"+name, help, "kind", "queue")
 }
@@ -228,6 +234,10 @@ func (s sender) queue(q collect.Queue, waiting bool) {
 		known(queueSlots, float64(l.Slots))
 		known(queueSlotsUsed, float64(l.Slots-l.Free))
 		known(queuePool, float64(l.Bytes))
+	}
+	if q.Large != nil {
+		known(queueLarge, float64(q.Large.Payloads))
+		known(queueLargeBytes, float64(q.Large.Bytes))
 	}
 	if waiting {
 		receivers, senders := q.CountWaiting()
