@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"ipcmq/internal/sys"
 	"ipcmq/internal/testutil"
 	"ipcmq/mq"
 	"ipcmq/mq/sysv"
@@ -172,16 +171,12 @@ func TestCServerTrustsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { keyed.Remove(); keyed.Close() }()
-	// One with a key and the mode of an inbox, which this library does not make.
-	marked, errno := sys.Msgget(uint32(key)+1, sys.IPC_CREAT|sys.IPC_EXCL|0o611)
-	if errno != 0 {
-		t.Fatal(errno)
-	}
-	other, err := sysv.OpenID(marked, nil)
+	marked, err := sysv.Open(sysv.Private, &sysv.Config{InboxKeys: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { other.Remove(); other.Close() }()
+	defer func() { marked.Remove(); marked.Close() }()
+	other := newInbox(t, marked)
 	id, err := strconv.Atoi(strings.TrimPrefix(inbox.Address(), "sysv:"))
 	if err != nil {
 		t.Fatal(err)
@@ -234,7 +229,9 @@ func TestCServerTrustsNothing(t *testing.T) {
 		"SYSV" + inbox.Address()[4:], "posix:/hello", "sysv:2147483647", "sysv:2147483648",
 		"sysv:18446744073709551616", "sysv:" + strings.Repeat("9", 250),
 		fmt.Sprint("sysv:", int64(id)+1<<32), gone.Address(), fmt.Sprint("sysv:", private.ID()),
-		fmt.Sprint("sysv:", keyed.ID()), fmt.Sprint("sysv:", other.ID()), fmt.Sprint("sysv:", q.ID()),
+		fmt.Sprint("sysv:", keyed.ID()), fmt.Sprint("sysv:", q.ID()),
+		"sysv:00000000" + inbox.Address()[5:], "sysvkey:" + key.String(), "sysvkey:0x00000000", "sysvkey:0X" + other.Address()[10:],
+		"sysvkey:" + other.Address()[10:], other.Address() + "0", other.Address() + "\x00", "sysvkey: 0x" + other.Address()[10:],
 	} {
 		refused = append(refused, request(0, address, "hello"))
 	}
@@ -252,18 +249,20 @@ func TestCServerTrustsNothing(t *testing.T) {
 	foreign := []byte(due(t, q, -time.Hour)) // another clock
 	foreign[5]++
 	send(t, q, withMetadata(time.Now().Add(time.Hour).UnixNano(), inbox.Address(), string(foreign)))
-	send(t, q, request(0, "sysv:00000000"+inbox.Address()[5:], ""))
+	send(t, q, request(0, inbox.Address(), ""))
+	send(t, q, request(0, other.Address(), "hello"))
 	for range 5 {
 		expect(t, inbox, reply(2, 0, "HELLO"))
 	}
 	expect(t, inbox, reply(3, 1, "nothing to put in upper case"))
+	expect(t, other, reply(2, 0, "HELLO"))
 
-	for _, victim := range []*sysv.Queue{private, keyed, other} {
+	for _, victim := range []*sysv.Queue{private, keyed} {
 		if m, err := victim.TryReceive(); !errors.Is(err, mq.ErrEmpty) {
 			t.Errorf("%v has %q, %v", victim, m.Data, err)
 		}
 	}
-	s.end(t, fmt.Sprintf("handled 7, malformed %d, expired %d, refused %d, replies lost 1\n",
+	s.end(t, fmt.Sprintf("handled 8, malformed %d, expired %d, refused %d, replies lost 1\n",
 		len(malformed), len(expired), len(refused)))
 }
 

@@ -49,6 +49,10 @@ type Config struct {
 	// effective group of this process.
 	InboxMode fs.FileMode
 
+	// InboxKeys has NewInbox give inboxes a random key besides their id, for servers
+	// that can open no queue by its id, as most of those in PHP, Python and Ruby.
+	InboxKeys bool
+
 	// Lease is how long a message stays with who has it on lease, before it is
 	// lent again; 0 means 30 seconds.
 	Lease time.Duration

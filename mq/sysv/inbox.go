@@ -1,6 +1,8 @@
 package sysv
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,7 +29,11 @@ const (
 	inboxMask fs.FileMode = 0o755 // the bits that the mark says something of
 )
 
-const inboxScheme = "sysv:"
+// The schemes of addresses: behind them stands the id, or the key.
+const (
+	inboxScheme = "sysv:"
+	keyScheme   = "sysvkey:"
+)
 
 // The types of messages in an inbox.
 const (
@@ -35,12 +41,15 @@ const (
 	recordType = 2 // of the record of the owner, which stays at the head
 )
 
-// An inbox is a private queue for replies, see [Queue.NewInbox]. It receives
-// messages of type 1.
-type inbox struct{ *Queue }
+// An inbox is a queue for replies, see [Queue.NewInbox]. It receives messages of
+// type 1.
+type inbox struct {
+	*Queue
+	address string
+}
 
-// NewInbox creates a private queue for replies, with the mode Config.InboxMode
-// of q. If that lets a group write, this is the group of q if the process is in
+// NewInbox creates a queue for replies, with the mode Config.InboxMode of q:
+// a private one, or with a key if Config.InboxKeys says so. If that lets a group write, this is the group of q if the process is in
 // it, also as a supplementary one, and otherwise its effective group. It lives
 // until it is removed: [RemoveDeadInboxes] finds those whose process has ended
 // without removing its own.
@@ -51,11 +60,11 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 		return nil, err
 	}
 	mode := q.inboxMode | inboxMark
-	in, errno := makeInbox(0o600, mode, q.inboxGroup()) // so that nobody else can send before the record is there
+	in, errno := q.makeInbox(0o600, mode, q.inboxGroup()) // so that nobody else can send before the record is there
 	if errno == sys.EPERM || errno == sys.EINVAL {
 		// What cannot be changed, since kernel.msgmnb was lowered at this moment or
 		// the ids of this user mean nothing in its namespace, can be created.
-		in, errno = makeInbox(mode, mode, -1)
+		in, errno = q.makeInbox(mode, mode, -1)
 	}
 	if errno == sys.EAGAIN {
 		return nil, q.handle.Fail("new inbox", mq.ErrTooLarge, errno, fmt.Sprintf(
@@ -84,12 +93,23 @@ func (q *Queue) inboxGroup() int {
 
 // makeInbox creates a queue, sends it the record of its owner, and changes its
 // mode, and its group unless that is -1.
-func makeInbox(mode, final fs.FileMode, group int) (*inbox, sys.Errno) {
-	id, errno := sys.Msgget(uint32(Private), sys.IPC_CREAT|sys.IPC_EXCL|int(mode))
+func (q *Queue) makeInbox(mode, final fs.FileMode, group int) (*inbox, sys.Errno) {
+	key := Private
+	if q.inboxKeys {
+		key = randomKey()
+	}
+	id, errno := sys.Msgget(uint32(key), sys.IPC_CREAT|sys.IPC_EXCL|int(mode))
+	for key != Private && errno == sys.EEXIST { // by chance: most keys are free
+		key = randomKey()
+		id, errno = sys.Msgget(uint32(key), sys.IPC_CREAT|sys.IPC_EXCL|int(mode))
+	}
 	if errno != 0 {
 		return nil, errno
 	}
-	in := &inbox{newQueue(id, fmt.Sprintf("inbox (id %d)", id), true, Config{})}
+	in := &inbox{newQueue(id, fmt.Sprintf("inbox (id %d)", id), true, Config{}), inboxScheme + strconv.Itoa(id)}
+	if key != Private {
+		in.address = keyScheme + key.String()
+	}
 	in.receiver.typ = replyType
 	if err := in.TrySend(mq.Message{Type: recordType, Data: ownRecord()}); err != nil {
 		sys.MsgRemove(id)
@@ -113,33 +133,63 @@ func makeInbox(mode, final fs.FileMode, group int) (*inbox, sys.Errno) {
 	return in, 0
 }
 
-// Address returns "sysv:" and the id of the inbox.
-func (in *inbox) Address() string { return inboxScheme + strconv.Itoa(in.id) }
+// randomKey returns a key of 31 bits, which no language takes for another one.
+func randomKey() Key {
+	var b [4]byte
+	for {
+		rand.Read(b[:])
+		if k := Key(binary.NativeEndian.Uint32(b[:]) >> 1); k != Private {
+			return k
+		}
+	}
+}
+
+// Address returns "sysv:" and the id of the inbox, or "sysvkey:" and its key.
+func (in *inbox) Address() string { return in.address }
 
 // OpenInbox opens the inbox with the given address for sending. An address that
-// is not "sysv:" and the id of an inbox is refused with [mq.ErrNotInbox].
+// is neither "sysv:" and the id of an inbox nor "sysvkey:" and its key, as in
+// sysvkey:0x0000002a, is refused with [mq.ErrNotInbox].
 func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	refuse := func(kind error, detail string) (mq.SendCloser, error) {
 		return nil, &mq.Error{Op: "open inbox", Queue: strconv.Quote(address), Kind: kind, Detail: detail}
 	}
-	digits, ok := strings.CutPrefix(address, inboxScheme)
-	id, err := strconv.ParseInt(digits, 10, 32)
-	if !ok || err != nil || digits != strconv.FormatInt(id, 10) || id < 0 { // the one way to write it
-		return refuse(mq.ErrNotInbox, "the address is not sysv: and the decimal id of a queue")
+	id, errno, ok := findInbox(address)
+	if !ok {
+		return refuse(mq.ErrNotInbox, "the address is neither sysv: and the decimal id of a queue, nor sysvkey: and its key, 0x and 8 hexadecimal digits")
 	}
-	ds, errno := sys.MsgStat(int(id))
+	var ds sys.Msqid
+	if errno == 0 {
+		ds, errno = sys.MsgStat(id)
+	}
 	if errno == sys.EACCES { // an inbox need not be readable to those who reply
-		ds, errno = statAny(int(id))
+		ds, errno = statAny(id)
 	}
 	switch {
 	case errno != 0:
-		return refuse(fs.ErrNotExist, "no queue has this id")
+		return refuse(fs.ErrNotExist, "no queue has this id or key")
 	case !isInbox(ds):
-		return refuse(mq.ErrNotInbox, "the queue with this id was not made for replies")
+		return refuse(mq.ErrNotInbox, "the queue with this id or key was not made for replies")
 	}
-	in := newQueue(int(id), "inbox (id "+digits+")", false, Config{Access: mq.WriteOnly})
+	in := newQueue(id, fmt.Sprintf("inbox (id %d)", id), false, Config{Access: mq.WriteOnly})
 	in.reserved = recordSize
 	return &outlet{in}, nil
+}
+
+// findInbox returns the id of the queue that an address names. There is one way to
+// write each address.
+func findInbox(address string) (id int, errno sys.Errno, ok bool) {
+	if digits, ok := strings.CutPrefix(address, keyScheme); ok {
+		n, err := strconv.ParseUint(strings.TrimPrefix(digits, "0x"), 16, 32)
+		if err != nil || n == 0 || digits != Key(n).String() {
+			return 0, 0, false
+		}
+		id, errno = sys.Msgget(uint32(n), 0)
+		return id, errno, true
+	}
+	digits, ok := strings.CutPrefix(address, inboxScheme)
+	n, err := strconv.ParseInt(digits, 10, 32)
+	return int(n), 0, ok && err == nil && n >= 0 && digits == strconv.FormatInt(n, 10)
 }
 
 // An outlet is another program's inbox, to send to.
@@ -158,7 +208,7 @@ func (out *outlet) Check() error {
 }
 
 func isInbox(ds sys.Msqid) bool {
-	return ds.Key == uint32(Private) && fs.FileMode(ds.Mode)&inboxMask == inboxMark
+	return fs.FileMode(ds.Mode)&inboxMask == inboxMark
 }
 
 // Check returns nil if the queue exists.
@@ -174,7 +224,7 @@ func (q *Queue) Check() error {
 
 // IsInbox reports whether the queue was made for the replies to a client's
 // requests, see [Queue.NewInbox].
-func (s Stat) IsInbox() bool { return s.Key == Private && s.Mode&inboxMask == inboxMark }
+func (s Stat) IsInbox() bool { return s.Mode&inboxMask == inboxMark }
 
 // RemoveDeadInboxes removes the inboxes whose process has certainly ended, killed
 // before it could remove its own, and returns their ids. It leaves those of other

@@ -25,6 +25,7 @@ type inbox interface {
 	Stat() (sysv.Stat, error)
 	Peek(index int) (mq.Message, error)
 	Set(change func(*sysv.Settings)) error
+	Check() error
 }
 
 // newInbox makes an inbox that is removed after the test.
@@ -226,18 +227,8 @@ func TestCheckTellsWhetherTheQueueExists(t *testing.T) {
 
 func init() {
 	// Both wait, with what they have, until they are killed.
-	roles["inbox"] = func() {
-		id, _ := strconv.Atoi(os.Args[1])
-		q, err := sysv.OpenID(id, nil)
-		if err == nil {
-			var in mq.Inbox
-			if in, err = q.NewInbox(); err == nil {
-				fmt.Println(in.(inbox).ID())
-				io.Copy(io.Discard, os.Stdin)
-			}
-		}
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	for role, cfg := range map[string]*sysv.Config{"inbox": nil, "keyed inbox": {InboxKeys: true}} {
+		roles[role] = func() { makeInboxAndWait(cfg) }
 	}
 	roles["take one"] = func() {
 		id, _ := strconv.Atoi(os.Args[1])
@@ -251,6 +242,20 @@ func init() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func makeInboxAndWait(cfg *sysv.Config) {
+	id, _ := strconv.Atoi(os.Args[1])
+	q, err := sysv.OpenID(id, cfg)
+	if err == nil {
+		var in mq.Inbox
+		if in, err = q.NewInbox(); err == nil {
+			fmt.Println(in.(inbox).ID())
+			io.Copy(io.Discard, os.Stdin)
+		}
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
 }
 
 // startWith starts a process that prints an id, which it returns.

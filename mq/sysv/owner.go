@@ -9,7 +9,7 @@ import (
 	"ipcmq/internal/procfs"
 )
 
-// The record of the owner of an inbox; package ipcmq/mux/rpc specifies it.
+// The record of the owner of an inbox; PROTOCOL.md of package ipcmq/mux/rpc specifies it.
 const (
 	recordSize    = 40
 	recordVersion = 1

@@ -25,6 +25,7 @@ type Queue struct {
 	created   bool
 	truncate  int
 	inboxMode fs.FileMode
+	inboxKeys bool
 	reserved  int // bytes of the capacity that payloads cannot have
 
 	// size is the bytes of payload that a receive makes room for. It begins
@@ -181,7 +182,7 @@ func OpenID(id int, cfg *Config) (*Queue, error) {
 }
 
 func newQueue(id int, name string, created bool, c Config) *Queue {
-	q := &Queue{id: id, handle: handle.Handle{Name: name, Access: c.Access}, created: created, truncate: c.Truncate, inboxMode: c.InboxMode,
+	q := &Queue{id: id, handle: handle.Handle{Name: name, Access: c.Access}, created: created, truncate: c.Truncate, inboxMode: c.InboxMode, inboxKeys: c.InboxKeys,
 		leases: leases{lasts: c.Lease, most: c.MaxLeases}}
 	q.receiver = receiver{q: q}
 	q.errFull = q.handle.Fail("send", mq.ErrFull, sys.EAGAIN, "")

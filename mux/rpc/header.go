@@ -10,7 +10,7 @@ import (
 	"ipcmq/mq"
 )
 
-// The header of requests and replies; the package documentation specifies it.
+// The header of requests and replies; PROTOCOL.md specifies it.
 const (
 	headerVersion = 1
 	headerSize    = 40

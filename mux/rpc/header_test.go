@@ -38,6 +38,7 @@ var headers = []struct {
 	{"request_without_deadline", rpc.KindRequest, 0, 0xffffffffffffffff, 1, time.Time{}, "posix:/ipcmq-inbox-1-2-A", "", mq.ClockTime{}, 0, 0},
 	{"reply", rpc.KindReply, 0, 1, 0x0123456789abcdef, time.Time{}, "", "\x00\x01\xfe\xff", mq.ClockTime{}, 0, 0},
 	{"error", rpc.KindError, rpc.CodePanicked, 258, 0x0123456789abcdef, time.Time{}, "", "handler panicked: ö", mq.ClockTime{}, 0, 0},
+	{"request_of_a_client_with_a_key", rpc.KindRequest, 0, 2, 0x0123456789abcdef, time.Time{}, "sysvkey:0x0000002a", "hello", mq.ClockTime{}, 0, 0},
 	{"request_for_many_replies", rpc.KindRequest, 0, 3, 4, time.Time{}, "sysv:32769", "hello", mq.ClockTime{}, 0, 16},
 	{"one_of_many_replies", rpc.KindPart, 0, 3, 4, time.Time{}, "sysv:32770", "hello", mq.ClockTime{}, 1, 0},
 	{"end_of_many_replies", rpc.KindEnd, 0, 3, 4, time.Time{}, "", "", mq.ClockTime{}, 0x0123456789, 0},
@@ -95,8 +96,8 @@ func bytesIn(b []byte, n int) func(func([]byte) bool) {
 	}
 }
 
-// TestHeadersAreAsSpecified makes them again from the table in the package
-// documentation, field by field.
+// TestHeadersAreAsSpecified makes them again from the table in PROTOCOL.md,
+// field by field.
 func TestHeadersAreAsSpecified(t *testing.T) {
 	for _, c := range headers {
 		want := make([]byte, 40)

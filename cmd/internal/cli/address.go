@@ -24,7 +24,8 @@ func parseAddress(s string) (address.Address, error) {
 	return a, err
 }
 
-// open opens the queue at a, and makes it if create is set and there is none.
+// open opens the queue at a, and makes it if create is set and there is none. Servers
+// in every language can answer requests through it.
 func open(a address.Address, access mq.Access, create bool) (mq.Exchange, error) {
 	switch {
 	case a.Kind == address.Name:
@@ -32,9 +33,9 @@ func open(a address.Address, access mq.Access, create bool) (mq.Exchange, error)
 	case a.Kind == address.ID && create:
 		return nil, usagef("%v: a queue cannot be created with an id", a)
 	case a.Kind == address.ID:
-		return as(sysv.OpenID(a.ID, &sysv.Config{Access: access}))
+		return as(sysv.OpenID(a.ID, &sysv.Config{Access: access, InboxKeys: true}))
 	}
-	return as(sysv.Open(a.Key, &sysv.Config{Access: access, OpenOnly: !create}))
+	return as(sysv.Open(a.Key, &sysv.Config{Access: access, OpenOnly: !create, InboxKeys: true}))
 }
 
 // openLending opens a queue that can lend its messages, of which an argument is the

@@ -61,22 +61,21 @@ static void make_room(size_t n)
 		die("memory");
 }
 
-/* Returns the id of the queue in an address such as "sysv:123", or -1. */
-static int parse_address(const unsigned char *address, size_t n)
+/* Returns the id of the queue that an address such as "sysv:123" or
+ * "sysvkey:0x0000002a" names, or -1. There is one way to write each. */
+static int find_inbox(const unsigned char *address, size_t n)
 {
-	static const char scheme[] = "sysv:";
-	const size_t begin = sizeof scheme - 1;
-	long long id = 0;
-	if (n <= begin || memcmp(address, scheme, begin) != 0)
-		return -1;
-	for (size_t i = begin; i < n; i++) {
-		if (address[i] < '0' || address[i] > '9')
-			return -1;
-		id = 10 * id + (address[i] - '0');
-		if (id > INT_MAX)
-			return -1;
+	char text[IPCMQ_MAX_ADDRESS + 1] = "", again[IPCMQ_MAX_ADDRESS + 1] = "";
+	int id = -1;
+	unsigned key;
+	memcpy(text, address, n);
+	if (sscanf(text, "sysv:%d", &id) == 1) {
+		snprintf(again, sizeof again, "sysv:%d", id);
+	} else if (sscanf(text, "sysvkey:0x%8x", &key) == 1 && key != IPC_PRIVATE) {
+		snprintf(again, sizeof again, "sysvkey:0x%08x", key);
+		id = msgget((key_t)key, 0);
 	}
-	return (int)id;
+	return strlen(again) == n && memcmp(again, address, n) == 0 ? id : -1;
 }
 
 /* Returns whether a queue was made for replies. If any other were accepted, a
@@ -85,8 +84,7 @@ static int is_inbox(int id, struct msqid_ds *ds)
 {
 	/* This needs permission to read; a server that has none, since it runs as
 	 * another user, needs MSG_STAT_ANY instead. */
-	return msgctl(id, IPC_STAT, ds) == 0 && ds->msg_perm.__key == IPC_PRIVATE &&
-	       (ds->msg_perm.mode & IPCMQ_INBOX_MASK) == IPCMQ_INBOX_MODE;
+	return msgctl(id, IPC_STAT, ds) == 0 && (ds->msg_perm.mode & IPCMQ_INBOX_MASK) == IPCMQ_INBOX_MODE;
 }
 
 /* Returns whether an older reply than this one waits for room in the inbox. */
@@ -231,7 +229,7 @@ static void serve(size_t n)
 		expired++;
 		return;
 	}
-	int inbox = parse_address(h.address, h.address_size);
+	int inbox = find_inbox(h.address, h.address_size);
 	if (inbox == -1 || !is_inbox(inbox, &ds)) {
 		refused++;
 		return;
