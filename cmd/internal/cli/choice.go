@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"ipcmq/cmd/internal/collect"
 )
@@ -27,7 +26,7 @@ type choice struct{ order, filter string }
 // of returns the queues that are chosen, the fullest or busiest first; of equals,
 // and by name, in the order of ls.
 func (c choice) of(gauges []collect.Gauge) []collect.Gauge {
-	chosen := slices.DeleteFunc(slices.Clone(gauges), func(g collect.Gauge) bool { return !c.has(g.Queue) })
+	chosen := slices.DeleteFunc(slices.Clone(gauges), func(g collect.Gauge) bool { return !g.Has(c.filter) })
 	by := map[string]func(collect.Gauge) float64{
 		byFill:     collect.Gauge.Fill,
 		byMessages: func(g collect.Gauge) float64 { return float64(g.Messages) },
@@ -37,22 +36,4 @@ func (c choice) of(gauges []collect.Gauge) []collect.Gauge {
 		slices.SortStableFunc(chosen, func(x, y collect.Gauge) int { return cmp.Compare(by(y), by(x)) })
 	}
 	return chosen
-}
-
-// has reports whether a queue has the filter in its address, its owner, or a process
-// that uses it, waits at it or has messages of it.
-func (c choice) has(q collect.Queue) bool {
-	in := func(text string) bool { return strings.Contains(strings.ToLower(text), strings.ToLower(c.filter)) }
-	if c.filter == "" || in(q.Address) || in(q.Owner) {
-		return true
-	}
-	for _, p := range []*collect.Process{q.LastSender, q.LastReceiver} {
-		if p != nil && in(p.Command) {
-			return true
-		}
-	}
-	if q.Leases != nil && slices.ContainsFunc(q.Leases.Holders, func(h collect.Holder) bool { return in(h.Command) }) {
-		return true
-	}
-	return slices.ContainsFunc(q.Waiting, func(w collect.Waiter) bool { return in(w.Command) })
 }

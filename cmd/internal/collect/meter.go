@@ -45,6 +45,7 @@ type Meter struct {
 	Interval time.Duration // between two measurements
 
 	probes map[string]*probe // by id or name
+	last   time.Time         // when the probes were looked at last
 }
 
 // A probe watches one queue.
@@ -64,6 +65,7 @@ type probe struct {
 func NewMeter(interval time.Duration) *Meter {
 	m := &Meter{Interval: interval, probes: map[string]*probe{}}
 	m.refresh(List().Queues)
+	m.last = time.Now()
 	return m
 }
 
@@ -156,7 +158,9 @@ func (m *Meter) Measure(ctx context.Context) ([]Gauge, []error) {
 		case <-time.After(min(max(lookEvery, lookPart*time.Since(looked)), left)):
 		}
 	}
-	took := time.Since(begun).Seconds()
+	now := time.Now()
+	took := now.Sub(m.last).Seconds() // with the time between two measurements
+	m.last = now
 	l := List()
 	_, _ = Wait(l.Queues) // where nobody is seen, nobody is shown
 	gauges := make([]Gauge, len(l.Queues))

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os/user"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -73,6 +75,24 @@ func (q Queue) CountWaiting() (receive, send int) {
 		}
 	}
 	return receive, send
+}
+
+// Has reports whether the queue has a text in its address, its owner, or a process
+// that uses it, waits at it or has messages of it, in letters of either case.
+func (q Queue) Has(text string) bool {
+	in := func(s string) bool { return strings.Contains(strings.ToLower(s), strings.ToLower(text)) }
+	if text == "" || in(q.Address) || in(q.Owner) {
+		return true
+	}
+	for _, p := range []*Process{q.LastSender, q.LastReceiver} {
+		if p != nil && in(p.Command) {
+			return true
+		}
+	}
+	if q.Leases != nil && slices.ContainsFunc(q.Leases.Holders, func(h Holder) bool { return in(h.Command) }) {
+		return true
+	}
+	return slices.ContainsFunc(q.Waiting, func(w Waiter) bool { return in(w.Command) })
 }
 
 // Kinds of queues.
