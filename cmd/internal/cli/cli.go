@@ -136,7 +136,7 @@ message, or no room).`,
 	add("queues", lsCommand(), statCommand(), createCommand(), setCommand(), rmCommand())
 	add("messages", sendCommand(), recvCommand(), peekCommand(), requestCommand(), serveCommand(),
 		workCommand(), requeueCommand(), drainCommand(), loadCommand())
-	add("system", topCommand(), exportCommand(), limitsCommand(), doctorCommand(), benchCommand())
+	add("system", topCommand(), webCommand(), exportCommand(), limitsCommand(), doctorCommand(), benchCommand())
 	root.AddCommand(manCommand(), versionCommand(), benchPeerCommand())
 	return root
 }

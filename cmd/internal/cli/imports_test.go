@@ -43,7 +43,7 @@ func TestCommandUsesPublicPackages(t *testing.T) {
 // Each command has a help with examples.
 func TestEachCommandHasExamples(t *testing.T) {
 	for _, name := range []string{"ls", "stat", "create", "set", "rm", "send", "recv", "peek", "request", "serve", "work", "requeue", "drain", "load",
-		"top", "export", "limits", "doctor", "bench", "version"} {
+		"top", "web", "export", "limits", "doctor", "bench", "version"} {
 		out, err := command(t, name, "--help").Output()
 		if err != nil || !strings.Contains(string(out), "Examples:\n  ") || !strings.Contains(string(out), "ipcmq "+name) {
 			t.Errorf("%s: %v, %s", name, err, out)

@@ -144,6 +144,7 @@ func TestCommandsLeaveTheTerminalAlone(t *testing.T) {
 		{args: []string{"top", "--interval", "100ms"}, after: "QUEUE", keys: "js?k/q\r?qq"}, // a q in the filter, and one that closes the help
 		{args: []string{"top", "--interval", "100ms", "--filter", "7e57", "--sort", "fill"}, after: "Esc shows all", keys: "q"},
 		{args: []string{"top", "--interval", "1h"}, after: "looking", keys: "\x03"},
+		{args: []string{"web", "--listen", "127.0.0.1:0"}, after: "token=", keys: "\x03"},
 		{args: []string{"no-such-command"}, status: 2},
 	} {
 		shown := onTerminal(t, test.status, test.after, test.keys, behind, test.args...)
