@@ -32,6 +32,7 @@ const (
 	serve  role = "serve"   // answer requests
 	cancel role = "cancel"  // receive nothing, and be canceled
 	idle   role = "idle"    // receive nothing
+	busy   role = "busy"    // keep a processor busy until standard input ends
 )
 
 // A job is what a process is told to do.
@@ -80,6 +81,8 @@ func (j job) run(ctx context.Context) (report, error) {
 	switch j.Role {
 	case try:
 		return j.try()
+	case busy:
+		beBusy()
 	case cancel, idle:
 		q, err := b.open(j.There)
 		if err != nil {

@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // maxSize is the largest payload here, in bytes: what the kernel's defaults
 // allow.
@@ -50,6 +53,7 @@ type shape struct {
 	sizes   []int
 	lends   bool // every message is lent and acknowledged, but not in C
 	large   bool // payloads are larger than queues take
+	beside  int  // processes that do nothing but keep a processor busy meanwhile
 	c, ours side
 	than    string   // an alternative with which all are compared, instead of C
 	layers  []string // of ours that are compared
@@ -105,6 +109,32 @@ var shapes = []shape{
 		ours:   side{{role: ping}, {role: echo}},
 		layers: []string{rawSpin, intoSpin, channelSpin},
 	},
+}
+
+// besideBusy returns shapes that are done beside busy processes.
+func besideBusy() (all []shape) {
+	for n := 1; n <= 2; n++ {
+		for _, s := range shapes {
+			switch s.name {
+			case "one-way":
+				s.layers = []string{receiveInto, channel, subscription}
+			case "round-trip":
+				s.layers = []string{receiveInto, intoSpin, channel, channelSleep, subscription}
+			case "request":
+				s.layers = []string{request, requestSleep}
+			default:
+				continue
+			}
+			s.name = fmt.Sprintf("beside-%d-%s", n, s.name)
+			s.title += fmt.Sprintf("; beside %d busy processes", n)
+			if n == 1 {
+				s.title = strings.TrimSuffix(s.title, "es")
+			}
+			s.sizes, s.against, s.beside = []int{64}, nil, n
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // alternativeShapes are the work in which System V queues, which have most

@@ -111,6 +111,11 @@ func (b *bench) contest(ctx context.Context, c contest) ([]result, error) {
 	var theirs []sample // C
 	samples := make([][]sample, len(c.contenders))
 	failed := make([]string, len(c.contenders))
+	stop, err := b.keepBusy(ctx, c.shape.beside)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
 	for range b.rounds {
 		first, side := contender{name: sendOnly}, c.shape.c
 		if c.shape.than != "" {

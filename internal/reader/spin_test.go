@@ -3,11 +3,11 @@ package reader_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"ipcmq/internal/poll"
 	"ipcmq/internal/reader"
 	"ipcmq/mq"
 )
@@ -147,43 +147,10 @@ func TestPollingLeavesTryAlone(t *testing.T) {
 	}
 }
 
-func TestPollingPollsRarelyWhereThatIsInVain(t *testing.T) {
-	r := &source{empty: 1 << 30}
-	s := reader.Polling(r, time.Nanosecond) // one try each time it polls
-	var polled []int
-	for wait := 1; wait <= 800; wait++ {
-		r.messages = three()[:1] // for the wait
-		before := r.tries
-		if _, err := s.Receive(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if r.tries > before {
-			polled = append(polled, wait)
-		}
-	}
-	if want := []int{1, 2, 3, 4, 8, 16, 32, 64, 128, 256, 512, 768}; !slices.Equal(polled, want) {
-		t.Errorf("polled before the waits %v, want %v", polled, want)
-	}
-	r.messages, r.empty, r.tries = three(), 0, 0
-	for range 256 { // until a poll finds something
-		if _, err := s.Receive(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if r.tries > 0 {
-			break
-		}
-		r.messages = three()
-	}
-	r.messages, r.empty, r.tries = three(), 1<<30, 0
-	if _, err := s.Receive(t.Context()); err != nil || r.tries == 0 {
-		t.Errorf("%d polls after one that was not in vain, %v", r.tries, err)
-	}
-}
-
 func TestPollingEndsWhereTimeStandsStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &source{messages: three(), empty: 1 << 30}
-		if _, err := reader.Polling(r, reader.DefaultSpin).Receive(t.Context()); err != nil || r.waits != 1 {
+		if _, err := reader.Polling(r, poll.For).Receive(t.Context()); err != nil || r.waits != 1 {
 			t.Errorf("%d waits, %v", r.waits, err)
 		}
 	})

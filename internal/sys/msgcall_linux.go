@@ -37,6 +37,14 @@ func TryMsgsnd(id int, buf []byte, n, flags int) Errno {
 	return errno
 }
 
+// TryMsgsndFrom is TryMsgsnd of what is at p, type and n bytes of text; small enough
+// to be compiled into its caller. After a system call the processor may predict no
+// return, so that each costs some nanoseconds.
+func TryMsgsndFrom(p *byte, id, n int) Errno {
+	_, _, errno := syscall.RawSyscall6(unix.SYS_MSGSND, uintptr(id), uintptr(unsafe.Pointer(p)), uintptr(n), IPC_NOWAIT, 0, 0)
+	return errno
+}
+
 // Msgrcv wraps msgrcv(2): up to n bytes of text are stored behind the type in
 // buf. It may block the thread.
 func Msgrcv(id int, buf []byte, n int, typ int64, flags int) (int, Errno) {
@@ -53,6 +61,13 @@ func TryMsgrcv(id int, buf []byte, n int, typ int64, flags int) (int, Errno) {
 	r, _, errno := syscall.RawSyscall6(unix.SYS_MSGRCV, uintptr(id), uintptr(unsafe.Pointer(unsafe.SliceData(buf))),
 		uintptr(n), uintptr(typ), uintptr(flags|IPC_NOWAIT), 0)
 	return int(r), errno
+}
+
+// TryMsgrcvAt is TryMsgrcv to p, where type and n bytes of text have room, with flags
+// that have IPC_NOWAIT; small as [TryMsgsndFrom].
+func TryMsgrcvAt(p *byte, id, n int, typ uintptr, flags int) (uintptr, Errno) {
+	r, _, errno := syscall.RawSyscall6(unix.SYS_MSGRCV, uintptr(id), uintptr(unsafe.Pointer(p)), uintptr(n), typ, uintptr(flags), 0)
+	return r, errno
 }
 
 func msgctl(id, cmd uintptr, buf unsafe.Pointer) (uintptr, Errno) {

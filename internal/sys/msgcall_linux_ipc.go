@@ -71,6 +71,17 @@ func TryMsgrcv(id int, buf []byte, n int, typ int64, flags int) (int, Errno) {
 	return int(r), errno
 }
 
+// TryMsgsndFrom is TryMsgsnd of what is at p, type and n bytes of text.
+func TryMsgsndFrom(p *byte, id, n int) Errno {
+	return msgsnd(true, uintptr(id), unsafe.Pointer(p), uintptr(n), IPC_NOWAIT)
+}
+
+// TryMsgrcvAt is TryMsgrcv to p, where type and n bytes of text have room, with flags
+// that have IPC_NOWAIT.
+func TryMsgrcvAt(p *byte, id, n int, typ uintptr, flags int) (uintptr, Errno) {
+	return msgrcv(true, uintptr(id), unsafe.Pointer(p), uintptr(n), typ, uintptr(flags))
+}
+
 func msgget(key, flags uintptr) (uintptr, Errno) {
 	if !viaIPC.Load() {
 		r, _, errno := syscall.RawSyscall(unix.SYS_MSGGET, key, flags, 0)

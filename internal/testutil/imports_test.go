@@ -111,11 +111,13 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 				ok = true
 			case s.under("mux", "stream"):
 				ok = standard || slices.Contains([]string{"mq", "internal/reader", "internal/handle", "internal/lazy"}, strings.TrimPrefix(name, "ipcmq/"))
-			case s.under("internal/reader", "mq/mqtest", "mq/batch", "mq/follow"):
+			case s.under("internal/reader"):
+				ok = standard || slices.Contains([]string{"mq", "internal/handle", "internal/poll"}, strings.TrimPrefix(name, "ipcmq/"))
+			case s.under("mq/mqtest", "mq/batch", "mq/follow"):
 				ok = standard || name == "ipcmq/mq" || name == "ipcmq/internal/handle"
 			case s.under("internal/handle", "mq/codec"):
 				ok = standard || name == "ipcmq/mq"
-			case s.under("internal/sys", "internal/limits", "internal/visible", "internal/lazy"):
+			case s.under("internal/sys", "internal/limits", "internal/visible", "internal/lazy", "internal/poll"):
 				ok = standard
 			case s.under("internal/address"): // the command and the bridge read it, the library does not
 				ok = standard || slices.Contains([]string{"mq", "mq/sysv", "internal/visible"}, strings.TrimPrefix(name, "ipcmq/"))
@@ -128,7 +130,7 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 			case s.under("mq/sysv") && name == "ipcmq/internal/pool", s.under("mq/sysv", "mq/large") && name == "ipcmq/internal/store":
 				ok = true
 			case s.under("mq"): // the backends
-				ok = standard || name == "ipcmq/mq" || slices.Contains([]string{"sys", "procfs", "sleep", "handle", "limits"}, strings.TrimPrefix(name, "ipcmq/internal/"))
+				ok = standard || name == "ipcmq/mq" || slices.Contains([]string{"sys", "procfs", "sleep", "handle", "limits", "poll"}, strings.TrimPrefix(name, "ipcmq/internal/"))
 			case s.under("examples"):
 				ok = standard || ours && !strings.Contains(name, "/internal/") // as a user's program
 			default:

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"runtime"
 	"slices"
+	"time"
 
+	"ipcmq/internal/poll"
 	"ipcmq/internal/procfs"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
@@ -62,6 +65,21 @@ type Config struct {
 	// more so on a busy system; and waiting calls, also of several processes, are
 	// served in the order in which they came. On 32-bit systems it needs Linux 5.1.
 	Blocking bool
+
+	// Spin is how long a receive polls an empty queue before it waits; 0 means 50 µs,
+	// but with Blocking, or on a machine with one processor, not at all, and less than 0
+	// never. The way through the runtime's poller takes longer than the answer of a peer
+	// that runs. Where polling is in vain, it is done ever more rarely, up to once in 256
+	// waits. No receive polls while another one waits.
+	Spin time.Duration
+}
+
+// spin returns how long to poll.
+func (c *Config) spin() time.Duration {
+	if c.Spin == 0 && !c.Blocking && runtime.NumCPU() > 1 {
+		return poll.For
+	}
+	return c.Spin
 }
 
 // check returns cfg with its defaults filled in.

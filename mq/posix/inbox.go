@@ -50,7 +50,7 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 	}
 	name := fmt.Sprintf("%s%d-%d-%d-%d-%s", inboxPrefix, p.PIDSpace, p.TimeSpace, p.PID, p.Start, rand.Text())
 	c := Config{
-		Exclusive: true, Mode: q.inboxMode, Blocking: q.blocking,
+		Exclusive: true, Mode: q.inboxMode, Blocking: q.blocking, Spin: -1, // clients poll themselves
 		MaxMessages: q.maxMessages, MaxMessageSize: q.maxMessageSize,
 	}
 	for {

@@ -118,6 +118,8 @@ func (p *poller) receive(ctx context.Context, buf []byte) (n int, priority uint3
 	return t.n, t.priority, t.errno
 }
 
+func (p *poller) receiving() bool { return len(p.reads.taken) > 0 }
+
 func (p *poller) put(t *transfer) {
 	t.data = nil
 	p.transfers.Put(t)

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"ipcmq/internal/handle"
+	"ipcmq/internal/poll"
 	"ipcmq/internal/sys"
 	"ipcmq/mq"
 )
@@ -31,6 +32,7 @@ type Queue struct {
 	fd     int
 	now    *sys.Deadline // what ends a call that is to wait on no account; nil if O_NONBLOCK surely does
 	wait   waiter
+	poller *poll.Poller // of receives
 	closed atomic.Bool
 	using  sync.RWMutex // held for reading while the descriptor is in use outside of wait; no call waits with it
 
@@ -46,7 +48,8 @@ var _ mq.Queue = (*Queue)(nil)
 type waiter interface {
 	send(ctx context.Context, data []byte, priority uint32) sys.Errno
 	receive(ctx context.Context, buf []byte) (n int, priority uint32, errno sys.Errno)
-	close() // ends the calls that wait
+	receiving() bool // somebody receives so
+	close()          // ends the calls that wait
 }
 
 // Open opens the queue with the given name, or creates it if there is none;
@@ -151,6 +154,7 @@ func newQueue(name string, fd int, c Config, inherited bool) (*Queue, error) {
 		}
 		q.wait = newPoller(q)
 	}
+	q.poller = poll.New(c.spin())
 	q.receiver = receiver{q: q}
 	q.buffers.New = func() any {
 		b := make([]byte, q.maxMessageSize)

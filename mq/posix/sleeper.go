@@ -35,4 +35,6 @@ func (s *sleeper) sleep(ctx context.Context, in sleep.Line, try func(*sys.Deadli
 	return errno
 }
 
+func (s *sleeper) receiving() bool { return s.calls.Waiting() > 0 }
+
 func (s *sleeper) close() { s.calls.Close() }

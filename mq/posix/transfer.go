@@ -54,6 +54,22 @@ func (q *Queue) tryReceive(buf []byte) (n int, priority uint32, errno sys.Errno)
 	return tryReceive(q.fd, buf, q.now)
 }
 
+// poll looks again and again for a short while, unless others wait already.
+func (q *Queue) poll(ctx context.Context, buf []byte) (n int, priority uint32, errno sys.Errno) {
+	if q.poller == nil || q.wait.receiving() {
+		return 0, 0, sys.EAGAIN
+	}
+	round, ok := q.poller.Begin(ctx)
+	for ok {
+		if n, priority, errno = q.tryReceive(buf); errno != sys.EAGAIN {
+			round.Found()
+			return n, priority, errno
+		}
+		ok = round.Again(ctx)
+	}
+	return 0, 0, sys.EAGAIN
+}
+
 // Send adds m to the queue, waiting for room. m.Priority is 0 to 32767; m.Type
 // is ignored.
 //
@@ -171,6 +187,9 @@ func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
 	defer q.putRoom(pooled)
 	for {
 		n, priority, errno := q.tryReceive(buf)
+		if errno == sys.EAGAIN {
+			n, priority, errno = q.poll(ctx, buf)
+		}
 		if errno == sys.EAGAIN {
 			n, priority, errno = q.wait.receive(ctx, buf)
 		}

@@ -32,6 +32,10 @@ type Queue struct {
 	// with kernel.msgmax and grows when a message turns out longer.
 	size atomic.Int64
 
+	// Buffers for the next receive and the next send, nil while they are in use.
+	// Goroutines that find none have others from a pool.
+	receiving, sending atomic.Pointer[[]byte]
+
 	calls sleep.Calls // those blocked in the kernel
 
 	leases leases

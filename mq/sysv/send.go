@@ -32,18 +32,15 @@ func (q *Queue) Send(ctx context.Context, m mq.Message) error {
 	if ctx.Err() != nil {
 		return q.ended("send", ctx)
 	}
-	var out outgoing
-	defer out.release()
 	n := len(m.Data)
 	for {
-		errno := q.put(out.fill(m), n)
+		errno := q.put(m)
 		if errno == sys.EAGAIN {
 			// The kernel would wait for ever for room that can never be.
 			if err := q.tooLarge(n, errno); err != nil {
 				return err
 			}
-			out.release() // many may wait, and few sleep
-			errno = q.calls.Sleep(ctx, sleep.Line{Send: true}, n, func(*sys.Deadline) sys.Errno { return sys.Msgsnd(q.id, out.fill(m), n, 0) })
+			errno = q.sendWaiting(ctx, m)
 		}
 		switch {
 		case errno == 0:
@@ -64,10 +61,7 @@ func (q *Queue) TrySend(m mq.Message) error {
 	if err := q.sendable(m); err != nil {
 		return err
 	}
-	var out outgoing
-	defer out.release()
-	b := out.fill(m)
-	switch errno := q.put(b, len(m.Data)); errno {
+	switch errno := q.put(m); errno {
 	case 0:
 		return nil
 	case sys.EAGAIN:
@@ -94,39 +88,36 @@ func (q *Queue) sendable(m mq.Message) error {
 	return nil
 }
 
-// outgoing is a message as the kernel wants it: in one piece with its type,
-// which the caller's payload is not.
-type outgoing struct {
-	small  [sys.TypeSize + 256]byte // on the caller's stack, which is quicker than a pool
-	pooled *[]byte
-}
-
-func (o *outgoing) fill(m mq.Message) []byte {
-	b := o.small[:]
-	if len(m.Data) > len(b)-sys.TypeSize {
-		if o.pooled == nil {
-			o.pooled = getBuffer(len(m.Data))
-		}
-		b = *o.pooled
+// put makes one msgsnd that does not wait. The kernel wants a message in one piece
+// with its type, which the caller's payload is not.
+func (q *Queue) put(m mq.Message) sys.Errno {
+	b := q.sending.Swap(nil)
+	if b == nil || len(*b) < sys.TypeSize+len(m.Data) {
+		b = getBuffer(len(m.Data))
 	}
-	sys.PutType(b, m.Type)
-	copy(b[sys.TypeSize:], m.Data)
-	return b
-}
-
-func (o *outgoing) release() {
-	if o.pooled != nil {
-		putBuffer(o.pooled)
-		o.pooled = nil
-	}
-}
-
-// put makes one msgsnd that does not wait.
-func (q *Queue) put(b []byte, n int) sys.Errno {
+	sys.PutType(*b, m.Type)
+	n := copy((*b)[sys.TypeSize:], m.Data)
+	var errno sys.Errno
 	if n <= maxRaw {
-		return sys.TryMsgsnd(q.id, b, n, 0)
+		errno = sys.TryMsgsndFrom(&(*b)[0], q.id, n)
+	} else {
+		errno = sys.Msgsnd(q.id, *b, n, sys.IPC_NOWAIT)
 	}
-	return sys.Msgsnd(q.id, b, n, sys.IPC_NOWAIT)
+	if len(*b) > sys.TypeSize+maxRaw || !q.sending.CompareAndSwap(nil, b) {
+		putBuffer(b)
+	}
+	return errno
+}
+
+// sendWaiting is put with a msgsnd that waits. It answers EINTR if that was
+// interrupted.
+func (q *Queue) sendWaiting(ctx context.Context, m mq.Message) sys.Errno {
+	return q.calls.Sleep(ctx, sleep.Line{Send: true}, len(m.Data), func(*sys.Deadline) sys.Errno {
+		b := getBuffer(len(m.Data)) // here, since many may wait, and few sleep
+		defer putBuffer(b)
+		sys.PutType(*b, m.Type)
+		return sys.Msgsnd(q.id, *b, copy((*b)[sys.TypeSize:], m.Data), 0)
+	})
 }
 
 // sendError tells the two causes of EINVAL apart: too much for kernel.msgmax,
