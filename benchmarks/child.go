@@ -45,6 +45,7 @@ type job struct {
 	Warm, Count int           // messages before those that are timed, and those
 	Callers     int           // goroutines that send requests at once; 0 means 1
 	Hold        time.Duration // how long to idle
+	Pause       time.Duration // before each message that is sent
 	Trial       string        // what is tried
 	Profile     string        // file for a CPU profile; or empty
 }
@@ -160,7 +161,12 @@ const numberSize = 8
 
 func (j job) send(ctx context.Context, e end) (report, error) {
 	meter, s := newMeter(j), j.sender(e)
+	next := time.Now()
 	for i := range j.Warm + j.Count {
+		if j.Pause > 0 {
+			next = next.Add(j.Pause)
+			time.Sleep(time.Until(next))
+		}
 		if err := s.put(ctx, i); err != nil {
 			return report{}, err
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // maxSize is the largest payload here, in bytes: what the kernel's defaults
@@ -42,6 +43,10 @@ type process struct {
 	role  role
 	inC   bool
 	spins bool // in C: waits by trying again and again
+
+	// pause, if not 0, is how long this process, in Go, waits before each message it
+	// sends; what it takes of the processor does not count.
+	pause time.Duration
 }
 
 // A shape is a kind of work.
@@ -109,6 +114,21 @@ var shapes = []shape{
 		ours:   side{{role: ping}, {role: echo}},
 		layers: []string{rawSpin, intoSpin, channelSpin},
 	},
+}
+
+// paced returns shapes in which messages come one at a time, with pauses: what a
+// receiver that waits takes of the processor.
+func paced() (all []shape) {
+	for _, pause := range []time.Duration{50 * time.Microsecond, 200 * time.Microsecond, 2 * time.Millisecond} {
+		sender := process{role: send, pause: pause}
+		all = append(all, shape{
+			name: fmt.Sprintf("every-%v", pause), title: fmt.Sprintf("a message every %v; processor time of the receiver", pause),
+			count: int(time.Second / max(pause, 100*time.Microsecond)), sizes: []int{64},
+			c: side{{role: take, inC: true}, sender}, ours: side{{role: take}, sender},
+			layers: []string{receiveInto, channel, channelSleep, subscription},
+		})
+	}
+	return all
 }
 
 // besideBusy returns shapes that are done beside busy processes.

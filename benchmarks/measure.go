@@ -237,7 +237,7 @@ func (b *bench) run(ctx context.Context, c contest, of contender, s side) (_ sam
 	reports := make([]report, len(s))
 	for i, p := range s {
 		j := j
-		j.Role = p.role
+		j.Role, j.Pause = p.role, p.pause
 		if b.profiles != "" && i == 0 {
 			j.Profile = filepath.Join(b.profiles, strings.ReplaceAll(c.name(of), "/", "-")+".prof")
 		}
@@ -260,7 +260,9 @@ func (b *bench) run(ctx context.Context, c contest, of contender, s side) (_ sam
 	total := sample{ns: float64(reports[0].NS) / float64(j.Count)}
 	for i := range s {
 		total.allocs += float64(reports[i].Mallocs) / float64(j.Count)
-		total.cpu += float64(reports[i].CPU) / 1e3 / float64(j.Count)
+		if s[i].pause == 0 {
+			total.cpu += float64(reports[i].CPU) / 1e3 / float64(j.Count)
+		}
 	}
 	total.cpu += (m.server.processorTime() - server).Seconds() / float64(j.Warm+j.Count) * 1e6
 	return total, nil
