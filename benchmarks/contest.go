@@ -116,6 +116,19 @@ var shapes = []shape{
 	},
 }
 
+// manyCallers returns shapes of requests of several goroutines at once.
+func manyCallers() (all []shape) {
+	for _, n := range []int{4, 16, 64} {
+		all = append(all, shape{
+			name: fmt.Sprintf("callers-%d", n), title: fmt.Sprintf("requests and replies of %d callers at once in one process; C sends one at a time", n),
+			count: 16_000, callers: n, sizes: []int{64},
+			c: side{{role: ping, inC: true}, {role: echo, inC: true}}, ours: side{{role: ask}, {role: serve}},
+			layers: []string{request, requestSleep},
+		})
+	}
+	return all
+}
+
 // paced returns shapes in which messages come one at a time, with pauses: what a
 // receiver that waits takes of the processor.
 func paced() (all []shape) {

@@ -28,7 +28,7 @@ func newPlan(pattern string, size int) (plan, error) {
 	}
 	var p plan
 	for _, b := range backends {
-		for _, s := range slices.Concat(shapes, paced(), besideBusy()) {
+		for _, s := range slices.Concat(shapes, manyCallers(), paced(), besideBusy()) {
 			p.add(contest{group: b.name, title: b.title, backend: b, shape: s, contenders: b.peers}, want, size)
 		}
 		if size == 0 && want.MatchString(figuresName(b)) {

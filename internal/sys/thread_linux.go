@@ -3,6 +3,7 @@ package sys
 import (
 	"os"
 	"os/signal"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,7 +15,9 @@ func Gettid() int { return unix.Gettid() }
 // Kick sends SIGURG to a thread of this process, so that a system call it is
 // blocked in returns EINTR. SIGURG is what the Go runtime sends itself to
 // preempt goroutines, so a kick that comes too late or too early does no harm.
-func Kick(tid int) { _ = unix.Tgkill(unix.Getpid(), tid, unix.SIGURG) }
+func Kick(tid int) { _ = unix.Tgkill(pid(), tid, unix.SIGURG) }
+
+var pid = sync.OnceValue(unix.Getpid)
 
 // KicksIgnored reports that the program has asked for SIGURG to be ignored:
 // no kick has an effect.
