@@ -2,7 +2,7 @@
  *
  *   client QUEUE TYPE MILLISECONDS TEXT...
  *
- * QUEUE is the id of the queue, TYPE the type that the server handles. The
+ * QUEUE is the key of the queue, TYPE the type that the server handles. The
  * status is 0 if there was a reply to each request, 1 if an error came or none
  * before the deadline, and 2 if something failed here. */
 #define _GNU_SOURCE
@@ -168,7 +168,7 @@ int main(int argc, char **argv)
 	char address[32];
 	struct ipcmq_header h = {.kind = IPCMQ_REQUEST};
 	struct ipcmq_clock clock = ipcmq_open_clock();
-	int queue = argc < 4 ? -1 : (int)ipcmq_number(argv[1], 0, INT_MAX);
+	int queue = argc < 4 ? -1 : ipcmq_queue(argv[1]);
 	long type = argc < 4 ? -1 : ipcmq_number(argv[2], 1, LONG_MAX);
 	long patience = argc < 4 ? -1 : ipcmq_number(argv[3], 0, INT_MAX);
 	if (queue == -1 || type == -1 || patience == -1) {

@@ -1,13 +1,16 @@
-/* The header of requests and replies, as the documentation of package
+/* The header of requests and replies, as PROTOCOL.md of package
  * ipcmq/mux/rpc specifies it. Numbers are little-endian on every machine. */
 #ifndef IPCMQ_H
 #define IPCMQ_H
 
 #include <errno.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
 #include <time.h>
 
 enum {
@@ -144,6 +147,18 @@ static inline long ipcmq_number(const char *text, long min, long max)
 	errno = 0;
 	long n = strtol(text, &end, 10);
 	return errno != 0 || end == text || *end != 0 || n < min || n > max ? -1 : n;
+}
+
+/* Opens the queue with the key in an argument, such as 0x2a. Returns -1 if that is
+ * no key, or there is no such queue. */
+static inline int ipcmq_queue(const char *text)
+{
+	char *end;
+	errno = 0;
+	long long key = strtoll(text, &end, 0);
+	if (errno != 0 || end == text || *end != 0 || key < INT_MIN || key > UINT_MAX || key == IPC_PRIVATE)
+		return -1;
+	return msgget((key_t)key, 0);
 }
 
 #endif

@@ -3,7 +3,7 @@
  *
  *   server QUEUE TYPE
  *
- * QUEUE is the id of the queue, TYPE that of the requests. Whoever may write to
+ * QUEUE is the key of the queue, TYPE that of the requests. Whoever may write to
  * the queue may send anything: nothing of a request is trusted. */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -256,7 +256,7 @@ static void serve(size_t n)
 int main(int argc, char **argv)
 {
 	ssize_t n;
-	int queue = argc != 3 ? -1 : (int)ipcmq_number(argv[1], 0, INT_MAX);
+	int queue = argc != 3 ? -1 : ipcmq_queue(argv[1]);
 	long type = argc != 3 ? -1 : ipcmq_number(argv[2], 1, LONG_MAX);
 	if (queue == -1 || type == -1) {
 		fprintf(stderr, "usage: %s QUEUE TYPE\n", argv[0]);

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"embed"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"ipcmq/internal/testutil"
+	"ipcmq/mq"
+	"ipcmq/mq/sysv"
+)
+
+const requests = 7 // the type of the requests between Go and the others
+
+//go:embed c perl php python
+var programs embed.FS
+
+// A language has a client and a server here.
+type language struct {
+	name    string
+	command []string // runs client or server, whose extension it ends with
+	probe   []string // fails where what they need is not there
+	needs   string
+	noIDs   bool // the server opens inboxes by their keys only
+	noRoom  bool // the server does not know how much room there is in an inbox
+}
+
+var languages = []language{
+	{name: "C", command: []string{"c"}, probe: []string{"cc", "--version"}, needs: "a C compiler, cc"},
+	{name: "PHP", command: []string{"php", "php", ".php"}, probe: []string{"php", "--ri", "sysvmsg"},
+		needs: "PHP's extension sysvmsg (Debian: php-cli)", noIDs: true},
+	{name: "Perl", command: []string{"perl", "perl", ".pl"}, probe: []string{"perl", "-MIPC::SysV", "-e1"}, needs: "Perl with its module IPC::SysV"},
+	{name: "Python", command: []string{python(), "python", ".py"}, probe: []string{python(), "-c", "import sysv_ipc"},
+		needs: "Python's module sysv_ipc (Debian: python3-sysv-ipc)", noIDs: true},
+}
+
+// python is the one that has Debian's modules, often not the first on the PATH.
+func python() string {
+	const system = "/usr/bin/python3"
+	if exec.Command(system, "-c", "import sysv_ipc").Run() == nil {
+		return system
+	}
+	return "python3"
+}
+
+// inEach runs a test for each language that is there.
+func inEach(t *testing.T, test func(*testing.T, language)) {
+	for _, l := range languages {
+		t.Run(l.name, func(t *testing.T) {
+			if out, err := exec.Command(l.probe[0], l.probe[1:]...).CombinedOutput(); err != nil {
+				testutil.Lacking(t, fmt.Sprintf("%s: %v: %s", l.needs, err, bytes.TrimSpace(out)))
+			}
+			test(t, l)
+		})
+	}
+}
+
+// program returns a command that runs a client or server on q.
+func (l language) program(t *testing.T, name string, q *sysv.Queue, args ...string) *exec.Cmd {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, programs); err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	if l.name == "C" {
+		words = []string{compile(t, dir, name)}
+	} else {
+		n := len(l.command)
+		words = append(words, l.command[:n-2]...)
+		words = append(words, filepath.Join(dir, l.command[n-2], name+l.command[n-1]))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	t.Cleanup(cancel)
+	st, err := q.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	words = append(words, st.Key.String(), fmt.Sprint(requests))
+	cmd := exec.CommandContext(ctx, words[0], append(words[1:], args...)...)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// compile compiles c/name.c and returns the program.
+func compile(t *testing.T, dir, name string) string {
+	t.Helper()
+	program := filepath.Join(dir, name)
+	cc := exec.Command("cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+		"-o", program, filepath.Join(dir, "c", name+".c"))
+	if out, err := cc.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", cc, err, out)
+	}
+	return program
+}
+
+// newQueue makes a queue under a random key, and sometimes one that is negative in C.
+func newQueue(t *testing.T) *sysv.Queue {
+	t.Helper()
+	var key [4]byte
+	rand.Read(key[:])
+	return openQueue(t, sysv.Key(binary.NativeEndian.Uint32(key[:])|1), nil)
+}
+
+func openQueue(t *testing.T, key sysv.Key, cfg *sysv.Config) *sysv.Queue {
+	t.Helper()
+	c := sysv.Config{Exclusive: true, InboxKeys: true}
+	if cfg != nil {
+		c = *cfg
+	}
+	q, err := sysv.Open(key, &c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { q.Remove(); q.Close() })
+	return q
+}
+
+// newInbox makes an inbox that servers in the language can open.
+func (l language) newInbox(t *testing.T) mq.Inbox {
+	t.Helper()
+	return newInbox(t, openQueue(t, sysv.Private, &sysv.Config{InboxKeys: l.noIDs}))
+}
+
+func newInbox(t *testing.T, q *sysv.Queue) mq.Inbox {
+	t.Helper()
+	in, err := q.NewInbox()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Remove(); in.Close() })
+	return in
+}
