@@ -20,7 +20,7 @@ import (
 
 const requests = 7 // the type of the requests between Go and the others
 
-//go:embed c perl php python
+//go:embed c node perl php python
 var programs embed.FS
 
 // A language has a client and a server here.
@@ -37,6 +37,8 @@ var languages = []language{
 	{name: "C", command: []string{"c"}, probe: []string{"cc", "--version"}, needs: "a C compiler, cc"},
 	{name: "PHP", command: []string{"php", "php", ".php"}, probe: []string{"php", "--ri", "sysvmsg"},
 		needs: "PHP's extension sysvmsg (Debian: php-cli)", noIDs: true},
+	{name: "Node", command: []string{"node", "node", ".js"}, probe: []string{"node", "-e", "require('svmq')"},
+		needs: "Node and its module svmq (npm install svmq, and its node_modules in NODE_PATH)", noRoom: true},
 	{name: "Perl", command: []string{"perl", "perl", ".pl"}, probe: []string{"perl", "-MIPC::SysV", "-e1"}, needs: "Perl with its module IPC::SysV"},
 	{name: "Python", command: []string{python(), "python", ".py"}, probe: []string{python(), "-c", "import sysv_ipc"},
 		needs: "Python's module sysv_ipc (Debian: python3-sysv-ipc)", noIDs: true},
