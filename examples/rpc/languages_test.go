@@ -20,7 +20,7 @@ import (
 
 const requests = 7 // the type of the requests between Go and the others
 
-//go:embed c node perl php python
+//go:embed c node perl php python ruby
 var programs embed.FS
 
 // A language has a client and a server here.
@@ -42,6 +42,7 @@ var languages = []language{
 	{name: "Perl", command: []string{"perl", "perl", ".pl"}, probe: []string{"perl", "-MIPC::SysV", "-e1"}, needs: "Perl with its module IPC::SysV"},
 	{name: "Python", command: []string{python(), "python", ".py"}, probe: []string{python(), "-c", "import sysv_ipc"},
 		needs: "Python's module sysv_ipc (Debian: python3-sysv-ipc)", noIDs: true},
+	{name: "Ruby", command: []string{"ruby", "ruby", ".rb"}, probe: []string{"ruby", "-rfiddle", "-e", ""}, needs: "Ruby with Fiddle (Debian: ruby)", noRoom: true},
 }
 
 // python is the one that has Debian's modules, often not the first on the PATH.
