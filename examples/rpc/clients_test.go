@@ -28,11 +28,15 @@ func newClient(t *testing.T, q *sysv.Queue) *rpc.Client {
 }
 
 // handle calls rpc.Handle until the test ends.
-func handle(t *testing.T, q *sysv.Queue, h rpc.Handler, cfg rpc.Config) {
+func handle(t *testing.T, q mq.Queue, h rpc.Handler, cfg rpc.Config) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
-	go func() { ended <- rpc.Handle(ctx, q, requests, h, &cfg) }()
+	typ := int64(requests)
+	if q.Capabilities().MaxType == 0 {
+		typ = 0
+	}
+	go func() { ended <- rpc.Handle(ctx, q, typ, h, &cfg) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,6 +27,8 @@ var programs embed.FS
 // A language has a client and a server here.
 type language struct {
 	name    string
+	posix   []string // fails where what they need for a POSIX queue is not there; nil if they cannot use one
+	extra   bool     // what posix needs is not a package of Debian
 	command []string // runs client or server, whose extension it ends with
 	probe   []string // fails where what they need is not there
 	needs   string
@@ -34,15 +37,16 @@ type language struct {
 }
 
 var languages = []language{
-	{name: "C", command: []string{"c"}, probe: []string{"cc", "--version"}, needs: "a C compiler, cc"},
+	{name: "C", posix: []string{"cc", "--version"}, command: []string{"c"}, probe: []string{"cc", "--version"}, needs: "a C compiler, cc"},
 	{name: "PHP", command: []string{"php", "php", ".php"}, probe: []string{"php", "--ri", "sysvmsg"},
 		needs: "PHP's extension sysvmsg (Debian: php-cli)", noIDs: true},
 	{name: "Node", command: []string{"node", "node", ".js"}, probe: []string{"node", "-e", "require('svmq')"},
 		needs: "Node and its module svmq (npm install svmq, and its node_modules in NODE_PATH)", noRoom: true},
 	{name: "Perl", command: []string{"perl", "perl", ".pl"}, probe: []string{"perl", "-MIPC::SysV", "-e1"}, needs: "Perl with its module IPC::SysV"},
 	{name: "Python", command: []string{python(), "python", ".py"}, probe: []string{python(), "-c", "import sysv_ipc"},
+		posix: []string{python(), "-c", "import posix_ipc"}, extra: true,
 		needs: "Python's module sysv_ipc (Debian: python3-sysv-ipc)", noIDs: true},
-	{name: "Ruby", command: []string{"ruby", "ruby", ".rb"}, probe: []string{"ruby", "-rfiddle", "-e", ""}, needs: "Ruby with Fiddle (Debian: ruby)", noRoom: true},
+	{name: "Ruby", posix: []string{"ruby", "-rfiddle", "-e", ""}, command: []string{"ruby", "ruby", ".rb"}, probe: []string{"ruby", "-rfiddle", "-e", ""}, needs: "Ruby with Fiddle (Debian: ruby)", noRoom: true},
 }
 
 // python is the one that has Debian's modules, often not the first on the PATH.
@@ -58,37 +62,58 @@ func python() string {
 func inEach(t *testing.T, test func(*testing.T, language)) {
 	for _, l := range languages {
 		t.Run(l.name, func(t *testing.T) {
-			if out, err := exec.Command(l.probe[0], l.probe[1:]...).CombinedOutput(); err != nil {
-				testutil.Lacking(t, fmt.Sprintf("%s: %v: %s", l.needs, err, bytes.TrimSpace(out)))
+			if err := l.there(); err != nil {
+				testutil.Lacking(t, err.Error())
 			}
 			test(t, l)
 		})
 	}
 }
 
+// there returns an error if what the programs need is not there.
+func (l language) there() error {
+	out, err := exec.Command(l.probe[0], l.probe[1:]...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", l.needs, err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
 // program returns a command that runs a client or server on q.
 func (l language) program(t *testing.T, name string, q *sysv.Queue, args ...string) *exec.Cmd {
+	t.Helper()
+	st, err := q.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l.programOn(t, name, st.Key.String(), args...)
+}
+
+// programOn returns a command that runs a client or server on a queue.
+func (l language) programOn(t *testing.T, name, queue string, args ...string) *exec.Cmd {
+	t.Helper()
+	return runWords(t, l.words(t, name), queue, args...)
+}
+
+// words returns what runs a client or server.
+func (l language) words(t *testing.T, name string) []string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, programs); err != nil {
 		t.Fatal(err)
 	}
-	var words []string
 	if l.name == "C" {
-		words = []string{compile(t, dir, name)}
-	} else {
-		n := len(l.command)
-		words = append(words, l.command[:n-2]...)
-		words = append(words, filepath.Join(dir, l.command[n-2], name+l.command[n-1]))
+		return []string{compile(t, dir, name)}
 	}
+	n := len(l.command)
+	return append(l.command[:n-2:n-2], filepath.Join(dir, l.command[n-2], name+l.command[n-1]))
+}
+
+func runWords(t *testing.T, words []string, queue string, args ...string) *exec.Cmd {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	t.Cleanup(cancel)
-	st, err := q.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	words = append(words, st.Key.String(), fmt.Sprint(requests))
-	cmd := exec.CommandContext(ctx, words[0], append(words[1:], args...)...)
+	cmd := exec.CommandContext(ctx, words[0], slices.Concat(words[1:], []string{queue, fmt.Sprint(requests)}, args)...)
 	cmd.Stderr = os.Stderr
 	return cmd
 }

@@ -4,8 +4,9 @@
 //
 //	go run ./examples/rpc
 //
-// The directory c has a client and a server in C; the tests have them make calls
-// to Go, and answer those of Go.
+// The other directories have a client and a server in C, PHP, Perl, Python, Ruby and
+// Node; the tests have them make calls to Go and to each other. README.md says what
+// each language can do.
 package main
 
 import (

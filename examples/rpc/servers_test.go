@@ -28,9 +28,9 @@ type peer struct {
 	out   bytes.Buffer
 }
 
-func (l language) startServer(t *testing.T, q *sysv.Queue) *peer {
+// start starts the peer, which is killed after the test if it has not ended.
+func (s *peer) start(t *testing.T) {
 	t.Helper()
-	s := &peer{Cmd: l.program(t, "server", q), queue: q}
 	s.Stdout = &s.out
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
@@ -41,6 +41,12 @@ func (l language) startServer(t *testing.T, q *sysv.Queue) *peer {
 			s.Wait()
 		}
 	})
+}
+
+func (l language) startServer(t *testing.T, q *sysv.Queue) *peer {
+	t.Helper()
+	s := &peer{Cmd: l.program(t, "server", q), queue: q}
+	s.start(t)
 	return s
 }
 

@@ -40,7 +40,8 @@
 // languages can take part: PROTOCOL.md, in the directory of this package, says
 // byte by byte what they send, how inboxes are made and told from other queues, by
 // which clock deadlines travel, and what clients and servers do. testdata has a
-// message of each kind. The directory examples/rpc/c has a client and a server in C.
+// message of each kind. The directory examples/rpc has clients and servers in C, PHP,
+// Perl, Python, Ruby and Node.
 //
 // Most servers in PHP and Python can open no queue by its id: a client whose requests
 // they may answer opens its queue with Config.InboxKeys of package ipcmq/mq/sysv.

@@ -1,4 +1,5 @@
-/* Makes a request of each text, in turn, and prints the replies.
+/* Makes a request of each text, in turn, and prints the replies, through a System V
+ * queue; posix_client.c does it through a POSIX queue.
  *
  *   client QUEUE TYPE MILLISECONDS TEXT...
  *
@@ -13,12 +14,12 @@
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "ipcmq.h"
+#include "owner.h"
 
 enum { SIZE = 65536 }; /* of the largest message here */
 
@@ -63,43 +64,22 @@ static void set_timer(int on)
 		die("setitimer");
 }
 
-/* Returns the number of a namespace of this process, 0 if it is not known. */
-static uint64_t namespace(const char *path)
-{
-	struct stat st;
-	return stat(path, &st) == 0 ? st.st_ino : 0;
-}
-
-/* Returns when this process started, in ticks since the boot, 0 if that is not
- * known. */
-static uint64_t start_time(void)
-{
-	char text[4096];
-	unsigned long long start = 0;
-	FILE *f = fopen("/proc/self/stat", "r");
-	if (f == NULL)
-		return 0;
-	size_t n = fread(text, 1, sizeof text - 1, f);
-	fclose(f);
-	text[n] = 0;
-	/* The second field is the name of the program, in parentheses. */
-	char *at = strrchr(text, ')');
-	for (int field = 2; at != NULL && field < 22; field++)
-		at = strchr(at + 1, ' ');
-	if (at != NULL)
-		start = strtoull(at, NULL, 10);
-	return start;
-}
-
-/* Makes a private queue that nobody takes for anything but an inbox. Its first
- * message says whose it is, so that it can be collected if this process is
- * killed. */
-static void make_inbox(void)
+/* Makes a queue that nobody takes for anything but an inbox, with a key, since not
+ * all languages open a queue by its id. Its first message says whose it is, so that it
+ * can be collected if this process is killed. */
+static void make_inbox(char *address, size_t size)
 {
 	struct msqid_ds ds;
-	inbox = msgget(IPC_PRIVATE, 0600);
+	uint32_t key;
+	do {
+		if (getrandom(&key, sizeof key, 0) != sizeof key)
+			die("getrandom");
+		key = key >> 1 | 1; /* of 31 bits: some languages take others for one and the same */
+		inbox = msgget((key_t)key, IPC_CREAT | IPC_EXCL | 0600);
+	} while (inbox == -1 && errno == EEXIST);
 	if (inbox == -1)
 		die("msgget");
+	snprintf(address, size, "sysvkey:0x%08x", key);
 	atexit(remove_inbox);
 	message.type = IPCMQ_OWNER_TYPE;
 	memset(message.data, 0, IPCMQ_OWNER_SIZE);
@@ -107,9 +87,9 @@ static void make_inbox(void)
 	message.data[4] = IPCMQ_VERSION;
 	message.data[5] = IPCMQ_OWNER;
 	ipcmq_put(message.data + 8, (uint64_t)getpid(), 8);
-	ipcmq_put(message.data + 16, start_time(), 8);
-	ipcmq_put(message.data + 24, namespace("/proc/self/ns/pid"), 8);
-	ipcmq_put(message.data + 32, namespace("/proc/self/ns/time"), 8);
+	ipcmq_put(message.data + 16, ipcmq_start(), 8);
+	ipcmq_put(message.data + 24, ipcmq_namespace("/proc/self/ns/pid"), 8);
+	ipcmq_put(message.data + 32, ipcmq_namespace("/proc/self/ns/time"), 8);
 	if (msgsnd(inbox, &message, IPCMQ_OWNER_SIZE, IPC_NOWAIT) == -1 || msgctl(inbox, IPC_STAT, &ds) == -1)
 		die("the new inbox");
 	/* Now that nobody else can have sent anything before, servers may. */
@@ -181,11 +161,11 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &stops, NULL);
 	sigaction(SIGTERM, &stops, NULL);
 
-	make_inbox();
+	make_inbox(address, sizeof address);
 	if (getrandom(&h.token, sizeof h.token, 0) != sizeof h.token)
 		die("getrandom");
 	h.address = (const unsigned char *)address;
-	h.address_size = (size_t)snprintf(address, sizeof address, "sysv:%d", (int)inbox);
+	h.address_size = strlen(address);
 	set_timer(1);
 	for (int i = 4; i < argc; i++) {
 		h.id++;

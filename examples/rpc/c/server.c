@@ -1,5 +1,6 @@
 /* Answers each request with its text in upper case, and an empty one with an
  * error, until the queue is removed. Then it prints what it has done.
+ * posix_server.c does it with a POSIX queue.
  *
  *   server QUEUE TYPE
  *

@@ -181,12 +181,15 @@ def main():
         sys.exit(f"usage: {sys.argv[0]} QUEUE TYPE MILLISECONDS TEXT...")
     name, typ, patience = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) / 1000
     signal.signal(signal.SIGALRM, lambda *_: None)  # it ends a call that waits
-    for s in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(s, lambda s, _: sys.exit(128 + s))
+    # Both modules put an exception of their own in the place of one that a handler
+    # raises, but for KeyboardInterrupt.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     q = Posix(name, typ) if name.startswith("/") else SysV(name, typ)
     try:
         token, clock = secrets.randbits(64), boot_clock()
         answers = [request(q, clock, token, i, patience, os.fsencode(t)) for i, t in enumerate(sys.argv[4:], 1)]
+    except KeyboardInterrupt:
+        sys.exit(143)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)  # which Python would be killed by at its end
         q.remove()

@@ -248,14 +248,12 @@ def main():
     name, typ = sys.argv[1], int(sys.argv[2])
     signal.signal(signal.SIGALRM, lambda *_: None)  # it ends a call that waits
     server = Server(Posix(name, typ) if name.startswith("/") else SysV(name, typ))
-
-    def stop(*_):
-        raise Gone
-
-    signal.signal(signal.SIGTERM, stop)
+    # Both modules put an exception of their own in the place of one that a handler
+    # raises, but for KeyboardInterrupt.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         server.run()
-    except Gone:
+    except (Gone, KeyboardInterrupt):
         signal.setitimer(signal.ITIMER_REAL, 0)  # which Python would be killed by at its end
         server.did["replies lost"] += len(server.kept)
         print(", ".join(f"{what} {n}" for what, n in server.did.items()))

@@ -8,6 +8,7 @@
 # for queues: this calls the C library with Fiddle, which comes with Ruby. Whoever may
 # write to the queue may send anything: nothing of a request is trusted.
 require 'fiddle'
+require 'io/wait'
 
 REQUEST, REPLY, ERROR = 1, 2, 3
 REPLY_TYPE = 1
