@@ -24,5 +24,5 @@ import (
 // subscription goes on. Several loops may run at once; each message goes to one
 // of them.
 func (s *Subscription) All(ctx context.Context) iter.Seq2[mq.Message, error] {
-	return reader.All(ctx, s.selector.String(), s.messages, s.mux.Err)
+	return reader.All(ctx, s.selector.String(), s.box.messages, s.mux.Err)
 }

@@ -39,7 +39,7 @@ func (m *Mux) consume(sub *Subscription, f func(mq.Message)) {
 			go m.consume(sub, f)
 		}
 	}()
-	for msg := range sub.messages {
+	for msg := range sub.box.messages {
 		f(msg)
 	}
 	ended = true
@@ -58,7 +58,7 @@ func (m *Mux) Once(ctx context.Context, s mq.Selector) (mq.Message, error) {
 		return mq.Message{}, err
 	}
 	select {
-	case msg, ok := <-sub.messages:
+	case msg, ok := <-sub.box.messages:
 		if !ok {
 			return mq.Message{}, m.closed("once")
 		}

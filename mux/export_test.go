@@ -12,8 +12,14 @@ func (m *Mux) Orphans() int {
 	return len(m.orphans)
 }
 
-// Hold keeps readers from giving s anything until release is called.
+// Hold keeps lanes from giving s anything until release is called.
 func Hold(s *Subscription) (release func()) {
-	s.mu.Lock()
-	return s.mu.Unlock
+	s.box.mu.Lock()
+	return s.box.mu.Unlock
+}
+
+// HoldMux keeps subscriptions from changing until release is called.
+func HoldMux(m *Mux) (release func()) {
+	m.mu.Lock()
+	return m.mu.Unlock
 }

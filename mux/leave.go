@@ -6,111 +6,146 @@ import (
 	"ipcmq/mq"
 )
 
-// end begins to end a subscription, or hastens its end.
-func (m *Mux) end(s *Subscription, to state) {
+// add begins a subscription, whose messages come from receiver.
+func (m *Mux) add(s *Subscription, receiver mq.Receiver) {
+	m.subscriptions[s] = true
+	m.routes.Store(m.routes.Load().with(s))
+	d := m.wanted[s.selector]
+	if d == nil {
+		d = &demand{receiver: receiver}
+		m.wanted[s.selector] = d
+		if isWide(s.selector) {
+			m.wideWanted++
+		}
+	}
+	d.open++
+	if s.cfg.Limit == 0 {
+		d.unlimited++
+	}
+	m.reconcile(s.selector)
+}
+
+// end begins to end a subscription, or aborts it.
+func (m *Mux) end(s *Subscription, abort bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.leave(to, s)
+	m.leave(abort, s)
 }
 
 // leave makes subscriptions want no more. Each still gets what is taken for it
-// alone: by readers that are to stop now, or were already. What other readers
-// take is for others as well.
-func (m *Mux) leave(to state, subs ...*Subscription) {
+// alone: by lanes that are to stop now, or were already. What other lanes take is
+// for others as well.
+func (m *Mux) leave(abort bool, subs ...*Subscription) {
 	var leaving []*Subscription
 	var changed []mq.Selector
 	for _, s := range subs {
-		if !s.isOpen() {
+		if s.box.left {
 			continue
 		}
-		leaving = append(leaving, s)
+		leaving, changed = append(leaving, s), append(changed, s.selector)
 		d := m.wanted[s.selector]
 		if d.open--; d.open == 0 {
 			delete(m.wanted, s.selector)
-			if s.selector.Kind() != mq.SelectType {
+			if isWide(s.selector) {
 				m.wideWanted--
 			}
 		}
 		if s.cfg.Limit == 0 {
 			d.unlimited--
 		}
-		changed = append(changed, s.selector)
+		if l := m.lanes[s.selector]; l != nil && s.cfg.Limit == 0 && d.unlimited == 0 {
+			m.stop(l) // it may have more in hand than the others want
+		}
 	}
-	// Before advance, so that one that is to get one message gets no second.
 	if len(changed) > 0 {
 		m.reconcile(changed...)
 	}
 	for _, s := range leaving {
-		m.leavers[s] = slices.Collect(m.stoppingThat(s.selector))
+		var from []*lane
+		for l := range m.stoppingThat(s.selector) {
+			if !l.waits.Load() {
+				from = append(from, l)
+				l.keeps = append(l.keeps, s)
+			}
+		}
+		s.box.leave(from)
 	}
 	for _, s := range subs {
-		s.advance(to)
-	}
-	for _, s := range subs {
-		m.finishLeaver(s)
+		if abort {
+			s.box.keepAll()
+		}
+		m.closeLeft(s)
 	}
 	m.finishMux()
 }
 
+// pass is called when l stops and waits for room.
+func (m *Mux) pass(l *lane) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.passed(l)
+}
+
+// passed tells those that have left that l has nothing for them any more.
+func (m *Mux) passed(l *lane) {
+	for _, s := range l.keeps {
+		s.box.pass(l)
+		m.closeLeft(s)
+	}
+	l.keeps = nil
+}
+
+// closeLeft closes a subscription that has left, unless something may come yet.
+func (m *Mux) closeLeft(s *Subscription) {
+	if !s.box.close() {
+		return
+	}
+	delete(m.subscriptions, s)
+	if m.closing {
+		m.left = append(m.left, s) // Close and Unread look at all
+		return
+	}
+	m.routes.Store(m.routes.Load().without(s))
+	switch {
+	case len(s.box.messages) == 0:
+		return
+	case len(m.left) == cap(m.left):
+		m.left = slices.DeleteFunc(m.left, func(s *Subscription) bool { return s.box.isRead() })
+	}
+	m.left = append(m.left, s) // Shutdown waits for its reader
+}
+
 // finish ends all subscriptions, and the mux with the last of them. The first
 // error is the one that is kept.
-func (m *Mux) finish(to state, err error) {
+func (m *Mux) finish(abort bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.closing {
 		m.closing, m.err = true, err
 	}
-	all := slices.Clone(m.wide)
-	for _, list := range m.byType {
-		all = append(all, list...)
+	all := make([]*Subscription, 0, len(m.subscriptions))
+	for s := range m.subscriptions {
+		all = append(all, s)
 	}
-	m.leave(to, all...)
-}
-
-// mayDeliver reports whether r may have something for a subscription that leaves.
-func (r *selectorReader) mayDeliver() bool { return !r.over && !r.settled }
-
-// finishLeavers closes the subscriptions that wanted to end and that no reader
-// has anything for any more, after a change of r, and the mux after the last one.
-func (m *Mux) finishLeavers(r *selectorReader) {
-	if len(m.leavers) > 0 {
-		if r.selector.Kind() == mq.SelectType {
-			for _, s := range slices.Concat(m.byType[r.selector.Type()], m.wide) {
-				m.finishLeaver(s)
-			}
-		} else {
-			for s := range m.leavers {
-				m.finishLeaver(s)
-			}
-		}
-	}
-	m.finishMux()
-}
-
-// finishLeaver closes a subscription if it wanted to end and no reader has
-// anything for it any more.
-func (m *Mux) finishLeaver(s *Subscription) {
-	last, leaves := m.leavers[s]
-	if !leaves || slices.ContainsFunc(last, (*selectorReader).mayDeliver) || !s.finish() {
-		return
-	}
-	delete(m.leavers, s)
-	m.remove(s)
-	if m.closing {
-		m.left = append(m.left, s)
-	} else if len(s.messages) > 0 { // Shutdown waits for its reader
-		m.left = append(slices.DeleteFunc(m.left, (*Subscription).isRead), s)
-	}
+	m.leave(abort, all...)
 }
 
 // finishMux ends the mux after its last subscription.
 func (m *Mux) finishMux() {
-	if !m.closing || len(m.readers)+len(m.leavers) > 0 {
+	if !m.closing || len(m.lanes)+len(m.subscriptions) > 0 {
 		return
 	}
 	select {
 	case <-m.done:
 	default:
+		m.routes.Store(&routes{})
 		close(m.done)
 	}
+}
+
+// keepOrphan keeps a message for Unread.
+func (m *Mux) keepOrphan(msg mq.Message) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.orphans = append(m.orphans, msg)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ipcmq/internal/handle"
@@ -32,38 +33,32 @@ type Mux struct {
 
 	callbacks sync.WaitGroup // goroutines that call functions of the user
 
-	mu      sync.RWMutex
-	closing bool // nothing new may begin
-	err     error
+	routes atomic.Pointer[routes] // replaced under mu
 
-	// Subscriptions that are not ended, by their type or, if they select more
-	// than one, in wide.
-	byType     map[int64][]*Subscription
-	wide       []*Subscription
-	unclaimed  int                                 // how many of them want only what no other selects
-	wanted     map[mq.Selector]*demand             // by those of them that are open
-	wideWanted int                                 // demands that select more than one type
-	leavers    map[*Subscription][]*selectorReader // those that are draining or leaving, and who may have something for them
-	left       []*Subscription                     // those that have ended and were not read, and all when the mux ends
-	orphans    []mq.Message
-
-	// Readers that run, also those that are to stop.
-	readers     map[mq.Selector]*selectorReader
-	wideReaders []*selectorReader // those of more than one type
-	stopping    int               // how many are to stop
+	mu            sync.RWMutex
+	closing       bool // nothing new may begin
+	err           error
+	subscriptions map[*Subscription]bool // those that have not ended
+	left          []*Subscription        // those that have ended and were not read, and all when the mux ends
+	orphans       []mq.Message
+	wanted        map[mq.Selector]*demand // by subscriptions that have not left
+	wideWanted    int                     // demands that select more than one type
+	lanes         map[mq.Selector]*lane   // those that run, also those that are to stop
+	wideLanes     []*lane                 // those of more than one type
+	stopping      int                     // how many are to stop
 }
 
 // New makes a mux of the messages of q. It takes nothing before there is a
 // subscription. It does not close q.
 func New(q mq.Queue, cfg *Config) (*Mux, error) {
 	m := &Mux{
-		queue:   q,
-		done:    make(chan struct{}),
-		wanted:  make(map[mq.Selector]*demand),
-		readers: make(map[mq.Selector]*selectorReader),
-		byType:  make(map[int64][]*Subscription),
-		leavers: make(map[*Subscription][]*selectorReader),
+		queue:         q,
+		done:          make(chan struct{}),
+		subscriptions: make(map[*Subscription]bool),
+		wanted:        make(map[mq.Selector]*demand),
+		lanes:         make(map[mq.Selector]*lane),
 	}
+	m.routes.Store(&routes{})
 	if cfg != nil {
 		m.cfg = *cfg
 	}
@@ -89,12 +84,6 @@ func (m *Mux) subscribe(op string, s mq.Selector, c SubscribeConfig, callback bo
 	if err != nil {
 		return nil, err
 	}
-	sub := &Subscription{
-		mux: m, selector: s, cfg: c,
-		messages: make(chan mq.Message, c.Buffer),
-		leave:    make(chan struct{}),
-		done:     make(chan struct{}),
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closing {
@@ -103,8 +92,8 @@ func (m *Mux) subscribe(op string, s mq.Selector, c SubscribeConfig, callback bo
 	if callback {
 		m.callbacks.Add(1) // under the lock: Shutdown waits for all that began before it
 	}
+	sub := newSubscription(m, s, c)
 	m.add(sub, receiver)
-	m.reconcile(s)
 	return sub, nil
 }
 
@@ -146,7 +135,7 @@ func (m *Mux) Err() error {
 // If ctx ends first, Shutdown closes the mux as [Mux.Close] does, and the error
 // matches ctx.Err() and the cause of ctx, and [mq.ErrUnread] if something was left.
 func (m *Mux) Shutdown(ctx context.Context) error {
-	m.finish(draining, nil)
+	m.finish(false, nil)
 	idle := make(chan struct{})
 	go func() {
 		<-m.done
@@ -170,7 +159,7 @@ func (m *Mux) buffered() (n int) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for _, s := range m.left {
-		n += len(s.messages)
+		n += len(s.box.messages)
 	}
 	return n
 }
@@ -180,16 +169,13 @@ func (m *Mux) buffered() (n int) {
 // What was taken and not read is kept for [Mux.Unread]; if there is any, the error
 // matches [mq.ErrUnread]. Close may be called more than once. The queue stays open.
 func (m *Mux) Close() error {
-	m.finish(leaving, nil)
+	m.finish(true, nil)
 	<-m.done
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	unread := len(m.orphans)
 	for _, s := range m.left {
-		s.mu.Lock()
-		s.keepUnread()
-		unread += len(s.unread)
-		s.mu.Unlock()
+		unread += s.box.keepAll()
 	}
 	if unread == 0 {
 		return nil

@@ -10,9 +10,5 @@ type Stats struct {
 func (m *Mux) Stats() Stats {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	st := Stats{Readers: len(m.readers), Subscriptions: len(m.wide)}
-	for _, list := range m.byType {
-		st.Subscriptions += len(list)
-	}
-	return st
+	return Stats{Readers: len(m.lanes), Subscriptions: len(m.subscriptions)}
 }
