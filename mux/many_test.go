@@ -51,3 +51,29 @@ func TestManySubscriptions(t *testing.T) {
 		})
 	}
 }
+
+// The channels of the first subscriptions are large, and thousands of them small.
+func TestDefaultBuffers(t *testing.T) {
+	q := mqtest.New(nil)
+	defer q.Close()
+	m := newMux(t, q, nil)
+	var subs []*mux.Subscription
+	for i := range 100 {
+		s := subscribe(t, m, mq.Any(), nil)
+		want := mux.DefaultBuffer
+		if i >= 64 {
+			want = mux.DefaultBufferMany
+		}
+		if n := cap(s.Messages()); n != want {
+			t.Errorf("subscription %d has a buffer of %d, want %d", i+1, n, want)
+		}
+		subs = append(subs, s)
+	}
+	for _, s := range subs {
+		s.Drain()
+		<-s.Done()
+	}
+	if n := cap(subscribe(t, m, mq.Any(), nil).Messages()); n != mux.DefaultBuffer {
+		t.Errorf("after the end of the others: %d", n)
+	}
+}

@@ -8,9 +8,15 @@ import (
 	"ipcmq/mq"
 )
 
-// DefaultBuffer is the number of messages that the channel of a subscription
-// holds if its config does not say otherwise.
-const DefaultBuffer = 128
+// The number of messages that the channel of a subscription holds if its config
+// does not say otherwise. It takes 48 bytes for each, so where a mux has many
+// subscriptions those that come after the first ones have smaller channels.
+const (
+	DefaultBuffer     = 512 // of the first 64 that a mux has at a time
+	DefaultBufferMany = 128 // of the others
+)
+
+const manySubscriptions = 64
 
 // Overflow says what happens to a message whose subscription has no room.
 type Overflow uint8
@@ -33,7 +39,7 @@ const (
 // *SubscribeConfig, gets every message and holds up the reader when it is full.
 type SubscribeConfig struct {
 	// Buffer is the number of messages that the channel holds, 1 or more; 0
-	// means DefaultBuffer. More makes a subscription faster while messages come
+	// means DefaultBuffer, or DefaultBufferMany. More makes a subscription faster while messages come
 	// faster than they can be taken: a reader then gathers up to so many, at
 	// most 1,024 or 64 KiB, before it hands them over and wakes the subscriber.
 	Buffer int
@@ -55,7 +61,7 @@ type SubscribeConfig struct {
 	OnSlow func(*Subscription)
 }
 
-// check returns cfg with its defaults filled in.
+// check returns cfg, with nil filled in.
 func (cfg *SubscribeConfig) check(op string) (SubscribeConfig, error) {
 	var c SubscribeConfig
 	if cfg != nil {
@@ -63,13 +69,11 @@ func (cfg *SubscribeConfig) check(op string) (SubscribeConfig, error) {
 	}
 	switch {
 	case c.Buffer < 0:
-		return c, invalid(op, "Buffer = %d is negative; 0 is the default of %d", c.Buffer, DefaultBuffer)
+		return c, invalid(op, "Buffer = %d is negative; 0 is the default of %d, or %d beside many subscriptions", c.Buffer, DefaultBuffer, DefaultBufferMany)
 	case c.Overflow > DropOldest:
 		return c, invalid(op, "Overflow = %d is none of Block, DropNewest and DropOldest", c.Overflow)
 	case c.Limit < 0:
 		return c, invalid(op, "Limit = %d is negative; 0 is no limit", c.Limit)
-	case c.Buffer == 0:
-		c.Buffer = DefaultBuffer
 	}
 	return c, nil
 }
@@ -89,6 +93,12 @@ type Subscription struct {
 }
 
 func newSubscription(m *Mux, s mq.Selector, c SubscribeConfig) *Subscription {
+	switch {
+	case c.Buffer == 0 && len(m.subscriptions) < manySubscriptions:
+		c.Buffer = DefaultBuffer
+	case c.Buffer == 0:
+		c.Buffer = DefaultBufferMany
+	}
 	sub := &Subscription{mux: m, selector: s, cfg: c}
 	sub.box = mailbox{
 		messages: make(chan mq.Message, c.Buffer),
