@@ -13,17 +13,25 @@ import (
 
 // Error codes of the JetStream API.
 const (
+	codeAccountResources  = 10002
+	codeNoPeers           = 10005
 	codeUnavailable       = 10008
 	codeNotLeader         = 10009
 	codeConsumerCreate    = 10012 // of many reasons
 	codeConsumerNotFound  = 10014
 	codeNoMessage         = 10037
+	codeResources         = 10023
+	codeMostConsumers     = 10026
+	codeMostStreams       = 10027
+	codeMemoryResources   = 10028
 	codeSequenceNotFound  = 10043
+	codeStorageResources  = 10047
 	codeStreamCreate      = 10049 // of many reasons
 	codeTooLarge          = 10054
 	codeDeleteFailed      = 10057 // of many reasons
 	codeStreamNameInUse   = 10058
 	codeStreamNotFound    = 10059
+	codeNoReplicas        = 10074
 	codeStoreFailed       = 10077 // of many reasons
 	codeStreamInvalid     = 10096
 	codeNotUniqueUnfilter = 10099

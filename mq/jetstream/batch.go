@@ -43,12 +43,19 @@ const batchOverhead = len(headerBatch+": \r\n"+headerSequence+": 1000\r\n"+heade
 
 // hasBatches reports whether a server of a version stores messages together: 2.12
 // and later do.
-func hasBatches(version string) bool {
+func hasBatches(version string) bool { return isAtLeast(version, 12) }
+
+// leastVersion is the minor of the oldest version 2 of the servers that is used:
+// older ones do not keep the metadata of streams.
+const leastVersion = 10
+
+// isAtLeast reports whether a server of a version has one of 2.minor or later.
+func isAtLeast(version string, least int) bool {
 	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
 	minor, _, _ := strings.Cut(rest, ".")
 	a, err := strconv.Atoi(major)
 	b, err2 := strconv.Atoi(minor)
-	return err == nil && err2 == nil && (a > 2 || a == 2 && b >= 12)
+	return err == nil && err2 == nil && (a > 2 || a == 2 && b >= least)
 }
 
 // SendBatch sends messages in their order, waiting for room and while the queue is

@@ -64,9 +64,10 @@ const (
 // queue as it is or creates it in lease mode, on disk, on one server.
 //
 // Mode, Storage, MaxBytes, MaxMessages, Replicas and AckWait belong to the
-// queue, and not to the handle: they are for a queue that this call creates. If
-// it exists and differs in one that is set here, opening fails with
-// [mq.ErrInvalidConfig] and names both values.
+// queue, and not to the handle: they are for a queue that this call creates. One that
+// exists is opened as it is; [Queue.Stat] shows how, and [Queue.Set] changes it. Only
+// if it has another Mode or Storage than is set here, opening fails with
+// [mq.ErrInvalidConfig] and names both: those cannot be changed.
 type Config struct {
 	// Access is what this handle is for. The server knows nothing of it; what
 	// a user may do is in the server's configuration.
@@ -94,12 +95,23 @@ type Config struct {
 	MaxMessages int64
 
 	// Replicas is on how many servers of a cluster each message is kept, 1 to
-	// 5; 0 means 1. With 3, one of them may fail.
+	// 5. With 3, one of them may fail. 0 means 3 in a cluster that has as many servers
+	// with JetStream, and otherwise 1: who has built a cluster expects that one of
+	// its servers may fail.
 	Replicas int
 
 	// AckWait is how long a lease lasts, 10 ms or more; 0 means DefaultAckWait.
 	// In claim mode there are no leases, and it must be 0.
 	AckWait time.Duration
+
+	// Domain is the JetStream domain that keeps the queue, such as "hub"; "" means that
+	// of the server that the connection is to. A leaf node with a domain of its own
+	// has queues of its own, under the same names.
+	Domain string
+
+	// APIPrefix is where the JetStream API of another account is imported, such as
+	// "js.hub.api"; "" means $JS.API. It excludes Domain.
+	APIPrefix string
 
 	// NATS is options for the connection that Open makes, such as
 	// nats.UserCredentials and nats.Secure. They come after those of Open, and
@@ -165,6 +177,28 @@ func (cfg *Config) check(name string) (Config, error) {
 		return bad("AckWait = %v is less than 10ms; 0 is the default of %v", c.AckWait, DefaultAckWait)
 	case c.Mode == ClaimMode && c.AckWait != 0:
 		return bad("AckWait = %v: there are no leases in claim mode", c.AckWait)
+	case c.Domain != "" && c.APIPrefix != "":
+		return bad("Domain and APIPrefix exclude each other")
+	case strings.ContainsAny(c.Domain, ". *>\t\r\n"):
+		return bad("Domain = %q has a dot, a space or a wildcard", c.Domain)
+	case !isSubject(c.APIPrefix):
+		return bad("APIPrefix = %q is no subject: it has wildcards, spaces, or tokens that are empty", c.APIPrefix)
 	}
 	return c, nil
+}
+
+// isSubject reports whether s can begin a subject, or is empty.
+func isSubject(s string) bool {
+	return s == "" || !strings.ContainsAny(s, " *>\t\r\n") && !slices.Contains(strings.Split(strings.TrimSuffix(s, "."), "."), "")
+}
+
+// api returns what the subjects of the JetStream API begin with.
+func (c *Config) api() string {
+	switch {
+	case c.Domain != "":
+		return "$JS." + c.Domain + ".API."
+	case c.APIPrefix != "":
+		return strings.TrimSuffix(c.APIPrefix, ".") + "."
+	}
+	return "$JS.API."
 }

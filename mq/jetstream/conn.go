@@ -32,8 +32,6 @@ const (
 
 	// pingInterval makes the client notice a server that hangs.
 	pingInterval = time.Second
-
-	apiPrefix = "$JS.API."
 )
 
 // dial connects to a server, until ctx ends.
@@ -205,7 +203,7 @@ func (q *Queue) api(ctx context.Context, grace time.Duration, subject string, re
 
 // apiFor is api that waits for d at most.
 func (q *Queue) apiFor(ctx context.Context, d, grace time.Duration, subject string, request, response any) error {
-	m := &nats.Msg{Subject: apiPrefix + subject}
+	m := &nats.Msg{Subject: q.apiPrefix + subject}
 	if request != nil {
 		var err error
 		if m.Data, err = json.Marshal(request); err != nil {
@@ -265,6 +263,7 @@ func (q *Queue) stream(ctx context.Context, grace time.Duration) (*js.StreamInfo
 	if id := info.Config.Metadata[metaID]; q.id != "" && id != q.id {
 		return nil, errReplaced
 	}
+	q.limits.Store(limitsOf(&info.Config))
 	return &info, nil
 }
 

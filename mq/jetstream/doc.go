@@ -101,7 +101,10 @@
 // once, and counts one attempt more. Close does not wait for that: a message that
 // is on its way then stays lent until its lease runs out.
 //
+// Servers of version 2.10 or later are needed. A limit of a server or of an account that
+// is reached is [ErrLimit], whose text names it.
+//
 // Users need the right to publish and subscribe to ipcmq.NAME.>, to publish to
-// $JS.API.> and $JS.ACK.>, and to subscribe to _INBOX.>. Without it, calls wait
+// $JS.API.> (or as Config.Domain and Config.APIPrefix say) and $JS.ACK.>, and to subscribe to _INBOX.>. Without it, calls wait
 // for answers that do not come.
 package jetstream

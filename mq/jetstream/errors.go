@@ -15,6 +15,20 @@ import (
 	"ipcmq/mq"
 )
 
+// ErrLimit: a limit of the servers or of the account is reached. The text says which,
+// and what to do.
+var ErrLimit = errors.New("a limit of the servers or of the account is reached")
+
+// advice is what to do about limits.
+var advice = map[int]string{
+	codeAccountResources: "the account has no more storage or memory for queues: raise its limits, remove queues, or ask for less MaxBytes and Replicas",
+	codeResources:        "the servers have no more storage or memory for queues: raise max_file_store or max_memory_store in their configuration, remove queues, or ask for less MaxBytes",
+	codeMostConsumers:    "there are as many consumers as the account allows, and each selector of leases has one: raise max_consumers of the account, or take several types with mq.Any()",
+	codeMostStreams:      "there are as many streams as the account allows, and each queue is one: raise max_streams of the account, or remove queues",
+	codeMemoryResources:  "the server has no more memory for queues: raise max_memory_store in its configuration, remove queues, or ask for less MaxBytes",
+	codeStorageResources: "the server has no more storage for queues: raise max_file_store in its configuration, free its disk, remove queues, or ask for less MaxBytes",
+}
+
 // failed makes an error of what a server answered, or did not.
 func (q *Queue) failed(op string, err error) error {
 	var made *mq.Error
@@ -28,6 +42,9 @@ func (q *Queue) failed(op string, err error) error {
 		return q.handle.Fail(op, mq.ErrTooLarge, err, "")
 	case unsent, doubtful:
 		return q.handle.Fail(op, mq.ErrUnavailable, err, unavailable(err))
+	}
+	if what := advice[code(err)]; what != "" {
+		return q.handle.Fail(op, ErrLimit, err, what)
 	}
 	if errors.Is(err, nats.ErrConnectionClosed) {
 		detail := "the connection was closed"

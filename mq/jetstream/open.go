@@ -44,8 +44,11 @@ func open(ctx context.Context, nc *nats.Conn, name string, c Config) (*Queue, er
 		timely, cancel = context.WithTimeout(ctx, openWait)
 		defer cancel()
 	}
-	q := &Queue{nc: nc, handle: handle.Handle{Name: name}, subjects: subjectsOf(name)} // what asking needs
-	for range 100 {                                                                    // while others create and remove the queue between the two requests
+	q := &Queue{nc: nc, handle: handle.Handle{Name: name}, subjects: subjectsOf(name), apiPrefix: c.api()} // what asking needs
+	if err := q.checkServer(); err != nil {
+		return nil, err
+	}
+	for range 100 { // while others create and remove the queue between the two requests
 		var info *js.StreamInfo
 		created := false
 		err := insist(timely, func() (err error) {
@@ -110,14 +113,14 @@ func (q *Queue) create(ctx context.Context, c Config) (*js.StreamInfo, error) {
 		Description:       "ipcmq queue " + q.handle.Name,
 		Subjects:          []string{q.subjects.types()},
 		Retention:         js.WorkQueuePolicy,
-		MaxConsumers:      -1,
+		MaxConsumers:      mostConsumers,
 		MaxMsgs:           -1,
 		MaxBytes:          c.MaxBytes,
 		MaxMsgsPerSubject: -1,
 		MaxMsgSize:        -1,
 		Discard:           js.DiscardNew, // a full queue refuses
 		Storage:           js.FileStorage,
-		Replicas:          max(c.Replicas, 1),
+		Replicas:          c.Replicas,
 		Duplicates:        duplicateWindow,
 		Metadata:          map[string]string{metaMode: metaModes[c.Mode], metaID: id},
 		// Older servers may refuse what they do not know.
@@ -135,10 +138,21 @@ func (q *Queue) create(ctx context.Context, c Config) (*js.StreamInfo, error) {
 		cfg.Retention = js.LimitsPolicy
 		cfg.RePublish = &js.RePublish{Source: q.subjects.types(), Destination: q.subjects.prefix + wakeToken + "{{wildcard(1)}}", HeadersOnly: true}
 	}
+	if c.Replicas == 0 {
+		cfg.Replicas = q.usualReplicas()
+	}
 	doubt := false
 	var info js.StreamInfo
 	err := insist(ctx, func() error {
 		err := q.api(ctx, graceWait, "STREAM.CREATE."+q.subjects.stream, cfg, &info)
+		if c.Replicas == 0 && cfg.Replicas > 1 && (code(err) == codeNoPeers || code(err) == codeNoReplicas) {
+			cfg.Replicas = 1 // not all servers of the cluster have JetStream
+			err = q.api(ctx, graceWait, "STREAM.CREATE."+q.subjects.stream, cfg, &info)
+		}
+		if code(err) == codeMostConsumers {
+			cfg.MaxConsumers = -1 // as many as the account allows
+			err = q.api(ctx, graceWait, "STREAM.CREATE."+q.subjects.stream, cfg, &info)
+		}
 		if code(err) == codeStreamNameInUse && doubt { // perhaps by an earlier try
 			found, again := q.stream(ctx, 0)
 			if again != nil {
@@ -157,8 +171,29 @@ func (q *Queue) create(ctx context.Context, c Config) (*js.StreamInfo, error) {
 	return &info, err
 }
 
-// compare returns an error if the stream that exists is not the queue that c
-// asks for.
+// mostConsumers is how many selectors leases can be had with, for which the servers
+// would allow 1,000 unless told otherwise.
+const mostConsumers = 1 << 20
+
+// usualReplicas returns how many servers keep a message unless a Config says it.
+func (q *Queue) usualReplicas() int {
+	if q.nc.ConnectedClusterName() == "" || len(q.nc.Servers()) < 3 {
+		return 1
+	}
+	return 3
+}
+
+// checkServer returns an error if the server is too old.
+func (q *Queue) checkServer() error {
+	version := q.nc.ConnectedServerVersion()
+	if version == "" || isAtLeast(version, leastVersion) {
+		return nil
+	}
+	return q.unsupported("open", nil, fmt.Sprintf("the server has version %s; 2.%d or later is needed", version, leastVersion))
+}
+
+// compare returns an error if the stream that exists is not a queue, or not one as c
+// asks for, and cannot be made so.
 func (q *Queue) compare(s *js.StreamConfig, c Config) error {
 	differs := func(what string, asked, is any) error {
 		return q.handle.Fail("open", mq.ErrInvalidConfig, nil,
@@ -172,16 +207,8 @@ func (q *Queue) compare(s *js.StreamConfig, c Config) error {
 		return differs("Mode", c.Mode, mode)
 	case c.Storage != 0 && c.Storage != storageOf(s):
 		return differs("Storage", c.Storage, storageOf(s))
-	case c.MaxBytes != 0 && c.MaxBytes != s.MaxBytes:
-		return differs("MaxBytes", c.MaxBytes, s.MaxBytes)
-	case c.MaxMessages != 0 && c.MaxMessages != s.MaxMsgs:
-		return differs("MaxMessages", c.MaxMessages, max(s.MaxMsgs, 0))
-	case c.Replicas != 0 && c.Replicas != s.Replicas:
-		return differs("Replicas", c.Replicas, s.Replicas)
 	case c.AckWait != 0 && mode != LeaseMode:
 		return differs("AckWait", c.AckWait, "no leases, in claim mode")
-	case c.AckWait != 0 && c.AckWait != ackWaitOf(s):
-		return differs("AckWait", c.AckWait, ackWaitOf(s))
 	}
 	return nil
 }
@@ -237,18 +264,6 @@ func overhead(s subjects, storage Storage) int {
 // Overhead returns how many bytes a message takes in the queue besides its
 // payload, at most, as the servers count them for MaxBytes.
 func (q *Queue) Overhead() int { return overhead(q.subjects, q.storage) }
-
-// maxPayload returns the largest payload that fits.
-func (q *Queue) maxPayload() int {
-	n := q.nc.MaxPayload() - int64(headerSize)
-	if q.maxSize > 0 {
-		n = min(n, q.maxSize-int64(headerSize))
-	}
-	if q.maxBytes > 0 {
-		n = min(n, q.maxBytes-int64(q.Overhead()))
-	}
-	return int(max(n, 0))
-}
 
 // messageID makes the id of a message, by which the servers know it again. It
 // always has the same size.

@@ -89,7 +89,7 @@ func (c *consumer) pull(ctx context.Context, p pull) (msgs []*nats.Msg, err erro
 		return nil, err
 	}
 	link := c.q.restart.await()
-	if err := c.q.nc.PublishRequest(apiPrefix+"CONSUMER.MSG.NEXT."+c.q.subjects.stream+"."+c.name, in.inbox, body); err != nil {
+	if err := c.q.nc.PublishRequest(c.q.apiPrefix+"CONSUMER.MSG.NEXT."+c.q.subjects.stream+"."+c.name, in.inbox, body); err != nil {
 		in.end()
 		return nil, err
 	}

@@ -33,8 +33,8 @@ type Queue struct {
 	mode       Mode
 	storage    Storage
 	ackWait    time.Duration
-	maxBytes   int64
-	maxSize    int64         // most bytes of a message with its header, or 0
+	limits     atomic.Pointer[limits]
+	apiPrefix  string
 	duplicates time.Duration // how long the servers know the ids of messages
 	together   bool          // several messages can be stored together or not at all
 
@@ -84,9 +84,11 @@ var (
 // ctx has no deadline. If no server accepts a connection it fails at once. If Open
 // fails, no queue was created, unless the error matches [mq.ErrInDoubt].
 // The error matches [mq.ErrUnavailable] if no server answers, fs.ErrPermission if
-// the server does not admit the user, fs.ErrExist, fs.ErrNotExist, and
-// [mq.ErrInvalidConfig] if servers or cfg cannot be meant, or the queue exists and
-// is not as cfg says. Passwords and tokens in servers are not in its text.
+// the server does not admit the user, fs.ErrExist, fs.ErrNotExist,
+// [ErrLimit] if the servers or the account have no room for the queue,
+// errors.ErrUnsupported if the server is older than 2.10, and [mq.ErrInvalidConfig] if
+// servers or cfg are contradictory or out of range, or the queue exists in another
+// Mode or Storage. Passwords and tokens in servers are not in its text.
 func Open(ctx context.Context, servers, name string, cfg *Config) (*Queue, error) {
 	c, err := cfg.check(name)
 	if err != nil {
@@ -137,13 +139,14 @@ func newQueue(nc *nats.Conn, name string, info *js.StreamInfo, c Config) *Queue 
 	q := &Queue{
 		nc: nc, handle: handle.Handle{Name: name, Access: c.Access}, subjects: subjectsOf(name),
 		id: info.Config.Metadata[metaID], mode: modeOf(&info.Config), storage: storageOf(&info.Config), ackWait: ackWaitOf(&info.Config),
-		maxBytes: info.Config.MaxBytes, maxSize: int64(info.Config.MaxMsgSize), duplicates: info.Config.Duplicates,
+		apiPrefix: c.api(), duplicates: info.Config.Duplicates,
 		together: info.Config.AllowAtomicPublish, leastTogether: leastTogether(&info.Config),
 		sender:     rand.Text()[:idRandom],
 		subs:       make(map[string]*nats.Subscription),
 		inboxes:    make(map[*inbox]struct{}),
 		recognized: time.Now(),
 	}
+	q.limits.Store(limitsOf(&info.Config))
 	q.life, q.end = context.WithCancel(context.Background())
 	q.receiver = receiver{q: q, from: q.source(mq.Any())}
 	q.background.Add(1)

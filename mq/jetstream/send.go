@@ -109,27 +109,10 @@ func (q *Queue) sendable(m mq.Message) error {
 	if m.Type < 1 {
 		return q.handle.Fail("send", mq.ErrInvalidType, nil, fmt.Sprintf("message type %d: types begin at 1", m.Type))
 	}
-	if len(m.Data) > q.maxPayload() {
+	if len(m.Data) > q.maxPayload() && len(m.Data) > q.maxPayloadNow() {
 		return q.tooLarge(len(m.Data), nil)
 	}
 	return nil
-}
-
-// tooLarge returns the error for n bytes of payload, by the limit that they
-// exceed.
-func (q *Queue) tooLarge(n int, err error) error {
-	server := q.nc.MaxPayload() - int64(headerSize)
-	if n := int64(n); n > server {
-		return q.handle.Fail("send", mq.ErrTooLarge, err, fmt.Sprintf(
-			"message of %d bytes and a header of %d exceeds the server's max_payload = %d (raise it in the configuration of the server)",
-			n, headerSize, q.nc.MaxPayload()))
-	}
-	if n := int64(n); q.maxBytes > 0 && n > q.maxBytes-int64(q.Overhead()) {
-		return q.handle.Fail("send", mq.ErrTooLarge, err, fmt.Sprintf(
-			"message of %d bytes and an overhead of %d exceeds MaxBytes = %d of the queue (create it with more)", n, q.Overhead(), q.maxBytes))
-	}
-	return q.handle.Fail("send", mq.ErrTooLarge, err, fmt.Sprintf(
-		"message of %d bytes and a header of %d exceeds max_msg_size = %d of the stream %s", n, headerSize, q.maxSize, q.subjects.stream))
 }
 
 // A publication is a message on its way to the queue.

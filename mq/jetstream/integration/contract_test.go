@@ -44,6 +44,11 @@ func openQueue(t testing.TB, url, name string, cfg *jetstream.Config) *jetstream
 }
 
 func TestContract(t *testing.T) {
+	contract(t, func(t *testing.T) string { return start(t, nil).URL() })
+}
+
+// contract tests all kinds of queues, each on the server that start starts.
+func contract(t *testing.T, start func(t *testing.T) (url string)) {
 	for _, test := range []struct {
 		name string
 		cfg  jetstream.Config
@@ -54,7 +59,7 @@ func TestContract(t *testing.T) {
 		{"ClaimModeInMemory", jetstream.Config{Mode: jetstream.ClaimMode, Storage: jetstream.Memory}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			url := start(t, nil).URL()
+			url := start(t)
 			cfg := test.cfg
 			cfg.MaxBytes = 2048
 			mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue {

@@ -1,0 +1,81 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+
+	js "github.com/nats-io/nats.go/jetstream"
+
+	"ipcmq/mq"
+)
+
+// Settings are what can be changed of a queue that exists.
+type Settings struct {
+	MaxBytes    int64 // capacity in bytes, overhead included
+	MaxMessages int64 // most messages; 0 for no limit
+	Replicas    int   // servers that keep each message, 1 to 5
+}
+
+// Set changes the settings of the queue, for all its users: it reads them, lets change
+// edit them, and writes them back. If two programs do it at once, one may undo what the
+// other did.
+//
+//	err := q.Set(ctx, func(s *jetstream.Settings) { s.Replicas = 3 })
+//
+// Limits may be less than what is in the queue: nothing is lost, and senders wait until
+// there is room again. More replicas are filled while the queue is in use.
+//
+// Set waits for the servers until ctx ends. If it returns an error, nothing was changed,
+// unless the error matches [mq.ErrInDoubt]. It matches [mq.ErrInvalidConfig] if there
+// are not so many servers or a value is out of range, [ErrLimit], [mq.ErrRemoved], or
+// ctx.Err() and the cause of ctx.
+func (q *Queue) Set(ctx context.Context, change func(*Settings)) error {
+	c, err := q.begin("set", ctx, true, true)
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	var info *js.StreamInfo
+	if err := insist(c.ctx, func() (err error) {
+		info, err = q.stream(c.ctx, 0)
+		return err
+	}); err != nil {
+		return c.failed(err)
+	}
+	cfg := info.Config
+	s := Settings{MaxBytes: max(cfg.MaxBytes, 0), MaxMessages: max(cfg.MaxMsgs, 0), Replicas: cfg.Replicas}
+	change(&s)
+	bad := func(format string, args ...any) error {
+		return q.handle.Fail("set", mq.ErrInvalidConfig, nil, fmt.Sprintf(format, args...))
+	}
+	switch least := int64(q.Overhead()); {
+	case s.MaxBytes < least:
+		return bad("MaxBytes = %d has no room for a message, whose overhead alone is %d bytes", s.MaxBytes, least)
+	case s.MaxMessages < 0:
+		return bad("MaxMessages = %d is negative; 0 is no limit", s.MaxMessages)
+	case s.Replicas < 1 || s.Replicas > 5:
+		return bad("Replicas = %d is not in 1 to 5", s.Replicas)
+	}
+	cfg.MaxBytes, cfg.MaxMsgs, cfg.Replicas = s.MaxBytes, s.MaxMessages, s.Replicas
+	if s.MaxMessages == 0 {
+		cfg.MaxMsgs = -1
+	}
+	doubt := false
+	var changed js.StreamInfo
+	err = insist(c.ctx, func() error { // the same once more changes nothing
+		err := q.api(c.ctx, graceWait, "STREAM.UPDATE."+q.subjects.stream, cfg, &changed)
+		doubt = doubt || isDoubtful(err)
+		return err
+	})
+	switch {
+	case err == nil:
+		q.limits.Store(limitsOf(&changed.Config))
+		q.nc.Publish(q.subjects.free(), nil) // those who wait for room look again
+		return nil
+	case doubt:
+		return q.lost("set", err)
+	case code(err) == codeNoPeers, code(err) == codeNoReplicas:
+		return q.handle.Fail("set", mq.ErrInvalidConfig, err, fmt.Sprintf("Replicas = %d: there are not so many servers with JetStream", s.Replicas))
+	}
+	return c.failed(err)
+}
