@@ -41,7 +41,8 @@
 // byte by byte what they send, how inboxes are made and told from other queues, by
 // which clock deadlines travel, and what clients and servers do. testdata has a
 // message of each kind. The directory examples/rpc has clients and servers in C, PHP,
-// Perl, Python, Ruby and Node.
+// Perl, Python, Ruby and Node. Programs that know message types and no header are
+// what package ipcmq/mux/rpc/plain is for.
 //
 // Most servers in PHP and Python can open no queue by its id: a client whose requests
 // they may answer opens its queue with Config.InboxKeys of package ipcmq/mq/sysv.
