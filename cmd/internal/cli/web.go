@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
 	"net"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,7 +44,15 @@ top. Who waits, and what is in queues of mode 0600, root sees, others see of the
 		if interval < 100*time.Millisecond {
 			return usagef("--interval %v: it is 100ms or more", interval)
 		}
+		for _, h := range hosts {
+			if h == "" || strings.ContainsAny(h, ":/") {
+				return usagef("--host %q: it is a name alone, such as queues.example", h)
+			}
+		}
 		l, err := net.Listen("tcp", listen)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return fmt.Errorf("%w (is there another ipcmq web? --listen 127.0.0.1:0 takes a port that is free)", err)
+		}
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bufio"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -62,9 +63,16 @@ func TestWebWritesItsURLAndEnds(t *testing.T) {
 }
 
 func TestWebRefusesWrongUsage(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
 	for what, args := range map[string][]string{
 		"--interval 1ms: it is 100ms or more": {"--interval", "1ms"},
 		"usage: ipcmq web":                    {"x"},
+		"it is a name alone":                  {"--host", "queues.example:80"},
+		"takes a port that is free":           {"--listen", l.Addr().String()},
 		"cannot assign requested address":     {"--listen", "192.0.2.1:1"},
 	} {
 		cmd := command(t, append([]string{"web"}, args...)...)

@@ -24,7 +24,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 //   - No page may frame this one, or read what it is given.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(sendTime)) // a connection has deadlines
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.config.Patience)) // a connection has deadlines
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -36,9 +36,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
 		h.Set("Cache-Control", "no-store")
 		switch {
-		case r.Method != http.MethodGet && r.Method != http.MethodHead:
-			h.Set("Allow", "GET, HEAD")
-			refuse(w, http.StatusMethodNotAllowed, "this server only shows: GET and HEAD")
+		case r.Method != http.MethodGet:
+			h.Set("Allow", "GET")
+			refuse(w, http.StatusMethodNotAllowed, "this server only shows what there is: GET")
 		case !s.isHost(r.Host):
 			refuse(w, http.StatusForbidden, "this server is not known by that name: ask for it by its address, or localhost, or allow the name with --host")
 		case !sameOrigin(r):

@@ -49,6 +49,10 @@ type Config struct {
 
 	// Interval is how often the page changes; 0 means a second.
 	Interval time.Duration
+
+	// Patience is how long a browser may take for what it is sent at once; 0 means
+	// 10 seconds.
+	Patience time.Duration
 }
 
 // A Server shows the queues of this host. It looks at them while somebody watches,
@@ -66,9 +70,6 @@ const (
 	maxStreams = 64 // pages open at a time
 	maxPeeks   = 4  // requests at a time that read messages
 
-	// sendTime is how long a browser may take for what it is sent at once.
-	sendTime = 10 * time.Second
-
 	// endTime is how long requests may take when the server is to end.
 	endTime = 2 * time.Second
 )
@@ -80,6 +81,9 @@ func New(c Config) *Server {
 	}
 	if c.Interval == 0 {
 		c.Interval = time.Second
+	}
+	if c.Patience == 0 {
+		c.Patience = 10 * time.Second
 	}
 	s := &Server{config: c, token: rand.Text(), streams: make(chan struct{}, maxStreams), peeks: make(chan struct{}, maxPeeks)}
 	s.host, _ = os.Hostname() // it is shown, no more

@@ -37,7 +37,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, event func(*snap
 		if err != nil {
 			panic(err) // it holds numbers, times and strings
 		}
-		_ = control.SetWriteDeadline(time.Now().Add(sendTime))
+		_ = control.SetWriteDeadline(time.Now().Add(s.config.Patience))
 		if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", name, b); err != nil {
 			return
 		}

@@ -16,31 +16,15 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// A browser that reads nothing neither holds up others nor is anything kept for it;
-// what it cannot take in time ends.
+// A browser that reads nothing holds up nobody, and nothing is kept for it.
 func TestASlowBrowserHoldsUpNobody(t *testing.T) {
 	testutil.NeedNamespace(t)
 	for range 100 {
 		newSysV(t, sysv.Private, 100)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := serveOn(t, smallBuffers{l}, web.Config{Interval: 2 * time.Millisecond})
+	s := serveSlowly(t, web.Config{Interval: 2 * time.Millisecond})
 	for range 20 {
-		c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		if err := c.(*net.TCPConn).SetReadBuffer(4096); err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(c, "GET /api/queues?count=1000 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n", s.token)
-		if _, err := bufio.NewReaderSize(c, 16).ReadString('\n'); err != nil { // it has begun
-			t.Fatal(err)
-		}
+		s.openSlowly(t)
 	}
 	var v view
 	quick := s.events(t, "/api/queues?count=1000")
@@ -60,6 +44,54 @@ func TestASlowBrowserHoldsUpNobody(t *testing.T) {
 	if before, after := size(), size(); after > before+8<<20 {
 		t.Errorf("30 snapshots later %d bytes are used instead of %d", after, before)
 	}
+}
+
+// What a browser does not take in time ends, so that others have room.
+func TestASlowBrowserIsLeft(t *testing.T) {
+	testutil.NeedNamespace(t)
+	for range 100 {
+		newSysV(t, sysv.Private, 100)
+	}
+	s := serveSlowly(t, web.Config{Interval: 2 * time.Millisecond, Patience: 100 * time.Millisecond})
+	for range 64 {
+		s.openSlowly(t)
+	}
+	testutil.Await(t, func() error {
+		resp, err := http.DefaultClient.Do(s.request(t, "GET", "/api/queues"))
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				err = errors.New(resp.Status)
+			}
+		}
+		return err
+	})
+}
+
+// openSlowly opens a page as a browser that reads its beginning alone.
+func (s site) openSlowly(t *testing.T) {
+	t.Helper()
+	c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if err := c.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(c, "GET /api/queues?count=1000 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n", s.token)
+	if _, err := bufio.NewReaderSize(c, 16).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func serveSlowly(t *testing.T, c web.Config) site {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serveOn(t, smallBuffers{l}, c)
 }
 
 // smallBuffers makes connections whose writes wait soon.
