@@ -9,5 +9,5 @@ func Body(data []byte) (kind, text string, cut bool) {
 // Beginning returns what is shown of a payload among others.
 func Beginning(data []byte) (kind, text string) { return beginning(data) }
 
-// FullIn returns in how many intervals a queue will be full.
-func FullIn(history ...float64) float64 { return fullIn(history) }
+// Forecast returns in how many intervals a queue will be full, or empty.
+func Forecast(history ...float64) (full, empty float64) { return forecast(history) }

@@ -47,7 +47,8 @@ type row struct {
 	Fill    float64 `json:"fill"`   // 0 to 1
 	Full    bool    `json:"full"`   // nothing more fits, or somebody waits for room
 	FullIn  float64 `json:"fullIn"` // seconds, at the pace of the last ones; 0: it does not fill
-	In      float64 `json:"in"`     // messages a second, at least
+	EmptyIn float64 `json:"emptyIn"`
+	In      float64 `json:"in"` // messages a second, at least
 	Out     float64 `json:"out"`
 	Net     float64 `json:"net"`
 	History []int   `json:"history"` // percent, the newest last
@@ -73,7 +74,8 @@ func newRow(g *collect.Gauge, step time.Duration, slow *slowly) row {
 		Lent: g.Leases.Messages(), gauge: g,
 	}
 	if !r.Full {
-		r.FullIn = fullIn(g.History) * step.Seconds()
+		full, empty := forecast(g.History)
+		r.FullIn, r.EmptyIn = full*step.Seconds(), empty*step.Seconds()
 	}
 	r.Receivers, r.Senders = g.CountWaiting()
 	if len(g.Waiting) > 0 {

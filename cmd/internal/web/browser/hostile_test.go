@@ -166,17 +166,8 @@ func tenThousandQueues(t *testing.T, c chromium) {
 func aBodyOfAMegabyte(t *testing.T, c chromium) {
 	testutil.NeedNamespace(t)
 	const size = 1 << 20
-	for _, name := range []string{"msgmax", "msgmnb"} {
-		file := "/proc/sys/kernel/" + name
-		before, err := os.ReadFile(file)
-		if err == nil {
-			err = os.WriteFile(file, []byte(strconv.Itoa(size)), 0o644)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { os.WriteFile(file, before, 0o644) })
-	}
+	raise(t, "kernel/msgmax", size)
+	raise(t, "kernel/msgmnb", size)
 	q := newSysV(t, 42, size)
 	send(t, q, 1, `{"text":"`+strings.Repeat("<b>é</b>", size/10)+`"}`)
 	b := c.open(t, serve(t)+"&at=42")
@@ -188,6 +179,20 @@ func aBodyOfAMegabyte(t *testing.T, c chromium) {
 	}
 	b.run("document.querySelectorAll('#queue .steps button')[1].click()")
 	b.await("document.querySelector('#queue .hex').textContent.startsWith('00001000')")
+}
+
+// raise sets a limit of this namespace for the test.
+func raise(t *testing.T, name string, value int) {
+	t.Helper()
+	file := "/proc/sys/" + name
+	before, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(file, []byte(strconv.Itoa(value)), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.WriteFile(file, before, 0o644) })
 }
 
 // When the server ends the page says so.

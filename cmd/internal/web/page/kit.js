@@ -97,8 +97,8 @@ export const level = (q) => (q.full ? 'full' : q.fullIn > 0 && q.fullIn < 300 ? 
 export function trend(q) {
   if (q.full) return ['full', q.senders > 0 && q.fill < 0.995 ? 'no room' : 'FULL'];
   if (q.fullIn > 0) return ['up', 'full in ' + duration(q.fullIn)];
-  if (q.net < 0) return ['down', 'drains'];
   if (q.messages === 0) return ['none', 'empty'];
+  if (q.emptyIn > 0) return ['down', 'empty in ' + duration(q.emptyIn)];
   return ['none', q.in > 0 || q.out > 0 ? 'steady' : 'still'];
 }
 
@@ -149,7 +149,8 @@ export function setChart(c, q, step) {
   const whole = h.length > 0 && h.every((v) => v >= 0);
   line.setAttribute('d', d);
   area.setAttribute('d', whole ? `${d}L${past} 104L${first} 104Z` : '');
-  const steps = q.fullIn / step;
+  const steps = (q.fullIn || q.emptyIn) / step;
   const now = h[h.length - 1];
-  ahead.setAttribute('d', q.fullIn > 0 ? `M${past} ${y(now)}L${past + Math.min(steps, future)} ${y(now + (100 - now) * Math.min(1, future / steps))}` : '');
+  const then = now + ((q.fullIn > 0 ? 100 : 0) - now) * Math.min(1, future / steps);
+  ahead.setAttribute('d', steps > 0 ? `M${past} ${y(now)}L${past + Math.min(steps, future)} ${y(then)}` : '');
 }

@@ -101,7 +101,7 @@ function factsOf(d) {
   const all = [
     ['Messages', q.most ? `${amount(q.messages)} of ${amount(q.most)}` : amount(q.messages)],
     ['Bytes', q.most ? `${bytes(q.bytes)}, at most ${bytes(d.largest)} each` : `${bytes(q.bytes)} of ${bytes(q.capacity)}`],
-    ['In, out', `≥ ${rate(q.in)}, ≥ ${rate(q.out)} a second`],
+    ['In, out', q.in > 0 || q.out > 0 ? `≥ ${rate(q.in)}, ≥ ${rate(q.out)} a second` : 'none seen'],
     ['Waiting', waiting(q) || 'nobody'],
   ];
   if (d.large) all.push(['In shared memory', `${plural(d.large.payloads, 'payload')}, ${bytes(d.large.bytes)}`]);
