@@ -30,8 +30,8 @@ ssh -L 10430:127.0.0.1:10430 HOST, and then the same URL. With --listen :10430 o
 reach it, and what is sent can be read on its way. Names of this host by which browsers
 may ask for the page are allowed with --host; localhost and addresses always are.
 
-When nobody looks at the page, it does nothing. Rates are at least what is shown, as in
-top. Who waits, and what is in queues of mode 0600, root sees, others see of their own.`,
+A minute after the last page was closed it stops looking at queues. Rates are at least
+what is shown, as in top. Who waits, and what is in queues of mode 0600, root sees, others see of their own.`,
 		Example: `  ipcmq web
   ipcmq web --listen 127.0.0.1:0
   ipcmq web --listen :10430 --host queues.example`,
