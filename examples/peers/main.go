@@ -1,12 +1,15 @@
-// Peers shares one queue with programs in C, PHP, Perl and Python: each waits
-// for messages of a type of its own and answers with a type of 100 more. Those
-// that are not installed are left out.
+// Peers shares one queue with programs in C, PHP, Perl, Python, Node and Ruby: each
+// waits for messages of a type of its own and answers with a type of 100 more. One
+// with baseplate has a POSIX queue. Those that are not installed are left out.
 //
 //	go run ./examples/peers
+//
+// README.md has a pair of programs in each language, to copy.
 package main
 
 import (
 	"context"
+	"crypto/rand"
 	"embed"
 	"errors"
 	"fmt"
@@ -17,6 +20,7 @@ import (
 	"time"
 
 	"ipcmq/mq"
+	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
 )
 
@@ -31,17 +35,23 @@ type peer struct {
 	run      []string
 }
 
-func peers() []peer {
-	// The python3 that has the system's modules is often not first on the PATH.
-	python := "/usr/bin/python3"
-	if exec.Command(python, "-c", "import sysv_ipc").Run() != nil {
-		python = "python3"
+// python is the one that has the system's modules, often not first on the PATH.
+func python() string {
+	const system = "/usr/bin/python3"
+	if exec.Command(system, "-c", "import sysv_ipc").Run() != nil {
+		return "python3"
 	}
+	return system
+}
+
+func peers() []peer {
 	return []peer{
 		{"C", "cc", []string{"cc", "-o", "peer", "peer.c"}, []string{"./peer"}},
 		{"PHP", "sysvmsg", []string{"php", "--ri", "sysvmsg"}, []string{"php", "peer.php"}},
 		{"Perl", "perl", []string{"perl", "-c", "peer.pl"}, []string{"perl", "peer.pl"}},
-		{"Python", "sysv_ipc", []string{python, "-c", "import sysv_ipc"}, []string{python, "peer.py"}},
+		{"Python", "sysv_ipc", []string{python(), "-c", "import sysv_ipc"}, []string{python(), "peer.py"}},
+		{"Node", "svmq", []string{"node", "-e", "require('svmq')"}, []string{"node", "peer.js"}},
+		{"Ruby", "fiddle", []string{"ruby", "-rfiddle", "-e", ""}, []string{"ruby", "peer.rb"}},
 	}
 }
 
@@ -111,13 +121,43 @@ func run() (err error) {
 	for {
 		m, err := answers.TryReceive()
 		if errors.Is(err, mq.ErrEmpty) {
-			return nil
+			return baseplate(ctx, dir)
 		}
 		if err != nil {
 			return err
 		}
 		fmt.Printf("type %d: %s\n", m.Type, m.Data)
 	}
+}
+
+// baseplate sends a message to a program that uses Baseplate, through a POSIX queue, and
+// prints the answer.
+func baseplate(ctx context.Context, dir string) (err error) {
+	if err := exec.CommandContext(ctx, python(), "-c", "import baseplate.lib.message_queue").Run(); err != nil {
+		fmt.Printf("Baseplate is left out, without its module: %v\n", err)
+		return nil
+	}
+	// It creates queues with the mode 0644, and opens those that are there as they are.
+	var queues [2]*posix.Queue
+	for i := range queues {
+		q, err := posix.Open("/ipcmq-peers-"+rand.Text(), &posix.Config{Exclusive: true, MaxMessages: 1, MaxMessageSize: 1024})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, q.Unlink(), q.Close()) }()
+		queues[i] = q
+	}
+	if err := queues[0].Send(ctx, mq.Message{Data: []byte("hello, Baseplate")}); err != nil {
+		return err
+	}
+	cmd := command(ctx, dir, []string{python(), "peer_baseplate.py"}, queues[0].Name(), queues[1].Name())
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return err
+	}
+	m, err := queues[1].Receive(ctx)
+	fmt.Printf("%s\n", m.Data)
+	return err
 }
 
 // command returns a command that runs among the programs in dir.
