@@ -51,7 +51,8 @@ var (
 	// threads of this process wait there as may.
 	ErrTooManyThreads = errors.New("too many threads wait")
 
-	// ErrInvalidConfig: a configuration or argument that cannot be meant.
+	// ErrInvalidConfig: a configuration or argument that is contradictory or out of
+	// range.
 	ErrInvalidConfig = errors.New("invalid configuration")
 
 	// ErrUnread: messages that were taken from the queue for a channel were not

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A Header is pairs that go with a message beside its payload, such as the context
+// A Header is pairs that go with a message along with its payload, such as the context
 // of a trace, in queues whose messages have such: see Capabilities.Headers. In a
 // queue of the kernel a message has none.
 //

@@ -29,7 +29,7 @@ type Checker interface {
 	Check() error
 }
 
-// A Meter is a queue that tells how full it is. Those of the kernel and those in
+// A Meter is a queue that reports how full it is. Those of the kernel and those in
 // memory are Meters.
 type Meter interface {
 	Usage() (Usage, error)

@@ -87,7 +87,7 @@ type Capabilities struct {
 	// Exclusive reports that a message can be selected in one way only: Select,
 	// or the first use of what it returned, is refused with
 	// [errors.ErrUnsupported] if the selector overlaps another that is in use by
-	// anyone, such as Any beside Type(5).
+	// anyone, such as Any alongside Type(5).
 	Exclusive bool
 
 	// SeesLeaseOver reports that Ack, Nak and Extend of a lease fail with

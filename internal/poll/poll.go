@@ -15,14 +15,14 @@ import (
 )
 
 // For is how long to poll unless told otherwise: about as long as it takes to sleep
-// and to be woken. So even where polling is in vain it costs no more than twice what
+// and to be woken. So even where polling finds nothing it costs no more than twice what
 // sleeping does.
 const For = 50 * time.Microsecond
 
-// A Poller learns whether polling pays. It polls before every wait at first. For each
-// time that this was in vain it does so more rarely, in the end before every 256th wait,
-// and for each time that it was not, more often again. So it goes on as long as more
-// polls than not find a message; what comes too rarely for that, or from a sender that
+// A Poller learns whether polling pays. It polls before every wait at first. Each time
+// that this finds nothing, it does so more rarely, in the end before every 256th wait,
+// and each time that it finds a message, more often again. So it goes on as long as most
+// polls find a message; what comes too rarely for that, or from a sender that
 // needs this very processor, soon costs no more than waiting. A nil Poller never polls.
 // Several goroutines may use one.
 type Poller struct {
@@ -40,7 +40,7 @@ func New(spin time.Duration) *Poller {
 }
 
 const (
-	patience = 4            // times in vain that change nothing
+	patience = 4            // times without a message that change nothing
 	rarest   = patience + 8 // the level of one wait in 256
 
 	// leastLook is shorter than any look takes: where time stands still, as in

@@ -169,7 +169,7 @@ type known struct {
 
 func (p *Pool) newLook() *look { return &look{p: p, boot: now(), wall: time.Now()} }
 
-// timeOf returns the time that a word tells; 0 is none.
+// timeOf returns the time that a word holds; 0 is none.
 func (l *look) timeOf(at uint64) time.Time {
 	if at == 0 {
 		return time.Time{}

@@ -142,7 +142,7 @@ func (s Slot) Release() {
 
 // Taken says that msgrcv has taken a message of n bytes into the slot, and
 // lends it for some time. It returns nil if the message is with another process
-// by now: this one must have been stopped for long.
+// by now: this one must have been stopped for a long time.
 func (s Slot) Taken(n int, lasts time.Duration) *Lent {
 	Step("taken")
 	p := s.p

@@ -79,7 +79,7 @@ func (p *Pool) tell(concerns bool) {
 	sys.FutexWakeAll(p.events)
 }
 
-// watchOver sees to it that those that wait look when they must, until Close.
+// watchOver makes those that wait look when they must, until Close.
 func (p *Pool) watchOver() {
 	calm := false
 	for returns := p.returns.Load(); ; {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Mqueue is what a file of the mqueue file system tells of its queue.
+// Mqueue is what a file of the mqueue file system reports about its queue.
 type Mqueue struct {
 	Size      int64 // bytes of payload waiting
 	NotifyPID int   // who asked to be told of a message, or 0

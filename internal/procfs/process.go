@@ -12,7 +12,7 @@ import (
 	"ipcmq/internal/sys"
 )
 
-// A Process is what tells a process from all others of this boot, also from a
+// A Process is what distinguishes a process from all others of this boot, also from a
 // later one with the same pid. No clock that can be set is part of it.
 type Process struct {
 	PID   int
@@ -103,7 +103,7 @@ func (p Process) judgeFrom(me Process, proc fs.FS, exists func(pid int) bool) (e
 }
 
 // StartTicks returns when the process was started, in ticks since the boot,
-// which tells it from another with the same pid. A zombie still has its start.
+// which distinguishes it from another with the same pid. A zombie still has its start.
 func StartTicks(proc fs.FS, pid int) (uint64, error) {
 	_, start, err := status(proc, pid)
 	return start, err

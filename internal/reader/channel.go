@@ -26,7 +26,7 @@ func Drain(ch <-chan mq.Message) (messages []mq.Message) {
 
 // AwaitRead waits until buffered, the number of messages in channels that get no
 // more of them, is 0, and reports whether that came before the end of ctx.
-// Nothing tells when a buffered channel has been emptied, so it looks.
+// Nothing reports when a buffered channel has been emptied, so it looks.
 func AwaitRead(ctx context.Context, buffered func() int) bool {
 	pause := time.NewTimer(0)
 	defer pause.Stop()

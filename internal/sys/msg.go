@@ -45,7 +45,7 @@ func GetType(buf []byte) int64 {
 	return int64(binary.NativeEndian.Uint64(buf))
 }
 
-// Msqid is what msgctl(2) tells of a queue (struct msqid_ds), times in seconds
+// Msqid is what msgctl(2) reports about a queue (struct msqid_ds), times in seconds
 // since 1970, 0 for never.
 type Msqid struct {
 	Key                 uint32

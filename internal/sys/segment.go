@@ -1,6 +1,6 @@
 package sys
 
-// Shmid is what shmctl(2), IPC_STAT, tells of a shared memory segment.
+// Shmid is what shmctl(2), IPC_STAT, reports about a shared memory segment.
 type Shmid struct {
 	UID, GID, CUID, CGID uint32
 	Mode                 uint32

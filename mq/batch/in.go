@@ -110,7 +110,7 @@ func (f *frame) next(in *in, m *mq.Message) {
 	f.Data = rest
 }
 
-// dispatch gives the messages that were taken to those who wait, and sees to it
+// dispatch gives the messages that were taken to those who wait, and makes sure
 // that one of those with the same receiver leads.
 func (in *in) dispatch() {
 	for i := 0; i < len(in.waiting) && len(in.frames) > 0; {

@@ -139,7 +139,7 @@ func (f *lentFrame) putBack(ctx context.Context, delay time.Duration, parts ...i
 		}
 		l.mu.Lock()
 		switch {
-		case p.state != leaving: // acknowledged meanwhile, in vain
+		case p.state != leaving: // acknowledged meanwhile: nothing to do
 		case failed == nil:
 			f.late = f.settle(p)
 		case delay > 0:

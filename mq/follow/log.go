@@ -8,7 +8,7 @@ import (
 	"ipcmq/mq"
 )
 
-// log tells the logger of an event.
+// log writes an event to the logger.
 func (q *Queue) log(e Event) {
 	if q.logger == nil {
 		return

@@ -145,7 +145,7 @@ func notInNames(r rune) bool {
 	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_')
 }
 
-// check returns a copy of cfg, or an error if it cannot be meant.
+// check returns a copy of cfg, or an error if it is contradictory or out of range.
 func (cfg *Config) check(name string) (Config, error) {
 	if err := checkName(name); err != nil {
 		return Config{}, err

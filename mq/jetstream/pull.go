@@ -64,7 +64,7 @@ func (in *intake) end() {
 }
 
 // pull makes one request for messages. It may return none without an error.
-// Messages that it returns are lent, also beside an error.
+// Messages that it returns are lent, also when there is an error.
 func (c *consumer) pull(ctx context.Context, p pull) (msgs []*nats.Msg, err error) {
 	if !c.q.nc.IsConnected() {
 		if c.q.nc.IsClosed() {

@@ -26,7 +26,7 @@ type Queue struct {
 	nc       *nats.Conn
 	ownsConn bool
 	handle   handle.Handle
-	id       string // tells the queue from another one of its name
+	id       string // distinguishes the queue from another one of its name
 	subjects subjects
 	created  bool
 
@@ -203,8 +203,8 @@ func (q *Queue) Close() error {
 }
 
 // Remove removes the queue with all its messages, for everybody: calls that are
-// blocked on it, here and elsewhere, end with [mq.ErrRemoved]. The handle still
-// wants to be closed.
+// blocked on it, here and elsewhere, end with [mq.ErrRemoved]. The handle must
+// still be closed.
 //
 // Remove waits for 15 seconds if the queue is unavailable. The error matches
 // [mq.ErrInDoubt] if the queue may have been removed.

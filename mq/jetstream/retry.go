@@ -35,7 +35,7 @@ type tries struct {
 	doubt time.Time // when the first try began whose answer was lost; zero for none
 }
 
-// run tries until it is done or in vain, and returns the last error; that of the
+// run tries until it is done or there is no point in another try, and returns the last error; that of the
 // context only if there was no other.
 func (t *tries) run() error {
 	var pauses backoff

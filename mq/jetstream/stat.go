@@ -7,7 +7,7 @@ import (
 	js "github.com/nats-io/nats.go/jetstream"
 )
 
-// Stat is what the servers tell of a queue.
+// Stat is what the servers report about a queue.
 type Stat struct {
 	Name     string
 	Mode     Mode

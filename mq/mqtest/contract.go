@@ -15,7 +15,7 @@ import (
 // TestQueue checks, in subtests, that a queue keeps the promises of package mq,
 // as far as its capabilities go.
 //
-// open makes a new, empty queue for one test, sees to its removal with
+// open makes a new, empty queue for one test, removes it with
 // t.Cleanup, and returns a function that opens a handle on that queue, another
 // one with every call. TestQueue closes the handles.
 //

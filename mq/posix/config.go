@@ -69,8 +69,8 @@ type Config struct {
 	// Spin is how long a receive polls an empty queue before it waits; 0 means 50 µs,
 	// but with Blocking, or on a machine with one processor, not at all, and less than 0
 	// never. The way through the runtime's poller takes longer than the answer of a peer
-	// that runs. Where polling is in vain, it is done ever more rarely, up to once in 256
-	// waits. No receive polls while another one waits.
+	// that runs. Where polling finds nothing, it is done ever more rarely, down to once in
+	// 256 waits. No receive polls while another one waits.
 	Spin time.Duration
 }
 

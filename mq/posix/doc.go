@@ -8,7 +8,7 @@
 //	defer q.Close()
 //	err = q.Send(ctx, mq.Message{Priority: 5, Data: []byte("hello")})
 //
-// A queue has a name and a fixed size: so many messages of so many bytes. Its
+// A queue has a name and a fixed size: a number of messages, and of bytes in each. Its
 // messages have priorities, 0 to 32767, and the highest is received first; among
 // equals, the oldest. There are no types, and no selecting.
 //

@@ -183,7 +183,7 @@ func DeadInboxes() (dead, unknown []string, err error) {
 	return dead, unknown, nil
 }
 
-// inboxOwner returns the process that the name of an inbox tells of.
+// inboxOwner returns the process that the name of an inbox is about.
 func inboxOwner(name string) (p procfs.Process, ok bool) {
 	rest, ok := strings.CutPrefix(name, inboxPrefix)
 	parts := strings.Split(rest, "-")

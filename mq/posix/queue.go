@@ -30,7 +30,7 @@ type Queue struct {
 
 	file   *os.File // owns the descriptor; the poller of the runtime does not know it
 	fd     int
-	now    *sys.Deadline // what ends a call that is to wait on no account; nil if O_NONBLOCK surely does
+	now    *sys.Deadline // what ends a call that must not wait; nil if O_NONBLOCK certainly does
 	wait   waiter
 	poller *poll.Poller // of receives
 	closed atomic.Bool
@@ -59,7 +59,7 @@ type waiter interface {
 // If Open fails, no queue was created; only if the system runs out of memory
 // at that very moment, one may be left. The error matches fs.ErrExist,
 // fs.ErrNotExist or fs.ErrPermission, and [mq.ErrInvalidConfig] if the name or
-// cfg cannot be meant. Where a limit forbids to create the queue, it names the
+// cfg is contradictory or out of range. Where a limit forbids to create the queue, it names the
 // limit. It matches errors.ErrUnsupported if the system has no such queues.
 //
 // See mq_open(3).

@@ -11,7 +11,7 @@ import (
 	"ipcmq/mq"
 )
 
-// Stat is what the queue file system tells of a queue.
+// Stat is what the queue file system reports about a queue.
 type Stat struct {
 	Name     string      // as for [Open]
 	Mode     fs.FileMode // permissions: read and write for owner, group, others

@@ -67,7 +67,7 @@
 //
 // The kernel gives each waiting sender room in turn, but one whose message does
 // not fit yet is passed over: beside a steady flow of small messages a large one
-// can wait for long.
+// can wait for a long time.
 //
 // A restart of the system, or the end of a container's IPC namespace, ends queues
 // with their messages, also those on lease.

@@ -34,7 +34,7 @@ func ownRecord() []byte {
 
 var errRecord = errors.New("not the record of an inbox's owner")
 
-// parseRecord returns the process of which a record tells.
+// parseRecord returns the process that a record is about.
 func parseRecord(b []byte) (procfs.Process, error) {
 	if len(b) != recordSize || [4]byte(b) != recordMagic || b[4] != recordVersion || b[5] != recordKind {
 		return procfs.Process{}, errRecord

@@ -168,7 +168,7 @@ func OpenID(id int, cfg *Config) (*Queue, error) {
 	if errno == sys.EACCES && !c.Access.CanReceive() {
 		ds, errno = statAny(id)
 		if errno == sys.EINVAL && len(c.Owners) == 0 {
-			errno = 0 // an old kernel; the queue is there, or it were not EACCES
+			errno = 0 // an old kernel; the queue exists: otherwise the error would not be EACCES
 		}
 	}
 	if errno != 0 {
@@ -222,7 +222,7 @@ func (q *Queue) Close() error {
 // Remove removes the queue from the kernel with all its messages, also those on
 // lease, at once and for everybody: calls that are blocked on it, here and in other processes, end
 // with [mq.ErrRemoved]. It needs the rights of the owner or the creator. The
-// handle still wants to be closed.
+// handle must still be closed.
 //
 // See msgctl(2), IPC_RMID.
 func (q *Queue) Remove() error {

@@ -188,7 +188,7 @@ func (r *receiver) room() (room, flags int) {
 }
 
 // store makes *m the message of n bytes that a call with some room has put into
-// b, or sees to more room if that was the trouble.
+// b, or makes more room if there was too little.
 func (r *receiver) store(m *mq.Message, b []byte, n, room int, errno sys.Errno) {
 	if errno != 0 {
 		if errno == sys.E2BIG {

@@ -82,7 +82,7 @@ func (q *Queue) sendable(m mq.Message) error {
 	if m.Type < 1 || m.Type > sys.MaxType {
 		return q.handle.Fail("send", mq.ErrInvalidType, nil, fmt.Sprintf("message type %d is not in 1 to %d", m.Type, sys.MaxType))
 	}
-	if len(m.Data) > maxRaw { // before copying much in vain
+	if len(m.Data) > maxRaw { // before copying much for nothing
 		return q.tooLarge(len(m.Data), nil)
 	}
 	return nil

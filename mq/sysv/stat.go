@@ -8,7 +8,7 @@ import (
 	"ipcmq/mq"
 )
 
-// Stat is what the kernel tells of a queue (struct msqid_ds of msgctl(2)).
+// Stat is what the kernel reports about a queue (struct msqid_ds of msgctl(2)).
 type Stat struct {
 	ID   int         // identifier, as msgget(2) returns it
 	Key  Key         // Private if the queue has no name

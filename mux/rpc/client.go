@@ -29,8 +29,8 @@ type ClientConfig struct {
 	// Spin is how long a caller that waits for replies polls the inbox before it
 	// sleeps; 0 means 50 µs, and less than 0 not at all. A message that comes
 	// meanwhile is taken without the 10 to 50 µs that waking a thread takes; the
-	// price is a busy processor. Where polling is in vain, it is done ever more
-	// rarely, up to once in 256 waits. A queue on other hosts is not polled.
+	// price is a busy processor. Where polling finds nothing, it is done ever more
+	// rarely, down to once in 256 waits. A queue on other hosts is not polled.
 	Spin time.Duration
 
 	// Logger, if not nil, is told that the inbox was removed and made again.

@@ -12,7 +12,7 @@ import (
 	"ipcmq/mq"
 )
 
-// Metadata goes with a request or a reply beside its payload, such as a trace
+// Metadata goes with a request or a reply along with its payload, such as a trace
 // context or a content type. Keys and values are any bytes; a key is 1 to 255 bytes
 // long, and does not begin with a zero.
 type Metadata map[string]string

@@ -176,7 +176,7 @@ func (s *server) report(m mq.Message, why error) {
 	}
 }
 
-// reply sends the answer to the inbox, or sees to it that it is sent when there is
+// reply sends the answer to the inbox, or has it sent when there is
 // room.
 func (s *server) reply(m mq.Message, h header, a answer) error {
 	waits, err := s.outbox.send(m, h.address, a.append(make([]byte, 0, a.size()+len(a.data)), a.data), h.deadline)

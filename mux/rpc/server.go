@@ -60,7 +60,7 @@ type Config struct {
 	// Spin is how long Handle polls an empty queue before it sleeps; 0 means 50
 	// µs, and less than 0 not at all. A message that comes meanwhile is taken
 	// without the 10 to 50 µs that waking a thread takes; the price is a busy
-	// processor. Where polling is in vain, it is done ever more rarely, up to
+	// processor. Where polling finds nothing, it is done ever more rarely, down to
 	// once in 256 waits. A queue on other hosts is not polled.
 	Spin time.Duration
 

@@ -52,7 +52,7 @@ const maxReason = 1024
 // There is also "priority" if it is not 0, "uncertain" and "truncated" if the payload
 // may not be whole (see [Delivery] and [mq.Message]), and "header", an object, if the
 // message had one and there is room for it. Readers ignore what else there is. Of the error's text up to 1024 bytes are kept, and fewer if q had
-// no room for more beside the payload: a queue of the kernel takes
+// no room for more than the payload: a queue of the kernel takes
 // kernel.msgmax bytes, 8192 by default, of which the line needs about 100.
 //
 // If the message does not fit into q even so, if q is full, or cannot be reached,

@@ -27,7 +27,7 @@ type Delivery struct {
 	// [mq.Lease]. It is rare.
 	Uncertain bool
 
-	// Header is what came with the message beside its payload, in queues that have
+	// Header is what came with the message along with its payload, in queues that have
 	// such: see [mq.WithHeader]. nil is none.
 	Header mq.Header
 }

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 )
 
-// warn tells the logger of a message.
+// warn logs a message.
 func (l *loop) warn(text string, d Delivery, more ...slog.Attr) {
 	if l.cfg.Logger == nil {
 		return
@@ -14,7 +14,7 @@ func (l *loop) warn(text string, d Delivery, more ...slog.Attr) {
 	l.cfg.Logger.LogAttrs(context.WithoutCancel(l.ctx), slog.LevelWarn, text, append(about, more...)...)
 }
 
-// reachable tells a logger when a queue cannot be reached, and when it can again.
+// reachable logs when a queue cannot be reached, and when it can again.
 type reachable struct {
 	logger *slog.Logger
 	not    bool
