@@ -150,6 +150,11 @@ func (cfg *Config) check(name string) (Config, error) {
 	if err := checkName(name); err != nil {
 		return Config{}, err
 	}
+	return cfg.checkValues(name)
+}
+
+// checkValues is check without the name.
+func (cfg *Config) checkValues(name string) (Config, error) {
 	if cfg == nil {
 		cfg = &Config{}
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/nats-io/nats.go"
 	js "github.com/nats-io/nats.go/jetstream"
 
-	"ipcmq/internal/handle"
 	"ipcmq/mq"
 )
 
@@ -44,7 +43,7 @@ func open(ctx context.Context, nc *nats.Conn, name string, c Config) (*Queue, er
 		timely, cancel = context.WithTimeout(ctx, openWait)
 		defer cancel()
 	}
-	q := &Queue{nc: nc, handle: handle.Handle{Name: name}, subjects: subjectsOf(name), apiPrefix: c.api()} // what asking needs
+	q := asking(nc, name, c)
 	if err := q.checkServer(); err != nil {
 		return nil, err
 	}

@@ -34,34 +34,9 @@ func (q *Queue) Stat(ctx context.Context) (Stat, error) {
 		return Stat{}, err
 	}
 	defer c.end()
-	var info *js.StreamInfo
-	err = insist(c.ctx, func() (err error) {
-		info, err = q.stream(c.ctx, 0)
-		return err
-	})
+	s, err := q.look(c.ctx)
 	if err != nil {
 		return Stat{}, c.failed(err)
-	}
-	s := Stat{
-		Name: q.handle.Name, Mode: q.mode, Storage: storageOf(&info.Config), Replicas: info.Config.Replicas, AckWait: ackWaitOf(&info.Config),
-		Messages: int64(info.State.Msgs), Bytes: int64(info.State.Bytes),
-		MaxBytes: max(info.Config.MaxBytes, 0), MaxMessages: max(info.Config.MaxMsgs, 0),
-		Created: info.Created,
-	}
-	if info.Cluster != nil {
-		s.Leader = info.Cluster.Leader
-	}
-	if info.State.LastSeq > 0 {
-		s.LastSend = info.State.LastTime
-	}
-	if q.mode == LeaseMode {
-		err = insist(c.ctx, func() (err error) {
-			s.Lent, err = q.lent(c.ctx)
-			return err
-		})
-		if err != nil {
-			return Stat{}, c.failed(err)
-		}
 	}
 	return s, nil
 }

@@ -1,0 +1,39 @@
+package jetstream
+
+import (
+	"context"
+
+	"ipcmq/mq"
+)
+
+// Peek returns the oldest message with a sequence from the given one on, and its
+// sequence, and leaves it where it is: messages that are lent are there too. To see all
+// of them, begin with 1, and go on behind the sequence that it has returned.
+//
+// Peek waits for the servers until ctx ends. The error matches [mq.ErrEmpty] if there is
+// none, [mq.ErrRemoved], or ctx.Err() and the cause of ctx.
+func (q *Queue) Peek(ctx context.Context, from uint64) (m mq.Message, sequence uint64, err error) {
+	c, err := q.begin("peek", ctx, true, q.handle.Access.CanReceive())
+	if err != nil {
+		return mq.Message{}, 0, err
+	}
+	defer c.end()
+	reader := claims{q: q}
+	var got *stored
+	err = insist(c.ctx, func() error {
+		if err := q.recognize(c.ctx); err != nil {
+			return err
+		}
+		got, err = reader.next(c.ctx, max(from, 1), q.subjects.types())
+		return err
+	})
+	switch {
+	case err != nil:
+		return mq.Message{}, 0, c.failed(err)
+	case got == nil:
+		return mq.Message{}, 0, q.handle.Fail("peek", mq.ErrEmpty, nil, "")
+	case got.Data == nil:
+		got.Data = []byte{}
+	}
+	return mq.Message{Type: typeOf(got.Subject), Data: got.Data}, got.Sequence, nil
+}
