@@ -35,7 +35,7 @@ func unhex(t *testing.T, words []string) []byte {
 }
 
 // The page shows messages with what their bytes mean, which are those of the golden
-// files, and says which code each error has.
+// files.
 func TestTheProtocolPageShowsTheGoldenFiles(t *testing.T) {
 	page, err := os.ReadFile("PROTOCOL.md")
 	if err != nil {
