@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -21,7 +23,21 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-func TestMain(m *testing.M) { testutil.Main(m, nil) }
+func TestMain(m *testing.M) { testutil.Main(m, map[string]func(){"client": client}) }
+
+// client makes two inboxes, one of which has a key, and ends without removing them.
+func client() {
+	for _, keys := range []bool{false, true} {
+		q, err := sysv.Open(42, &sysv.Config{OpenOnly: true, InboxKeys: keys})
+		if err == nil {
+			_, err = q.NewInbox()
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+}
 
 // A site is a server and its token.
 type site struct {

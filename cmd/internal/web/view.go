@@ -101,9 +101,9 @@ func (s *slowly) inbox(q collect.Queue) string {
 	switch {
 	case !q.Inbox:
 		return ""
-	case s == nil || s.unknown[q.Address]:
+	case s == nil || s.unknown[idOf(q)]:
 		return "unknown"
-	case s.dead[q.Address]:
+	case s.dead[idOf(q)]:
 		return "ended"
 	}
 	return "living"

@@ -110,6 +110,25 @@ func TestInboxesAreShown(t *testing.T) {
 	if len(d.Inboxes) != 1 || d.Inboxes[0].ID != v.Rows[0].ID {
 		t.Errorf("%+v", d)
 	}
+
+	if err := testutil.Command(t, "client").Run(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sysv.RemoveDeadInboxes() })
+	ended := 0
+	s = serve(t, web.Config{}) // which judges inboxes when somebody begins to watch
+	s.events(t, "/api/queues?kind=inbox").until(t, &v, func() bool {
+		ended = 0
+		for _, r := range v.Rows {
+			if r.Inbox == "ended" {
+				ended++
+			}
+		}
+		return ended > 0
+	})
+	if ended != 2 || v.Inboxes != 3 {
+		t.Errorf("%d of %d have ended", ended, v.Inboxes)
+	}
 }
 
 // A queue's page shows who uses it, and ends when the queue goes.
