@@ -177,7 +177,7 @@ func (cfg *Config) checkValues(name string) (Config, error) {
 	case c.MaxMessages < 0:
 		return bad("MaxMessages = %d is negative; 0 is no limit", c.MaxMessages)
 	case c.Replicas < 0 || c.Replicas > 5:
-		return bad("Replicas = %d is not in 1 to 5; 0 is the default of 1", c.Replicas)
+		return bad("Replicas = %d is not in 1 to 5; 0 is the default", c.Replicas)
 	case c.AckWait < 0 || c.AckWait > 0 && c.AckWait < 10*time.Millisecond:
 		return bad("AckWait = %v is less than 10ms; 0 is the default of %v", c.AckWait, DefaultAckWait)
 	case c.Mode == ClaimMode && c.AckWait != 0:

@@ -164,8 +164,11 @@ func (q *Queue) create(ctx context.Context, c Config) (*js.StreamInfo, error) {
 		doubt = doubt || isDoubtful(err)
 		return err
 	})
-	if doubt && isUnavailable(err) {
+	switch {
+	case doubt && isUnavailable(err):
 		return nil, q.lost("open", err)
+	case c.Replicas > 1 && (code(err) == codeNoPeers || code(err) == codeNoReplicas):
+		return nil, q.handle.Fail("open", mq.ErrInvalidConfig, err, fmt.Sprintf("Replicas = %d: there are not so many servers with JetStream", c.Replicas))
 	}
 	return &info, err
 }

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,9 +17,12 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// parseAddress reads the address of a queue.
+// parseAddress reads the address of a queue of the kernel.
 func parseAddress(s string) (address.Address, error) {
 	a, err := address.Parse(s)
+	if err != nil && strings.HasPrefix(s, jetstreamPrefix) {
+		err = fmt.Errorf("%s: this command knows queues of the kernel only; ls, stat, create, set, rm, send, recv and peek know those on JetStream", s)
+	}
 	if err != nil {
 		err = usageError{err}
 	}
@@ -86,6 +91,8 @@ func again(q mq.Queue, access mq.Access) (mq.Exchange, error) {
 		return largeFlag(true).wrap(w, err)
 	case *follow.Queue:
 		return again(q.Current(), access)
+	case *remoteQueue:
+		return q.servers.openAny(context.Background(), q.address, access, false)
 	case *sysv.Queue:
 		return open(address.OfID(q.ID()), access, false)
 	case *posix.Queue:

@@ -98,7 +98,8 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ipcmq",
 		Short: "See, send, receive, watch and diagnose kernel message queues",
-		Long: `ipcmq works with the message queues of the kernel, System V and POSIX ones.
+		Long: `ipcmq works with the message queues of the kernel, System V and POSIX ones, and with
+those that package mq/jetstream keeps on NATS servers.
 
 An address names a queue:
   42, 0x2a, -42    the key of a System V queue
@@ -108,6 +109,10 @@ An address names a queue:
   /jobs            the name of a POSIX queue
   name:/a%0Ab      such a name, in which %0A stands for a byte: as the command writes
                    names with blanks, control characters or bytes that are no UTF-8
+  js:orders        a queue on NATS JetStream, for ls, stat, create, set, rm, send, recv,
+                   and peek
+
+` + accountHelp + `
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 nothing there in time (no
 message, or no room).`,

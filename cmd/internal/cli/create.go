@@ -10,40 +10,66 @@ import (
 
 	"ipcmq/cmd/internal/collect"
 	"ipcmq/internal/address"
+	"ipcmq/mq/jetstream"
 	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
 )
 
 func createCommand() *cobra.Command {
-	mode := modeFlag(0o600)
+	mode := createMode{mode: 0o600}
 	capacity := byteFlag(0)
 	messages, size := 0, byteFlag(0)
 	exclusive := false
+	var remote remoteChoices
 	c := &cobra.Command{
 		Use:   "create ADDR [flags]",
 		Short: "Create a queue, if there is none",
 		Long: `Create makes a queue and says how to address it. If there is one already it stays
 as it is; with --exclusive that is an error.
 
-Sizes may be given as 65536, 64K or 1M.`,
+Sizes may be given as 65536, 64K or 1M.
+
+` + jetstreamHelp + ` It has
+a mode instead of permissions. With --mode lease, the default, receivers can have
+messages on lease, so that none is lost with them; with --mode claim, every selector
+of ipcmq recv works. Its capacity, 64M by default, counts about 100 bytes for each message
+besides the payload, and --max-messages limits it too.`,
 		Example: `  ipcmq create 42
   ipcmq create 0x2a --mode 0660 --capacity 1M
   ipcmq create /jobs --max-messages 10 --max-message-size 4K --exclusive
-  ipcmq create ftok:/etc/app.conf,A`,
+  ipcmq create ftok:/etc/app.conf,A
+  ipcmq create js:orders --replicas 3 --capacity 1G --server nats://10.0.0.5:4222`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	c.Flags().Var(&mode, "mode", "permissions; for POSIX queues those in the umask are left out")
-	c.Flags().Var(&capacity, "capacity", "bytes of payload that it can hold (System V; default: kernel.msgmnb)")
-	c.Flags().IntVar(&messages, "max-messages", 0, "messages that it can hold (POSIX; default: fs.mqueue.msg_default)")
+	c.Flags().Var(&mode, "mode", "permissions (POSIX: less the umask); JetStream: lease or claim")
+	c.Flags().Var(&capacity, "capacity", "bytes it can hold (System V: payload, default kernel.msgmnb; JetStream: 64M)")
+	c.Flags().IntVar(&messages, "max-messages", 0, "messages that it can hold (POSIX, default: fs.mqueue.msg_default; JetStream)")
 	c.Flags().Var(&size, "max-message-size", "bytes of its largest message (POSIX; default: fs.mqueue.msgsize_default)")
 	c.Flags().BoolVar(&exclusive, "exclusive", false, "fail if the queue exists")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		a, err := parseAddress(args[0])
+	remote.add(c)
+	servers := serverFlag(c)
+	c.RunE = servers.at(func(c *cobra.Command, args []string) error {
+		a, err := servers.parse(args[0])
 		if err != nil {
 			return err
 		}
+		if a.Kind == address.JetStream {
+			if size != 0 {
+				return usagef("a queue on JetStream has a --capacity and --max-messages, not --max-message-size: max_payload of the server limits messages")
+			}
+			if c.Flags().Changed("mode") && mode.remote == 0 {
+				return usagef("--mode %v: a queue on JetStream has no permissions, its mode is lease or claim; the server says who may use it", &mode.mode)
+			}
+			cfg := jetstream.Config{Exclusive: exclusive, Mode: mode.remote, MaxBytes: int64(capacity), MaxMessages: int64(messages)}
+			return servers.create(c.Context(), a, remote.in(cfg))
+		}
+		if err := remote.refuse(c, a); err != nil {
+			return err
+		}
 		switch {
+		case mode.remote != 0:
+			return usagef("--mode %v is for queues on JetStream; %v has permissions, such as 0660", &mode, a)
 		case a.Kind == address.ID:
 			return usagef("%v: the kernel chooses the ids; create a queue with a key or a name", a)
 		case a.Kind == address.Name && capacity != 0:
@@ -52,20 +78,20 @@ Sizes may be given as 65536, 64K or 1M.`,
 			return usagef("a System V queue has a --capacity, not --max-messages and --max-message-size")
 		}
 		if a.Kind == address.Name {
-			q, err := posix.Open(a.Name, &posix.Config{Mode: fs.FileMode(mode), Exclusive: exclusive, MaxMessages: messages, MaxMessageSize: int(size)})
+			q, err := posix.Open(a.Name, &posix.Config{Mode: fs.FileMode(mode.mode), Exclusive: exclusive, MaxMessages: messages, MaxMessageSize: int(size)})
 			if err != nil {
 				return err
 			}
 			defer q.Close()
 			return say("%s %s", madeOrFound(q.Created()), a)
 		}
-		q, err := sysv.Open(a.Key, &sysv.Config{Mode: fs.FileMode(mode), Exclusive: exclusive, Capacity: int(capacity)})
+		q, err := sysv.Open(a.Key, &sysv.Config{Mode: fs.FileMode(mode.mode), Exclusive: exclusive, Capacity: int(capacity)})
 		if err != nil {
 			return err
 		}
 		defer q.Close()
 		return say("%s %s id:%d", madeOrFound(q.Created()), a, q.ID())
-	}
+	})
 	return c
 }
 

@@ -71,8 +71,16 @@ func explain(err error) string {
 	if strings.HasPrefix(queue, "/") {
 		queue = address.OfName(queue).String()
 	}
+	var remote *remoteError
+	at := ""
+	if errors.As(err, &remote) && remote.servers.names[queue] {
+		queue, at = jetstreamPrefix+queue, remote.servers.where()
+	}
 	if queue != "" {
 		about += " " + queue
+	}
+	if at != "" {
+		about += " at " + at
 	}
 	reason, state := "", ""
 	if after, ok := strings.CutPrefix(e.Detail, context.DeadlineExceeded.Error()); ok {
@@ -95,7 +103,9 @@ func explain(err error) string {
 		reason = "the queue exists already"
 	}
 	text := strings.TrimPrefix(e.Error(), "mq: ")
-	if queue != e.Queue {
+	if at != "" {
+		reason = remoteReason(e, strings.Replace(reason, "ipcmq ls", "ipcmq ls js:", 1))
+	} else if queue != e.Queue {
 		text = strings.ReplaceAll(text, e.Queue, queue)
 	}
 	if reason != "" {
@@ -113,6 +123,15 @@ var inFlags = strings.NewReplacer(
 	"set Capacity to", "set --capacity to",
 	"see Config.MaxMessageSize", "see ipcmq create --max-message-size",
 	"MaxMessageSize = ", "--max-message-size ",
+	"MaxBytes = ", "--capacity ",
+	"Queue.Set raises it", "ipcmq set ADDR --capacity raises it",
+	"Replicas = ", "--replicas ",
+	"AckWait = ", "--ack-wait ",
+	"Mode = claim mode, but the queue exists with lease mode", "--mode claim, but the queue exists with --mode lease",
+	"Mode = lease mode, but the queue exists with claim mode", "--mode lease, but the queue exists with --mode claim",
+	"leave Mode out", "leave --mode out",
+	"Storage = memory, but the queue exists with file; leave Storage out", "--memory, but the queue exists on disk; leave --memory out",
+	" (see Config.NATS)", " (ipcmq help says how to log in)",
 	"MaxMessages = ", "--max-messages ",
 	"MaxMessageSize", "--max-message-size",
 	"MaxMessages", "--max-messages",

@@ -19,7 +19,7 @@ import (
 func lsCommand() *cobra.Command {
 	asJSON := false
 	c := &cobra.Command{
-		Use:   "ls [flags]",
+		Use:   "ls [js:] [flags]",
 		Short: "List all queues, System V and POSIX",
 		Long: `Ls lists every queue of the IPC namespace: how to address it, id, owner, mode,
 messages, bytes used of its capacity (POSIX: messages of the most it can hold),
@@ -35,13 +35,28 @@ an address such as name:/a%0Ab, here and in JSON. In names of processes and
 users, and in errors, such characters are written as \x0a.
 
 If queues of a kind cannot be listed, or one of them cannot be told of, standard
-error says so and the status is 1: an empty list means that there are none.`,
+error says so and the status is 1: an empty list means that there are none.
+
+With js: or --server it lists the queues on JetStream at the server of --server or
+$NATS_URL instead: ipcmq help says how to log in there. Their messages include those
+that are lent.`,
 		Example: `  ipcmq ls
-  ipcmq ls --json | jq '.[] | select(.messages > 100)'`,
-		Args: cobra.NoArgs,
+  ipcmq ls --json | jq '.[] | select(.messages > 100)'
+  ipcmq ls --server nats://10.0.0.5:4222`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 || len(args) == 1 && args[0] != jetstreamPrefix {
+				return usagef("ls lists all queues, or with js: those on JetStream; ipcmq stat shows one")
+			}
+			return nil
+		},
+		ValidArgs: []cobra.Completion{cobra.CompletionWithDesc(jetstreamPrefix, "queues on JetStream")},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "write an array of objects; -1 is what the kernel does not tell")
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	servers := serverFlag(c)
+	c.RunE = servers.at(func(c *cobra.Command, args []string) error {
+		if len(args) > 0 || servers.flag != "" {
+			return servers.writeList(c.Context(), asJSON)
+		}
 		l := collect.List()
 		err := error(nil)
 		if asJSON {
@@ -54,7 +69,7 @@ error says so and the status is 1: an empty list means that there are none.`,
 			err = cmp.Or(err, errTold)
 		}
 		return err
-	}
+	})
 	return c
 }
 

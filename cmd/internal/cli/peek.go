@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ipcmq/cmd/internal/collect"
+	"ipcmq/internal/address"
 	"ipcmq/mq"
 	"ipcmq/mq/sysv"
 )
@@ -21,6 +22,9 @@ func peekCommand() *cobra.Command {
 		Long: `Peek writes the messages that wait in a System V queue, the oldest first, and
 leaves them there. Messages that others take meanwhile may be missing. POSIX
 queues cannot be looked at.
+
+` + jetstreamHelp + ` There,
+messages that are lent are among those that wait.
 
 The kernel counts from the oldest message to each one that it shows, so that the
 cost grows with the square of their number: 20,000 take seconds, in which others
@@ -35,18 +39,29 @@ ipcmq stat tells too.
 ` + formatHelp,
 		Example: `  ipcmq peek 42
   ipcmq peek id:7 -n 3 --format json
-  ipcmq peek 42 --lent --with-type`,
+  ipcmq peek 42 --lent --with-type
+  ipcmq peek js:orders`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeAddress,
+		ValidArgsFunction: completeAnyAddress,
 	}
 	c.Flags().IntVarP(&count, "count", "n", 0, "how many messages (default: all, up to 1000)")
 	c.Flags().BoolVar(&lent, "lent", false, "the messages that are lent instead of those that wait")
 	f := formatFlags(c)
-	c.RunE = func(c *cobra.Command, args []string) error {
+	servers := serverFlag(c)
+	c.RunE = servers.at(func(c *cobra.Command, args []string) error {
 		if count < 0 || count == 0 && c.Flags().Changed("count") {
 			return usagef("-n %d: it is 1 or more", count)
 		}
-		q, err := openArg(args[0], mq.ReadOnly, false)
+		a, err := servers.parse(args[0])
+		switch {
+		case err != nil:
+			return err
+		case a.Kind == address.JetStream && lent:
+			return usagef("--lent: %v is on JetStream, where the messages that are lent are among the others", a)
+		case a.Kind == address.JetStream:
+			return servers.peek(c.Context(), a, f, count)
+		}
+		q, err := open(a, mq.ReadOnly, false)
 		if err != nil {
 			return err
 		}
@@ -90,7 +105,7 @@ ipcmq stat tells too.
 			tell("ipcmq: these are the oldest %s of %s; -n %d shows all", amount(peekBound), plural(int(now.Messages), "message"), now.Messages)
 		}
 		return nil
-	}
+	})
 	return c
 }
 

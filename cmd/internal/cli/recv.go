@@ -39,9 +39,13 @@ and 0 if the reader of a pipe has left. With --reopen, recv goes on with the que
 that somebody makes with the same key or name after this one was removed, and says
 so on standard error.
 
-Selectors (System V):
+Selectors (System V, JetStream):
   0    any, the oldest first        7    type 7
   -7   the lowest type up to 7      !7   all but type 7 (quote it in a shell)
+A queue on JetStream in lease mode has 0 and 7 only, and refuses the one of them for 10
+minutes after the other was used.
+
+` + jetstreamHelp + `
 
 ` + largeHelp + `
 
@@ -51,24 +55,26 @@ Selectors (System V):
   ipcmq recv /jobs -n 10 --format json
   ipcmq recv 0x2a --follow --with-type | while read -r type text; do ...; done
   ipcmq recv 42 --follow --no-wait > all-that-is-there
-  ipcmq recv 42 --follow --create --reopen | consumer`,
+  ipcmq recv 42 --follow --create --reopen | consumer
+  ipcmq recv js:orders --follow --timeout 1m`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeAddress,
+		ValidArgsFunction: completeAnyAddress,
 	}
 	c.Flags().Var(&sel, "type", "which types to take, a selector")
 	c.Flags().IntVarP(&count, "count", "n", 1, "how many messages to take")
 	c.Flags().BoolVarP(&follows, "follow", "f", false, "take messages until interrupted, or none comes in time")
-	c.Flags().BoolVar(&create, "create", false, "create the queue, with mode 0600, if there is none")
+	c.Flags().BoolVar(&create, "create", false, "create the queue if there is none, as ipcmq create does")
 	large.add(c)
 	c.Flags().BoolVar(&reopen, "reopen", false, "with --follow: go on with the next queue when this one is removed")
 	c.MarkFlagsMutuallyExclusive("count", "follow")
 	p := patienceFlags(c, "for each message")
 	f := formatFlags(c)
-	c.RunE = func(c *cobra.Command, args []string) error {
+	servers := serverFlag(c)
+	c.RunE = servers.at(func(c *cobra.Command, args []string) error {
 		if count < 1 {
 			return usagef("-n %d: it is 1 or more", count)
 		}
-		a, err := parseAddress(args[0])
+		a, err := servers.parse(args[0])
 		switch {
 		case err != nil:
 			return err
@@ -77,7 +83,10 @@ Selectors (System V):
 		case reopen && a.Kind == address.ID:
 			return usagef("--reopen: %v: an id names one queue only; give its key", a)
 		}
-		q, err := openToReceive(a, create, reopen, large)
+		openOne := func() (mq.Exchange, error) {
+			return large.wrap(servers.openAny(c.Context(), a, mq.ReadOnly, create))
+		}
+		q, err := openToReceive(a, openOne, reopen)
 		if err != nil {
 			return err
 		}
@@ -94,16 +103,15 @@ Selectors (System V):
 		stop := context.AfterFunc(c.Context(), out.giveUpSoon)
 		defer stop()
 		return receiveFrom(ctx, q, sel.Selector, p, out, count, follows)
-	}
+	})
 	return c
 }
 
 // errNoReader ends the taking when nobody reads what is written.
 var errNoReader = errors.New("nobody reads standard output")
 
-// openToReceive opens the queue at a, or whichever has its key or name.
-func openToReceive(a address.Address, create, reopen bool, large largeFlag) (mq.Exchange, error) {
-	openOne := func() (mq.Exchange, error) { return large.wrap(open(a, mq.ReadOnly, create)) }
+// openToReceive opens the queue at a with openOne, or whichever has its key or name.
+func openToReceive(a address.Address, openOne func() (mq.Exchange, error), reopen bool) (mq.Exchange, error) {
 	if !reopen {
 		return openOne()
 	}
@@ -124,6 +132,9 @@ func openToReceive(a address.Address, create, reopen bool, large largeFlag) (mq.
 func receiveFrom(ctx context.Context, q mq.Exchange, s mq.Selector, p *patience, out *output, count int, follows bool) error {
 	defer q.Close()
 	r, err := q.Select(s)
+	if errors.Is(err, errors.ErrUnsupported) && hasTypes(q) {
+		return usageError{err}
+	}
 	if errors.Is(err, errors.ErrUnsupported) {
 		return usagef("messages of POSIX queues have no type to select; the highest priority comes first")
 	} else if err != nil {

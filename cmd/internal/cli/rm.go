@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,8 @@ func rmCommand() *cobra.Command {
 that wait at a System V queue fail, and a POSIX queue lives on for those that have
 it open.
 
+` + jetstreamHelp + `
+
 Without an address it lists the queues that --mine and --empty select, both
 together if both are given, and asks before it removes them. Where nobody can
 be asked, because standard input is no terminal, it wants --yes.
@@ -42,11 +45,12 @@ queues that are gone, removed by programs that do not know of it, such as ipcrm:
 gets that any more. With --orphaned-payloads it frees the memory of large payloads (send
 --large) of such queues, whose senders have ended.`,
 		Example: `  ipcmq rm 42 id:7 /jobs
+  ipcmq rm js:orders --server nats://10.0.0.5:4222
   ipcmq rm --mine --empty
   ipcmq rm --dead-inboxes
   ipcmq rm --orphaned-pools
   ipcmq rm --orphaned-payloads`,
-		ValidArgsFunction: completeAddresses,
+		ValidArgsFunction: completeAnyAddresses,
 		Args: func(_ *cobra.Command, args []string) error {
 			selects := mine || empty || len(args) > 0
 			switch {
@@ -71,8 +75,11 @@ gets that any more. With --orphaned-payloads it frees the memory of large payloa
 	c.Flags().BoolVar(&pools, "orphaned-pools", false, "what was lent of queues that are gone")
 	c.Flags().BoolVar(&payloads, "orphaned-payloads", false, "large payloads of queues that are gone")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	c.RunE = func(c *cobra.Command, args []string) error {
+	servers := serverFlag(c)
+	c.RunE = servers.at(func(c *cobra.Command, args []string) error {
 		switch {
+		case servers.flag != "" && !slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, jetstreamPrefix) }):
+			return usagef("--server goes with a queue on JetStream, such as js:orders")
 		case inboxes:
 			return removeDeadInboxes()
 		case pools:
@@ -80,37 +87,42 @@ gets that any more. With --orphaned-payloads it frees the memory of large payloa
 		case payloads:
 			return removeOrphanedPayloads()
 		case len(args) > 0:
-			return removeAll(args)
+			return servers.removeAll(c.Context(), args)
 		}
 		return removeSelected(c.Context(), mine, empty, yes)
-	}
+	})
 	return c
 }
 
 // removeAll removes what it can of the queues, after all addresses were
 // understood.
-func removeAll(args []string) error {
-	for _, arg := range args {
-		if _, err := parseAddress(arg); err != nil {
+func (s *natsServers) removeAll(ctx context.Context, args []string) error {
+	all := make([]address.Address, len(args))
+	for i, arg := range args {
+		var err error
+		if all[i], err = s.parseOne(arg); err != nil {
 			return err
 		}
 	}
 	defer large.Collect() // what senders that have ended had beside them
 	var result error
-	for _, arg := range args {
-		if err := remove(arg); err != nil {
-			report(err)
+	for _, a := range all {
+		var err error
+		if a.Kind == address.JetStream {
+			err = s.remove(ctx, a)
+		} else {
+			err = remove(a)
+		}
+		if err != nil {
+			report(&remoteError{err, s})
 			result = errTold
 		}
 	}
 	return result
 }
 
-func remove(arg string) error {
-	a, err := parseAddress(arg)
-	if err != nil {
-		return err
-	}
+// remove removes the queue of the kernel at a.
+func remove(a address.Address) error {
 	if a.Kind == address.Name {
 		return posix.Unlink(a.Name)
 	}
@@ -207,9 +219,9 @@ func removeSelected(ctx context.Context, mine, empty, yes bool) error {
 // removeRow removes the queue that was listed, not another one that has got its
 // key since, and not one that is no longer empty if it was to be.
 func removeRow(r collect.Queue, empty bool) error {
-	a := r.Address
+	a := r.Where
 	if r.ID != nil {
-		a = fmt.Sprintf("id:%d", *r.ID)
+		a = address.OfID(*r.ID)
 	}
 	if empty {
 		now, err := describe(a, -1)

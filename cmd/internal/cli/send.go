@@ -27,24 +27,32 @@ which and why; those before it are in the queue and those after it are not.
 
 While there is no room send waits; --timeout is for each message.
 
-` + largeHelp,
+` + largeHelp + `
+
+` + jetstreamHelp,
 		Example: `  ipcmq send 42 "hello"
   ipcmq send /jobs --priority 9 "at once"
   ipcmq send 0x2a --type 7 --stdin whole --large < picture.png
-  tail -f app.log | ipcmq send 42 --create --stdin lines`,
+  tail -f app.log | ipcmq send 42 --create --stdin lines
+  ipcmq send js:orders --server nats://10.0.0.5:4222 "hello"`,
 		Args:              cobra.RangeArgs(1, 2),
-		ValidArgsFunction: completeAddress,
+		ValidArgsFunction: completeAnyAddress,
 	}
 	kind.add(c)
 	large.add(c)
 	p := patienceFlags(c, "for room")
-	c.Flags().BoolVar(&create, "create", false, "create the queue, with mode 0600, if there is none")
+	c.Flags().BoolVar(&create, "create", false, "create the queue if there is none, as ipcmq create does")
 	stdin := choiceFlag(c, "stdin", "", "read standard input: whole, as one message, or lines, each as a message", "whole", "lines")
-	c.RunE = func(c *cobra.Command, args []string) error {
+	servers := serverFlag(c)
+	c.RunE = servers.at(func(c *cobra.Command, args []string) error {
 		if (len(args) == 2) == (stdin.value != "") {
 			return usagef("give either MESSAGE or --stdin whole or --stdin lines")
 		}
-		q, err := large.wrap(openArg(args[0], mq.WriteOnly, create))
+		a, err := servers.parse(args[0])
+		if err != nil {
+			return err
+		}
+		q, err := large.wrap(servers.openAny(c.Context(), a, mq.WriteOnly, create))
 		if err != nil {
 			return err
 		}
@@ -65,7 +73,7 @@ While there is no room send waits; --timeout is for each message.
 			m.Data = []byte(args[1])
 		}
 		return p.send(ctx, q, m)
-	}
+	})
 	return c
 }
 
@@ -76,16 +84,20 @@ type kindFlags struct {
 }
 
 func (k *kindFlags) add(c *cobra.Command) {
-	c.Flags().Int64Var(&k.typ, "type", 1, "type of the message, 1 or more (System V)")
+	c.Flags().Int64Var(&k.typ, "type", 1, "type of the message, 1 or more (System V, JetStream)")
 	c.Flags().Uint32Var(&k.priority, "priority", 0, "priority of the message, 0 to 32767, the highest is received first (POSIX)")
 	c.MarkFlagsMutuallyExclusive("type", "priority")
 }
 
 // message returns an empty message for q.
 func (k *kindFlags) message(c *cobra.Command, q mq.Queue) (mq.Message, error) {
+	where := "System V queues"
+	if _, ok := q.(*remoteQueue); ok {
+		where = "queues on JetStream"
+	}
 	switch types := hasTypes(q); {
 	case types && c.Flags().Changed("priority"):
-		return mq.Message{}, usagef("messages of System V queues have no priority; they have a --type")
+		return mq.Message{}, usagef("messages of %s have no priority; they have a --type", where)
 	case !types && c.Flags().Changed("type"):
 		return mq.Message{}, usagef("messages of POSIX queues have no type; they have a --priority")
 	case types:

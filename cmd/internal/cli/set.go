@@ -11,6 +11,7 @@ import (
 
 	"ipcmq/internal/address"
 	"ipcmq/mq"
+	"ipcmq/mq/jetstream"
 	"ipcmq/mq/posix"
 	"ipcmq/mq/sysv"
 )
@@ -19,6 +20,7 @@ func setCommand() *cobra.Command {
 	var mode modeFlag
 	var capacity byteFlag
 	owner := ""
+	messages, replicas := 0, 0
 	c := &cobra.Command{
 		Use:   "set ADDR [flags]",
 		Short: "Change mode, owner or capacity of a queue",
@@ -26,23 +28,50 @@ func setCommand() *cobra.Command {
 capacity above kernel.msgmnb needs those of root. A capacity below what waits in
 the queue loses nothing: senders wait until there is room again.
 
-The sizes of a POSIX queue are fixed when it is created.`,
+The sizes of a POSIX queue are fixed when it is created.
+
+` + jetstreamHelp + ` It has
+capacity, messages and replicas, which change for all its users.`,
 		Example: `  ipcmq set 42 --capacity 1M
   ipcmq set 0x2a --mode 0660 --owner www-data:www-data
-  ipcmq set /jobs --mode 0660`,
+  ipcmq set /jobs --mode 0660
+  ipcmq set js:orders --replicas 3 --capacity 1G`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeAddress,
+		ValidArgsFunction: completeAnyAddress,
 	}
 	c.Flags().Var(&mode, "mode", "permissions")
 	c.Flags().StringVar(&owner, "owner", "", "USER, USER:GROUP or :GROUP, by name or number")
-	c.Flags().Var(&capacity, "capacity", "bytes of payload that it can hold, such as 65536, 64K or 1M (System V)")
-	c.MarkFlagsOneRequired("mode", "owner", "capacity")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		a, err := parseAddress(args[0])
-		if err != nil {
+	c.Flags().Var(&capacity, "capacity", "bytes of payload that it can hold, such as 65536, 64K or 1M (System V, JetStream)")
+	c.Flags().IntVar(&messages, "max-messages", 0, "messages that it can hold; 0 for as many as its capacity (JetStream)")
+	c.Flags().IntVar(&replicas, "replicas", 0, "servers that keep each message, 1 to 5 (JetStream)")
+	servers := serverFlag(c)
+	c.MarkFlagsOneRequired("mode", "owner", "capacity", "max-messages", "replicas")
+	c.RunE = servers.at(func(c *cobra.Command, args []string) error {
+		a, err := servers.parse(args[0])
+		given := c.Flags().Changed
+		switch remote := a.Kind == address.JetStream; {
+		case err != nil:
 			return err
+		case remote && (given("mode") || given("owner")):
+			return usagef("a queue on JetStream has neither owner nor permissions, and keeps its mode; the server says who may use it")
+		case remote:
+			return servers.change(c.Context(), a, func(s *jetstream.Settings) {
+				if given("capacity") {
+					s.MaxBytes = int64(capacity)
+				}
+				if given("max-messages") {
+					s.MaxMessages = int64(messages)
+				}
+				if given("replicas") {
+					s.Replicas = replicas
+				}
+			})
+		case given("replicas"):
+			return usagef("--replicas is for queues on JetStream, such as js:orders; %v is one of the kernel", a)
+		case given("max-messages") && a.Kind != address.Name:
+			return usagef("a System V queue has a --capacity, not --max-messages")
 		}
-		if a.Kind == address.Name && capacity != 0 {
+		if a.Kind == address.Name && (capacity != 0 || given("max-messages")) {
 			return usagef("the sizes of a POSIX queue are fixed when it is created")
 		}
 		uid, gid, err := parseOwner(owner)
@@ -71,7 +100,7 @@ The sizes of a POSIX queue are fixed when it is created.`,
 				s.GID = uint32(gid)
 			}
 		})
-	}
+	})
 	return c
 }
 

@@ -20,23 +20,35 @@ func statCommand() *cobra.Command {
 	asJSON := false
 	c := &cobra.Command{
 		Use:   "stat ADDR [flags]",
-		Short: "Show all that the kernel knows of a queue",
+		Short: "Show all that is known of a queue",
 		Long: `Stat shows all that the kernel knows of a queue, which messages of it are lent, to
 whom, since when and until when, and which processes wait at it (those that this
 user may trace, and that do not wait in a poller). Text names the oldest 20 messages
-that are lent, --json all of them.`,
+that are lent, --json all of them.
+
+` + jetstreamHelp + ` It shows
+what the servers tell: of leases how many there are.`,
 		Example: `  ipcmq stat 42
-  ipcmq stat /jobs --json`,
+  ipcmq stat /jobs --json
+  ipcmq stat js:orders --server nats://10.0.0.5:4222`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeAddress,
+		ValidArgsFunction: completeAnyAddress,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "write an object; -1 is what the kernel does not tell")
-	c.RunE = func(c *cobra.Command, args []string) error {
+	servers := serverFlag(c)
+	c.RunE = servers.at(func(c *cobra.Command, args []string) error {
+		a, err := servers.parse(args[0])
+		switch {
+		case err != nil:
+			return err
+		case a.Kind == address.JetStream:
+			return servers.describe(c.Context(), a, asJSON)
+		}
 		most := mostLent
 		if asJSON {
 			most = 0 // all
 		}
-		d, err := describe(args[0], most)
+		d, err := describe(a, most)
 		if err != nil {
 			return err
 		}
@@ -44,7 +56,7 @@ that are lent, --json all of them.`,
 			return writeJSON(d)
 		}
 		return write(os.Stdout, d.text())
-	}
+	})
 	return c
 }
 
@@ -58,13 +70,9 @@ type description struct {
 	Lent []collect.Lent `json:"lent,omitempty"` // the oldest first
 }
 
-// describe looks at a queue, with the oldest messages that are lent: up to most, or
+// describe looks at a queue of the kernel, with the oldest messages that are lent: up to most, or
 // all if that is 0, or none if it is negative.
-func describe(arg string, most int) (description, error) {
-	a, err := parseAddress(arg)
-	if err != nil {
-		return description{}, err
-	}
+func describe(a address.Address, most int) (description, error) {
 	if a.Kind == address.Name {
 		return describePosix(a)
 	}

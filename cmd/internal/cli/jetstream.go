@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+
+	"ipcmq/internal/address"
+	"ipcmq/mq"
+	"ipcmq/mq/jetstream"
+)
+
+// jetstreamHelp is what commands that know js: addresses say of them.
+const jetstreamHelp = `js:orders is a queue on NATS JetStream, at the server of --server or $NATS_URL;
+ipcmq help says how to log in there.`
+
+// natsServers is where queues on JetStream are.
+type natsServers struct {
+	flag    string
+	account natsAccount
+	names   map[string]bool // of queues that errors may be about
+}
+
+// serverFlag adds the flag for servers. Errors of the command then name them.
+func serverFlag(c *cobra.Command) *natsServers {
+	s := &natsServers{names: map[string]bool{}}
+	c.Flags().StringVar(&s.flag, "server", "", "URLs of NATS servers, with commas, for js: addresses (default: $NATS_URL)")
+	return s
+}
+
+// at returns run with errors that name the servers and the queue.
+func (s *natsServers) at(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		err := run(c, args)
+		if err == nil || err == errTold || len(s.names) == 0 {
+			return err
+		}
+		return &remoteError{err, s}
+	}
+}
+
+// A remoteError is an error of a command that uses queues on JetStream.
+type remoteError struct {
+	error
+	servers *natsServers
+}
+
+func (e *remoteError) Unwrap() error { return e.error }
+
+// where returns the addresses of the servers without what is to log in.
+func (s *natsServers) where() string {
+	var all []string
+	for one := range strings.SplitSeq(s.account.URL, ",") {
+		one = strings.TrimSpace(one)
+		if !strings.Contains(one, "://") {
+			one = "nats://" + one
+		}
+		u, err := url.Parse(one)
+		if err != nil {
+			return "the servers given"
+		}
+		all = append(all, u.Scheme+"://"+u.Host)
+	}
+	return strings.Join(all, ",")
+}
+
+// parse reads the address of a queue, of the kernel or on JetStream.
+func (s *natsServers) parse(arg string) (address.Address, error) {
+	a, err := s.parseOne(arg)
+	if err == nil && a.Kind != address.JetStream && s.flag != "" {
+		err = usagef("--server: %v is a queue of the kernel; one on JetStream is such as js:orders", a)
+	}
+	return a, err
+}
+
+// parseOne is parse for one of several addresses.
+func (s *natsServers) parseOne(arg string) (address.Address, error) {
+	a, err := address.ParseAny(arg)
+	switch {
+	case err != nil:
+		return a, usageError{err}
+	case a.Kind == address.JetStream:
+		return a, s.login()
+	}
+	return a, nil
+}
+
+// login reads where the servers are, and who the user is.
+func (s *natsServers) login() (err error) {
+	if s.account.URL != "" {
+		return nil
+	}
+	s.account, err = accountOf(os.Getenv)
+	if s.flag != "" {
+		s.account.URL = s.flag
+	}
+	return err
+}
+
+// answerIn is how long servers may take until a queue is open. One that cannot be
+// reached is noticed sooner.
+const answerIn = 3 * time.Second
+
+var errNoAnswer = errors.New("no answer within " + answerIn.String())
+
+// openAny opens the queue at a, of the kernel or on JetStream, see open.
+func (s *natsServers) openAny(ctx context.Context, a address.Address, access mq.Access, create bool) (mq.Exchange, error) {
+	if a.Kind != address.JetStream {
+		return open(a, access, create)
+	}
+	return as(s.open(ctx, a, jetstream.Config{Access: access, OpenOnly: !create}))
+}
+
+// A remoteQueue is a queue on JetStream.
+type remoteQueue struct {
+	*jetstream.Queue
+	address address.Address
+	servers *natsServers
+}
+
+// open opens the queue on JetStream at a.
+func (s *natsServers) open(ctx context.Context, a address.Address, cfg jetstream.Config) (*remoteQueue, error) {
+	s.names[a.Name] = true
+	if err := s.configure(&cfg); err != nil {
+		return nil, err
+	}
+	opening, cancel := context.WithTimeoutCause(ctx, answerIn, errNoAnswer)
+	defer cancel()
+	q, err := jetstream.Open(opening, s.account.URL, a.Name, &cfg)
+	if err != nil {
+		return nil, unanswered(err)
+	}
+	return &remoteQueue{q, a, s}, nil
+}
+
+// list returns what the servers have of queues.
+func (s *natsServers) list(ctx context.Context) ([]jetstream.Stat, error) {
+	s.names[""] = true
+	if err := s.login(); err != nil {
+		return nil, err
+	}
+	var cfg jetstream.Config
+	if err := s.configure(&cfg); err != nil {
+		return nil, err
+	}
+	listing, cancel := context.WithTimeoutCause(ctx, answerIn, errNoAnswer)
+	defer cancel()
+	all, err := jetstream.List(listing, s.account.URL, &cfg)
+	return all, unanswered(err)
+}
+
+// configure adds what is to log in, and tells when the connection is lost.
+func (s *natsServers) configure(cfg *jetstream.Config) (err error) {
+	cfg.Domain, cfg.APIPrefix = s.account.Domain, s.account.APIPrefix
+	cfg.NATS, err = s.account.options()
+	cfg.NATS = append(cfg.NATS,
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				tell("ipcmq: the connection to %s is lost, and is being made again: %v", s.where(), err)
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) { tell("ipcmq: connected again, to %s", nc.ConnectedUrlRedacted()) }))
+	return err
+}
+
+// unanswered returns an error of a server that did not answer in time as one of the
+// server: the user has set no time.
+func unanswered(err error) error {
+	var e *mq.Error
+	if !errors.Is(err, errNoAnswer) || !errors.As(err, &e) {
+		return err
+	}
+	detail := errNoAnswer.Error()
+	if _, why, ok := strings.Cut(e.Detail, "unavailable: "); ok {
+		detail += ": " + why
+	}
+	return &mq.Error{Op: e.Op, Queue: e.Queue, Kind: mq.ErrUnavailable, Detail: detail}
+}
+
+// remoteReason returns what an error of a queue on JetStream says, unless it is reason.
+func remoteReason(e *mq.Error, reason string) string {
+	if reason != "" {
+		return reason
+	}
+	text := strings.TrimPrefix(e.Error(), "mq: "+e.Op)
+	if e.Queue != "" {
+		text = strings.TrimPrefix(text, " "+e.Queue)
+	}
+	text = strings.TrimPrefix(text, ": ")
+	switch {
+	case errors.Is(e, mq.ErrUnavailable) && strings.HasPrefix(text, "no server at "):
+		_, why, _ := strings.Cut(text, ": ")
+		return "there is no server: " + strings.TrimPrefix(why, "nats: ") + " (--server or NATS_URL names another)"
+	case errors.Is(e, mq.ErrUnavailable) && (e.Op == "open" || e.Op == "list"):
+		return text + " (--server or NATS_URL names another server)"
+	}
+	return inFlags(text)
+}
