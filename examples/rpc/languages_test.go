@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,9 +59,15 @@ func python() string {
 	return "python3"
 }
 
+// wanted returns the languages to test: those in IPCMQ_LANGUAGES if it is set.
+func wanted() []language {
+	names := strings.Fields(os.Getenv("IPCMQ_LANGUAGES"))
+	return slices.DeleteFunc(slices.Clone(languages), func(l language) bool { return len(names) > 0 && !slices.Contains(names, l.name) })
+}
+
 // inEach runs a test for each language that is there.
 func inEach(t *testing.T, test func(*testing.T, language)) {
-	for _, l := range languages {
+	for _, l := range wanted() {
 		t.Run(l.name, func(t *testing.T) {
 			if err := l.there(); err != nil {
 				testutil.Lacking(t, err.Error())

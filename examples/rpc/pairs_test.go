@@ -7,8 +7,8 @@ import (
 
 // Go need not be among them: each client gets a reply and an error of each server.
 func TestEveryClientIsAnsweredByEveryServer(t *testing.T) {
-	words := make(map[string][]string, len(languages))
-	for _, l := range languages {
+	words := make(map[string][]string)
+	for _, l := range wanted() {
 		if l.there() == nil {
 			words[l.name] = l.words(t, "client")
 		}

@@ -25,7 +25,7 @@ import (
 // inEachPOSIX runs a test for each language that can use POSIX queues, if what that
 // needs is there. What Debian has no package of need not be, unless IPCMQ_PEERS is set.
 func inEachPOSIX(t *testing.T, test func(*testing.T, language, *posix.Queue)) {
-	for _, l := range languages {
+	for _, l := range wanted() {
 		if l.posix == nil {
 			continue
 		}
