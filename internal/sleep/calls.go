@@ -105,8 +105,8 @@ func (c *Calls) sleep(ctx context.Context, call *call, try func(*sys.Deadline) s
 	// goroutine hands over to another one slowly.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if errno := c.enter(call, sys.Gettid()); errno != 0 {
-		return errno, false
+	if errno, again := c.enter(call, sys.Gettid()); errno != 0 || again {
+		return errno, again
 	}
 	if ctx.Done() == nil {
 		errno = try(&call.deadline)
@@ -122,17 +122,22 @@ func (c *Calls) sleep(ctx context.Context, call *call, try func(*sys.Deadline) s
 	return errno, c.leave(call, errno, stop())
 }
 
-// enter notes that the thread tid is about to sleep.
-func (c *Calls) enter(call *call, tid int) sys.Errno {
+// enter notes that the thread tid is about to sleep, unless the call has to wait
+// again, since it was demoted before it came here.
+func (c *Calls) enter(call *call, tid int) (errno sys.Errno, again bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	errno := sys.EINTR
+	if call.state == called && call.demoted {
+		call.line.rejoin(call)
+		return 0, true
+	}
+	errno = sys.EINTR
 	if call.state == called {
 		errno = takeThread()
 	}
 	if errno != 0 {
 		c.end(call, true)
-		return errno
+		return errno, false
 	}
 	call.tid = tid
 	c.round++
@@ -142,7 +147,7 @@ func (c *Calls) enter(call *call, tid int) sys.Errno {
 		c.first.prev = call
 	}
 	c.first = call
-	return 0
+	return 0, false
 }
 
 // leave notes that the system call has answered. It reports whether the call
