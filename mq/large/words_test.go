@@ -5,9 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
-	"strings"
 	"testing"
 
 	"ipcmq/internal/testutil"
@@ -16,15 +14,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// envOther is the command that runs this test binary for a processor whose words
-// have another size; .ci/run sets it.
-const envOther = "IPCMQ_TEST_OTHER_WORDS"
-
 func TestProgramsOfOtherWordsExchangeLargePayloads(t *testing.T) {
-	command := strings.Fields(os.Getenv(envOther))
-	if len(command) == 0 {
-		t.Skipf("%s names no program for processors whose words have another size", envOther)
-	}
 	q := newQueue(t, false)
 	l, err := large.Wrap(q, nil)
 	if err != nil {
@@ -39,9 +29,7 @@ func TestProgramsOfOtherWordsExchangeLargePayloads(t *testing.T) {
 		if err := l.TrySend(mq.Message{Type: 1, Data: payload[1:]}); err != nil {
 			t.Fatal(err)
 		}
-		cmd := testutil.Command(t, "turn around", strconv.Itoa(q.ID()))
-		cmd.Path, cmd.Args = exec.Command(command[0]).Path, append(command, cmd.Args[1:]...)
-		out, err := cmd.Output()
+		out, err := testutil.OtherWords(t, "turn around", strconv.Itoa(q.ID())).Output()
 		if want := fmt.Sprintf("%d bits", 96-strconv.IntSize); err != nil || string(out) != want {
 			t.Fatalf("got %q, %v, want %q", out, err, want)
 		}

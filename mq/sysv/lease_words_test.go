@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,23 +14,13 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// envOther is the command that runs this test binary for a processor whose words
-// have another size; .ci/run sets it.
-const envOther = "IPCMQ_TEST_OTHER_WORDS"
-
 func TestProgramsOfOtherWordsLeaseTheSameMessages(t *testing.T) {
-	command := strings.Fields(os.Getenv(envOther))
-	if len(command) == 0 {
-		t.Skipf("%s names no program for processors whose words have another size", envOther)
-	}
 	key := freeKey(t)
 	q := openLending(t, key, time.Minute)
 	r := lending(t, q, mq.Any())
 	other := func(settle string) string {
 		t.Helper()
-		cmd := testutil.Command(t, "lease one", fmt.Sprint(uint32(key)), settle)
-		cmd.Path, cmd.Args = exec.Command(command[0]).Path, append(command, cmd.Args[1:]...)
-		out, err := cmd.Output()
+		out, err := testutil.OtherWords(t, "lease one", fmt.Sprint(uint32(key)), settle).Output()
 		if err != nil {
 			t.Fatal(err)
 		}
