@@ -61,7 +61,23 @@ func (r *leases) LeaseBatch(ctx context.Context, n int) ([]mq.Lease, error) {
 	if n < 1 {
 		return nil, q.handle.Fail("lease", mq.ErrInvalidConfig, nil, fmt.Sprintf("a batch of %d messages; 1 is the least", n))
 	}
-	c, err := q.begin("lease", ctx, true, q.handle.Access.CanReceive())
+	return r.lease(ctx, true, n)
+}
+
+// TryLease takes the next message on lease if there is one now. It waits for answers of
+// the server, 1 second each, and not for a message. See [mq.LeaseReceiver].
+func (r *leases) TryLease() (mq.Lease, error) {
+	batch, err := r.lease(context.Background(), false, 1)
+	if err != nil {
+		return nil, err
+	}
+	return batch[0], nil
+}
+
+// lease takes up to n messages on lease, and waits for the first one if it is to.
+func (r *leases) lease(ctx context.Context, waits bool, n int) ([]mq.Lease, error) {
+	q := r.from.q
+	c, err := q.begin("lease", ctx, waits, q.handle.Access.CanReceive())
 	if err != nil {
 		return nil, err
 	}
