@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -74,7 +73,7 @@ func (a *natsAccount) read(file string) error {
 		return err
 	}
 	var all map[string]any
-	if err := errors.Join(json.Unmarshal(text, &all), json.Unmarshal(text, a)); err != nil {
+	if err := cmp.Or(json.Unmarshal(text, &all), json.Unmarshal(text, a)); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	for _, key := range []string{"inbox_prefix", "user_jwt", "user_seed", "socks_proxy", "tls_first", "nsc"} {

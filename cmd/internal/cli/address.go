@@ -21,7 +21,7 @@ import (
 func parseAddress(s string) (address.Address, error) {
 	a, err := address.Parse(s)
 	if err != nil && strings.HasPrefix(s, jetstreamPrefix) {
-		err = fmt.Errorf("%s: this command knows queues of the kernel only; ls, stat, create, set, rm, send, recv and peek know those on JetStream", s)
+		err = fmt.Errorf("%s: this command knows queues of the kernel only; ls, stat, create, set, rm, send, recv, peek, work and requeue know those on JetStream", s)
 	}
 	if err != nil {
 		err = usageError{err}
@@ -41,29 +41,6 @@ func open(a address.Address, access mq.Access, create bool) (mq.Exchange, error)
 		return as(sysv.OpenID(a.ID, &sysv.Config{Access: access, InboxKeys: true}))
 	}
 	return as(sysv.Open(a.Key, &sysv.Config{Access: access, OpenOnly: !create, InboxKeys: true}))
-}
-
-// openLending opens a queue that can lend its messages, of which an argument is the
-// address.
-func openLending(arg string, access mq.Access, create bool) (*sysv.Queue, error) {
-	a, err := parseAddress(arg)
-	if err != nil {
-		return nil, err
-	}
-	refused := usagef("%v: only System V queues with a key can lend their messages until they are done", a)
-	if a.Kind == address.Name {
-		return nil, refused
-	}
-	q, err := open(a, access, create)
-	if err != nil {
-		return nil, err
-	}
-	s := q.(*sysv.Queue)
-	if stat, err := s.Stat(); err == nil && stat.Key == sysv.Private {
-		s.Close()
-		return nil, refused
-	}
-	return s, nil
 }
 
 // as keeps a nil pointer from becoming an interface that is not nil.

@@ -110,7 +110,7 @@ An address names a queue:
   name:/a%0Ab      such a name, in which %0A stands for a byte: as the command writes
                    names with blanks, control characters or bytes that are no UTF-8
   js:orders        a queue on NATS JetStream, for ls, stat, create, set, rm, send, recv,
-                   and peek
+                   peek, work and requeue
 
 ` + accountHelp + `
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,6 +78,14 @@ func (s *natsServers) parse(arg string) (address.Address, error) {
 		err = usagef("--server: %v is a queue of the kernel; one on JetStream is such as js:orders", a)
 	}
 	return a, err
+}
+
+// isFor returns an error if a server was given, and none of the addresses is on JetStream.
+func (s *natsServers) isFor(args ...string) error {
+	if s.flag != "" && !slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, jetstreamPrefix) }) {
+		return usagef("--server goes with a queue on JetStream, such as js:orders")
+	}
+	return nil
 }
 
 // parseOne is parse for one of several addresses.

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"ipcmq/internal/address"
 	"ipcmq/mq"
-	"ipcmq/mq/sysv"
 	"ipcmq/stream/lease"
 )
 
@@ -37,27 +35,34 @@ A dead letter is a line of text, and the payload behind it:
   ipcmq dead letter {"type":7,"sequence":12,"attempt":5,"time":...,"error":"exit status 3"}
 so that ipcmq peek and ipcmq recv show what has failed, and why.
 
+` + jetstreamHelp + ` To
+requeue from, it must be in lease mode; one of the two may be a queue of the kernel.
+
 ` + largeHelp,
 		Example: `  ipcmq peek 43
   ipcmq requeue 43 --to 42
   ipcmq requeue 43 --to 42 --type 7 -n 1 --timeout 5s`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeAddress,
+		ValidArgsFunction: completeAnyAddress,
 	}
 	f := c.Flags()
 	f.StringVar(&to, "to", "", "the queue to send to")
 	_ = c.MarkFlagRequired("to")
-	_ = c.RegisterFlagCompletionFunc("to", completeAddresses)
+	_ = c.RegisterFlagCompletionFunc("to", completeAnyAddresses)
 	f.Var(&sel, "type", "which types to take, a selector, as of ipcmq recv")
 	f.IntVarP(&count, "count", "n", 0, "how many to send (default: all)")
 	p := patienceFlags(c, "for room")
 	large.add(c)
 	f.BoolVar(&create, "create", false, "create the queue to send to, with mode 0600, if there is none")
-	c.RunE = func(c *cobra.Command, args []string) error {
+	servers := serverFlag(c)
+	c.RunE = servers.at(func(c *cobra.Command, args []string) error {
 		if f.Changed("count") && count < 1 {
 			return usagef("-n %d: it is 1 or more", count)
 		}
-		from, err := openLending(args[0], mq.ReadOnly, false)
+		if err := servers.isFor(args[0], to); err != nil {
+			return err
+		}
+		from, err := servers.openLender(c.Context(), args[0], mq.ReadOnly, false)
 		if err != nil {
 			return err
 		}
@@ -66,23 +71,23 @@ so that ipcmq peek and ipcmq recv show what has failed, and why.
 			return err
 		}
 		defer lender.Close()
-		a, err := parseAddress(to)
+		a, err := servers.parseOne(to)
 		if err == nil && a.Kind == address.Name {
 			err = usagef("--to %v: messages of POSIX queues have no types, which are to stay as they were", a)
 		}
 		if err != nil {
 			return err
 		}
-		target, err := open(a, mq.WriteOnly, create)
+		target, err := servers.openAny(c.Context(), a, mq.WriteOnly, create)
 		if err != nil {
 			return err
 		}
-		q, ok := target.(*sysv.Queue)
+		same := isSame(target, from)
 		if target, err = large.wrap(target, nil); err != nil {
 			return err
 		}
 		defer target.Close()
-		if ok && q.ID() == from.ID() {
+		if same {
 			return usagef("--to %v: it is the queue itself", a)
 		}
 		r := &requeuer{from: from, lender: lender, to: target, patience: p}
@@ -94,13 +99,13 @@ so that ipcmq peek and ipcmq recv show what has failed, and why.
 			err = fmt.Errorf("%s stayed: %w", plural(r.kept, "message"), r.why)
 		}
 		return err
-	}
+	})
 	return c
 }
 
 // A requeuer sends dead letters to a queue.
 type requeuer struct {
-	from     *sysv.Queue
+	from     lender
 	lender   mq.Queue // the same, or what wraps it
 	to       mq.Queue
 	patience *patience
@@ -117,7 +122,7 @@ func (r *requeuer) run(ctx context.Context, s mq.Selector, count int, bar *progr
 		return err
 	}
 	letters := all.(interface{ TryLease() (mq.Lease, error) })
-	there, err := r.there()
+	there, err := messagesOf(ctx, r.from)
 	if err != nil {
 		return err
 	}
@@ -141,19 +146,6 @@ func (r *requeuer) run(ctx context.Context, s mq.Selector, count int, bar *progr
 		bar.add(1, 0)
 	}
 	return nil
-}
-
-// there returns how many messages are there, lent ones too.
-func (r *requeuer) there() (int, error) {
-	stat, err := r.from.Stat()
-	if err != nil {
-		return 0, err
-	}
-	lent, err := r.from.Pool()
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, err
-	}
-	return int(stat.Messages) + lent.Held + lent.Returned, nil
 }
 
 // move sends one dead letter. If it returns an error, there is no use in going on.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -77,9 +76,10 @@ gets that any more. With --orphaned-payloads it frees the memory of large payloa
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	servers := serverFlag(c)
 	c.RunE = servers.at(func(c *cobra.Command, args []string) error {
+		if err := servers.isFor(args...); err != nil {
+			return err
+		}
 		switch {
-		case servers.flag != "" && !slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, jetstreamPrefix) }):
-			return usagef("--server goes with a queue on JetStream, such as js:orders")
 		case inboxes:
 			return removeDeadInboxes()
 		case pools:

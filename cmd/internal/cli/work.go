@@ -47,15 +47,21 @@ the worker itself is killed, COMMAND is too, but not its children. SIGINT, SIGTE
 and SIGHUP end work: it takes nothing more, and what runs has as long as --grace
 says. Then it is killed, and its message given back without delay.
 
-Messages that are at work are in shared memory beside the queue, which must be a
-System V queue with a key; so are those given back, up to 256 in all. There ipcmq
+Messages that are at work are in shared memory beside a System V queue, which must
+have a key; so are those given back, up to 256 in all. There ipcmq
 recv does not see them, ipcmq peek --lent does. They last as long as the queue does:
 until it is removed, the system restarts, or the container ends whose IPC namespace
 it is in.
 
+` + jetstreamHelp + ` It must
+be in lease mode. Then workers may be on several hosts: what one has at work when its
+host fails, the others get when its lease runs out (ipcmq create --ack-wait). While no
+server answers, work waits.
+
 ` + largeHelp,
 		Example: `  ipcmq work 42 -- ./handle-order
   ipcmq work 42 --jobs 4 --timeout 1m --attempts 5 --dead-letter 43 --create -- ./handle-order
+  ipcmq work js:orders --attempts 5 --dead-letter js:failed --create -- ./handle-order
   ipcmq work 42 --type 7 -- sh -c 'curl --fail --data-binary @- https://example.org/events'`,
 		Args: func(c *cobra.Command, args []string) error {
 			if c.ArgsLenAtDash() != 1 || len(args) < 2 {
@@ -63,7 +69,7 @@ it is in.
 			}
 			return nil
 		},
-		ValidArgsFunction: completeAddress,
+		ValidArgsFunction: completeAnyAddress,
 	}
 	f := c.Flags()
 	f.Var(&sel, "type", "which types to take, a selector, as of ipcmq recv")
@@ -75,8 +81,9 @@ it is in.
 	f.DurationVar(&drain, "grace", grace/2, "how long commands that run may take after a signal")
 	large.add(c)
 	f.BoolVar(&create, "create", false, "create queues, with mode 0600, if there are none")
-	_ = c.RegisterFlagCompletionFunc("dead-letter", completeAddresses)
-	c.RunE = func(c *cobra.Command, args []string) (err error) {
+	_ = c.RegisterFlagCompletionFunc("dead-letter", completeAnyAddresses)
+	servers := serverFlag(c)
+	c.RunE = servers.at(func(c *cobra.Command, args []string) (err error) {
 		switch {
 		case w.cfg.Concurrency < 1:
 			return usagef("--jobs %d: it is 1 or more", w.cfg.Concurrency)
@@ -94,7 +101,10 @@ it is in.
 		if w.program, err = findProgram(args[1:]); err != nil {
 			return err
 		}
-		q, err := openLending(args[0], mq.ReadOnly, create)
+		if err := servers.isFor(args[0], w.deadName); err != nil {
+			return err
+		}
+		q, err := servers.openLender(c.Context(), args[0], mq.ReadOnly, create)
 		if err != nil {
 			return err
 		}
@@ -104,7 +114,7 @@ it is in.
 		}
 		defer from.Close()
 		if f.Changed("dead-letter") {
-			dead, err := openLending(w.deadName, mq.WriteOnly, create)
+			dead, err := servers.openLender(c.Context(), w.deadName, mq.WriteOnly, create)
 			if err != nil {
 				return err
 			}
@@ -112,7 +122,7 @@ it is in.
 				return err
 			}
 			defer w.dead.Close()
-			if dead.ID() == q.ID() {
+			if isSame(dead, q) {
 				return usagef("--dead-letter %s: it is the queue itself", w.deadName)
 			}
 			w.cfg.DeadLetter = w.bury
@@ -135,7 +145,7 @@ it is in.
 			err = context.Cause(ctx)
 		}
 		return err
-	}
+	})
 	return c
 }
 
