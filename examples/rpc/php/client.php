@@ -5,7 +5,7 @@
  *
  * QUEUE is the key of the queue, such as 0x2a, TYPE the type that the server
  * handles. The status is 0 if there was a reply to each request, 1 if an error came
- * or none before the deadline. It takes the extension sysvmsg, and pcntl to remove
+ * or none before the deadline. It takes the extensions sysvmsg and posix, and pcntl to remove
  * the inbox when it is told to stop. PROTOCOL.md of package ipcmq/mux/rpc says what
  * travels. */
 

@@ -5,7 +5,7 @@
  *   php server.php QUEUE TYPE
  *
  * QUEUE is the key of the queue, such as 0x2a, TYPE that of the requests. It takes
- * the extension sysvmsg. PHP opens no queue by its id: clients need an inbox with a
+ * the extensions sysvmsg and posix. PHP opens no queue by its id: clients need an inbox with a
  * key. Whoever may write to the queue may send anything: nothing of a request is
  * trusted, nor unserialized. */
 
@@ -13,7 +13,7 @@ const REQUEST = 1, REPLY = 2, ERROR = 3;
 const REPLY_TYPE = 1, OWNER_SIZE = 40;
 const TOO_LARGE = 3, FIRST_OWN = 1024; // codes of errors
 const MAX_KEPT = 1 << 20; // bytes of the replies that wait for room
-const E2BIG = 7;
+const EINTR = 4, E2BIG = 7;
 
 function fail(string $what): never
 {
@@ -217,7 +217,7 @@ for (;;) {
         $size *= 2;
     } elseif ($error == MSG_ENOMSG) {
         usleep(5000); // before the next look at the inboxes that were full
-    } elseif ($error != PCNTL_EINTR) { // the queue is gone
+    } elseif ($error != EINTR) { // the queue is gone
         break;
     }
 }
