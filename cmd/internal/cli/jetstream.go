@@ -195,7 +195,7 @@ func unanswered(err error) error {
 // remoteReason returns what an error of a queue on JetStream says, unless it is reason.
 func remoteReason(e *mq.Error, reason string) string {
 	if reason != "" {
-		return reason
+		return strings.TrimSuffix(reason, "; no message came")
 	}
 	text := strings.TrimPrefix(e.Error(), "mq: "+e.Op)
 	if e.Queue != "" {
