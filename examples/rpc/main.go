@@ -32,7 +32,7 @@ const (
 
 // patience is the deadline of each attempt. A server that is killed takes the
 // requests with it that it had; the client learns that from the deadline alone.
-const patience = 300 * time.Millisecond
+const patience = time.Second
 
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
