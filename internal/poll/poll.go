@@ -20,11 +20,11 @@ import (
 const For = 50 * time.Microsecond
 
 // A Poller learns whether polling pays. It polls before every wait at first. Each time
-// that this finds nothing, it does so more rarely, in the end before every 256th wait,
-// and each time that it finds a message, more often again. So it goes on as long as most
-// polls find a message; what comes too rarely for that, or from a sender that
-// needs this very processor, soon costs no more than waiting. A nil Poller never polls.
-// Several goroutines may use one.
+// that this finds nothing, after some, it does so more rarely, in the end before every
+// 256th wait, and once a poll has found something, before every wait again: two sides
+// that answer each other only find it worth it if both poll. So what comes too rarely for
+// polling soon costs no more than waiting for it. A nil Poller never polls. Several
+// goroutines may use one.
 type Poller struct {
 	spin  time.Duration
 	level atomic.Int32  // how rarely
@@ -41,7 +41,7 @@ func New(spin time.Duration) *Poller {
 
 const (
 	patience = 4            // times without a message that change nothing
-	rarest   = patience + 8 // the level of one wait in 256
+	rarest   = patience + 7 // the level of one wait in 256
 
 	// leastLook is shorter than any look takes: where time stands still, as in
 	// testing/synctest, polling ends by their number.
@@ -61,7 +61,7 @@ func (p *Poller) Begin(ctx context.Context) (r Round, ok bool) {
 	if p == nil || ctx.Err() != nil {
 		return r, false
 	}
-	if level := p.level.Load(); level > patience && p.waits.Add(1) < 1<<(level-patience) {
+	if level := p.level.Load(); level > patience && p.waits.Add(1) < 2<<(level-patience) {
 		return r, false
 	}
 	p.waits.Store(0)
@@ -71,7 +71,7 @@ func (p *Poller) Begin(ctx context.Context) (r Round, ok bool) {
 // Found says that the look has found something.
 func (r *Round) Found() {
 	if level := r.p.level.Load(); level > 0 {
-		r.p.level.CompareAndSwap(level, level-1)
+		r.p.level.CompareAndSwap(level, 0)
 	}
 }
 

@@ -38,9 +38,16 @@ type spinner struct {
 }
 
 func (s *spinner) Receive(ctx context.Context) (mq.Message, error) {
-	var m mq.Message
-	err := s.ReceiveInto(ctx, &m)
-	return m, err
+	round, ok := s.poller.Begin(ctx)
+	for ok {
+		m, err := s.Receiver.TryReceive()
+		if !isEmpty(err) {
+			round.Found()
+			return m, err
+		}
+		ok = round.Again(ctx)
+	}
+	return s.Receiver.Receive(ctx)
 }
 
 func (s *spinner) ReceiveInto(ctx context.Context, m *mq.Message) error {

@@ -216,6 +216,12 @@ func (q *Queue) String() string { return q.handle.Name }
 func (q *Queue) Close() error {
 	q.calls.Close()
 	q.leases.close()
+	// A server opens an inbox for each reply: its buffer is for the next one.
+	for _, place := range []*atomic.Pointer[[]byte]{&q.receiving, &q.sending} {
+		if b := place.Swap(nil); b != nil {
+			putBuffer(b)
+		}
+	}
 	return nil
 }
 
