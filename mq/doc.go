@@ -10,7 +10,7 @@
 //   - An error means that nothing moved: a Send that fails has not sent, a
 //     Receive that fails has taken nothing. So every call can be repeated.
 //     A success wins a race with a cancellation.
-//   - A context ends the one call it is given to, at once, and leaves the queue
+//   - A context immediately ends the one call it is given to, and leaves the queue
 //     usable.
 //   - Close unblocks every blocked call with [ErrClosed], may be called again,
 //     and never removes the queue from the kernel.
@@ -20,7 +20,7 @@
 //   - Errors are [*Error] and match, with [errors.Is], a sentinel of this
 //     package, of io/fs or of context, and the errno.
 //
-// Package ipcmq/mq/mqtest holds these promises as a test suite.
+// Package ipcmq/mq/mqtest has a test suite for these promises.
 //
 // # Caveats
 //

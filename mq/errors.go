@@ -26,29 +26,29 @@ var (
 	// ErrTooLarge: the message exceeds a limit and can never be sent as it is.
 	ErrTooLarge = errors.New("message is too large")
 
-	// ErrInvalidType: a message type outside the range that the queue has.
+	// ErrInvalidType: a message type outside the range of the queue.
 	ErrInvalidType = errors.New("invalid message type")
 
-	// ErrInvalidPriority: a priority above the highest that the queue has.
+	// ErrInvalidPriority: a priority above the highest of the queue.
 	ErrInvalidPriority = errors.New("invalid message priority")
 
 	// ErrNotInbox: an address for replies that does not name an inbox.
 	ErrNotInbox = errors.New("not an inbox")
 
-	// ErrUnavailable: the queue cannot be reached now, such as while its server
-	// is down; it was not touched. Queues of the kernel never return it.
+	// ErrUnavailable: the queue cannot be reached now, for example because its
+	// server is down; it was not touched. Kernel queues never return it.
 	ErrUnavailable = errors.New("queue is unavailable")
 
-	// ErrInDoubt: the answer was lost, so that the operation may have happened
-	// or not. Queues of the kernel never return it.
+	// ErrInDoubt: the answer was lost, so the operation may or may not have
+	// happened. Kernel queues never return it.
 	ErrInDoubt = errors.New("in doubt whether it happened")
 
-	// ErrLeaseOver: a lease has run out, and the message was lent to another
-	// meanwhile, or is settled.
+	// ErrLeaseOver: a lease has run out, and the message has since been lent
+	// to another receiver or settled.
 	ErrLeaseOver = errors.New("the lease is over")
 
-	// ErrTooManyThreads: a call would have to wait in the kernel, and as many
-	// threads of this process wait there as may.
+	// ErrTooManyThreads: a call would have to wait in the kernel, where the
+	// largest allowed number of threads of this process already wait.
 	ErrTooManyThreads = errors.New("too many threads wait")
 
 	// ErrInvalidConfig: a configuration or argument that is contradictory or out of
@@ -56,7 +56,7 @@ var (
 	ErrInvalidConfig = errors.New("invalid configuration")
 
 	// ErrUnread: messages that were taken from the queue for a channel were not
-	// read before that was closed. Unread, of a stream, a subscription or a mux,
+	// read before it was closed. Unread, of a stream, a subscription or a mux,
 	// returns them.
 	ErrUnread = errors.New("messages were not read")
 )
@@ -82,8 +82,8 @@ type Error struct {
 	Op     string // what was tried, such as "send"
 	Queue  string // the queue, as its String method names it; may be empty
 	Kind   error  // a sentinel that a caller can act on, or nil
-	Err    error  // what was answered: an errno, an error of context; or nil
-	Detail string // the value at fault, the limit now, and what to do; may be empty
+	Err    error  // the cause: an errno, an error of context; or nil
+	Detail string // the value at fault, the current limit, and what to do; may be empty
 }
 
 // Error returns the text "mq: op queue: reason".
@@ -121,6 +121,6 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.Err}
 }
 
-// Is reports whether target is Kind. Unwrap would tell, but with a slice for
-// each question, which loops that poll would feel.
+// Is reports whether target is Kind. Unwrap alone would do, but it allocates a
+// slice for each comparison, which slows loops that poll.
 func (e *Error) Is(target error) bool { return e.Kind != nil && e.Kind == target }

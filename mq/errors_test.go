@@ -20,7 +20,7 @@ func TestErrorTextNamesOperationQueueAndReason(t *testing.T) {
 		{"operation alone", mq.Error{Op: "send"}, "mq: send"},
 		{"a kind", mq.Error{Op: "send", Queue: "key 0x2a", Kind: mq.ErrFull}, "mq: send key 0x2a: queue is full"},
 		{"a cause", mq.Error{Op: "send", Queue: "key 0x2a", Err: cause}, "mq: send key 0x2a: the cause"},
-		{"the kind says it, not the errno", mq.Error{Op: "send", Kind: mq.ErrFull, Err: cause}, "mq: send: queue is full"},
+		{"the kind replaces the errno", mq.Error{Op: "send", Kind: mq.ErrFull, Err: cause}, "mq: send: queue is full"},
 		{"detail replaces the kind", mq.Error{Op: "send", Kind: mq.ErrTooLarge, Err: cause, Detail: "9000 bytes"}, "mq: send: 9000 bytes"},
 		{"detail adds to a cause", mq.Error{Op: "open", Err: cause, Detail: "no room"}, "mq: open: no room: the cause"},
 		{"detail alone", mq.Error{Op: "open", Detail: "no room"}, "mq: open: no room"},

@@ -10,8 +10,8 @@ import (
 	"ipcmq/mq/mqtest"
 )
 
-// Messages come in the order in which they were sent; the loop ends when it wants to,
-// or with the error that ended it.
+// Messages arrive in the order in which they were sent; the loop ends with a break,
+// or after the first error.
 func ExampleAll() {
 	ctx := context.Background()
 	q := mqtest.New(nil) // or sysv.Open, posix.Open
@@ -65,7 +65,7 @@ func ExampleSelector() {
 	// any: of type 4
 }
 
-// An error means that nothing was sent or taken, and says which of the reasons it is.
+// An error means that nothing was sent or taken; what it matches is the reason.
 func ExampleError() {
 	q := mqtest.New(&mqtest.Config{Capacity: 4})
 	defer q.Close()
@@ -85,7 +85,7 @@ func ExampleError() {
 	// true
 }
 
-// What a queue can do is asked for, and not assumed.
+// Ask a queue what it can do instead of assuming it.
 func ExampleCapabilities() {
 	q := mqtest.New(nil)
 	defer q.Close()

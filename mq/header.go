@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// A Header is pairs that go with a message along with its payload, such as the context
-// of a trace, in queues whose messages have such: see Capabilities.Headers. In a
-// queue of the kernel a message has none.
+// A Header is the key-value pairs that a message carries in addition to its payload,
+// such as the context of a trace, in queues that support them: see
+// Capabilities.Headers. Messages of kernel queues have none.
 //
 // A key is 1 to 64 letters, digits, dots, hyphens and underscores, and does not begin
-// with Nats-; a value is up to 1024 characters of ASCII that can be seen, and blanks
-// between them.
+// with Nats-; a value is up to 1024 visible ASCII characters, and blanks between
+// them.
 type Header map[string]string
 
 const (
@@ -23,20 +23,21 @@ const (
 
 type headerKey struct{}
 
-// WithHeader returns a context whose sends put h into the headers of messages.
-// Queues whose messages have none send without it. Where h is too much for the
-// message, that is sent without it too. h is copied.
+// WithHeader returns a context with which sends put h into the headers of
+// messages. Queues without headers send the message without h, and so does a
+// queue in whose message h does not fit. h is copied.
 func WithHeader(ctx context.Context, h Header) context.Context {
 	return context.WithValue(ctx, headerKey{}, maps.Clone(h))
 }
 
-// OutgoingHeader returns a copy of what [WithHeader] has put into ctx; nil is none.
+// OutgoingHeader returns a copy of the header that [WithHeader] put into ctx, or
+// nil if there is none.
 func OutgoingHeader(ctx context.Context) Header {
 	h, _ := ctx.Value(headerKey{}).(Header)
 	return maps.Clone(h)
 }
 
-// HeaderOf returns what came with a message that is lent; nil is none.
+// HeaderOf returns the header of a lent message, or nil if there is none.
 func HeaderOf(l Lease) Header {
 	if h, ok := l.(interface{ Header() Header }); ok {
 		return h.Header()
@@ -53,10 +54,10 @@ func (h Header) Validate() error {
 			return &Error{Op: "header", Kind: ErrInvalidConfig, Detail: fmt.Sprintf(
 				"the key %.70q is not 1 to %d letters, digits, dots, hyphens and underscores", key, maxHeaderKey)}
 		case len(key) >= 5 && strings.EqualFold(key[:5], "nats-"):
-			return &Error{Op: "header", Kind: ErrInvalidConfig, Detail: fmt.Sprintf("the key %q begins with Nats-, as only those of the servers do", key)}
+			return &Error{Op: "header", Kind: ErrInvalidConfig, Detail: fmt.Sprintf("the key %q begins with Nats-, which is reserved for servers", key)}
 		case len(value) > maxHeaderValue || strings.ContainsFunc(value, notInValues) || strings.TrimSpace(value) != value:
 			return &Error{Op: "header", Kind: ErrInvalidConfig, Detail: fmt.Sprintf(
-				"the value of %s, %.40q, is not up to %d characters of ASCII that can be seen, and blanks between them", key, value, maxHeaderValue)}
+				"the value of %s, %.40q, is not up to %d visible ASCII characters, and blanks between them", key, value, maxHeaderValue)}
 		}
 	}
 	return nil

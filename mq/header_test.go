@@ -22,8 +22,8 @@ func TestHeadersOfAContextAreCopies(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	got["other"] = "x"
-	if again := mq.OutgoingHeader(ctx); !maps.Equal(again, want) {
-		t.Errorf("got %v", again)
+	if unchanged := mq.OutgoingHeader(ctx); !maps.Equal(unchanged, want) {
+		t.Errorf("got %v", unchanged)
 	}
 	if h := mq.OutgoingHeader(mq.WithHeader(ctx, nil)); len(h) != 0 {
 		t.Errorf("got %v", h)

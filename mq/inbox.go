@@ -7,18 +7,19 @@ import "io"
 type Exchange interface {
 	Queue
 
-	// NewInbox creates a queue for replies that is reached by its address only.
+	// NewInbox creates a queue for replies that is reachable by its address
+	// only.
 	NewInbox() (Inbox, error)
 
-	// OpenInbox opens the inbox with the given address, to send to it. The
-	// address may come from anyone who may send to the queue, so OpenInbox
-	// refuses, with an error that matches [ErrNotInbox], every address that is
-	// not an inbox: nobody can aim a program at another program's queue. An
-	// inbox that is gone is fs.ErrNotExist.
+	// OpenInbox opens the inbox with the given address, to send to it. The address
+	// may come from anyone who may send to the queue, so OpenInbox refuses, with an
+	// error that matches [ErrNotInbox], every address that is not an inbox: nobody
+	// can make a program send to another program's queue. If the inbox no longer
+	// exists the error matches fs.ErrNotExist.
 	//
-	// What it returns may be a [Checker], whose Check says whether anybody can still
+	// The result may be a [Checker], whose Check reports whether anybody can still
 	// receive: the error matches [ErrRemoved] if the inbox is gone, or the process
-	// that made it has certainly ended.
+	// that created it has certainly ended.
 	OpenInbox(address string) (SendCloser, error)
 }
 
@@ -29,20 +30,20 @@ type Checker interface {
 	Check() error
 }
 
-// A Meter is a queue that reports how full it is. Those of the kernel and those in
-// memory are Meters.
+// A Meter is a queue that reports how full it is. Kernel queues and in-memory
+// queues are Meters.
 type Meter interface {
 	Usage() (Usage, error)
 }
 
-// Usage says how full a queue is. A message fits if it takes neither its
-// messages nor its bytes above the most that there may be.
+// Usage says how full a queue is. A message fits if it raises neither Messages
+// nor Bytes above its maximum.
 type Usage struct {
 	Messages, MaxMessages int64
-	Bytes, MaxBytes       int64 // of payload; MaxBytes is 0 where messages alone are counted
+	Bytes, MaxBytes       int64 // of payload; MaxBytes is 0 if only messages are limited
 }
 
-// An Inbox is a queue of one process, into which others put replies to it.
+// An Inbox is a queue of one process, to which others send replies.
 type Inbox interface {
 	Queue
 
@@ -50,7 +51,7 @@ type Inbox interface {
 	// at most 255 bytes.
 	Address() string
 
-	// Remove removes the inbox with what is in it.
+	// Remove removes the inbox and its messages.
 	Remove() error
 }
 

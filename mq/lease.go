@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// A Leaser is a queue that can lend its messages. What is lent stays stored
+// A Leaser is a queue that can lend its messages. A lent message stays stored
 // until it is acknowledged: if the holder dies or takes too long, the message is
-// lent again. System V queues with a key can do this, and JetStream; of a POSIX
-// queue, what is received is gone.
+// lent again. System V queues with a key can do this, and JetStream; a message
+// received from a POSIX queue is gone.
 type Leaser interface {
 	Queue
 
@@ -24,7 +24,7 @@ type LeaseReceiver interface {
 	// the queue is closed or removed. If it returns an error, nothing is lent.
 	Lease(ctx context.Context) (Lease, error)
 
-	// LeaseBatch waits like Lease for the first message, and takes with it those
+	// LeaseBatch waits like Lease for the first message, and also takes those
 	// that are there already, up to n in all; n is 1 or more.
 	LeaseBatch(ctx context.Context, n int) ([]Lease, error)
 }
@@ -35,19 +35,19 @@ type LeaseReceiver interface {
 //
 // A lease that has run out may still be acknowledged, given back or extended, as
 // long as nobody else has the message. Afterwards a queue with
-// Capabilities.SeesLeaseOver answers [ErrLeaseOver], and the message stays with
-// its new holder. Other queues cannot tell: there Ack removes the message all the
-// same, and Nak and Extend return nil and do not get it back. Extend in time.
+// Capabilities.SeesLeaseOver returns [ErrLeaseOver], and the message stays with its
+// new holder. Other queues cannot detect this: there Ack removes the message
+// anyway, and Nak and Extend return nil but do not get it back. Extend in time.
 //
-// A lease may have a method Uncertain() bool. If it reports true, the length of
-// the payload is not certain; see Uncertain of package mq/sysv's leases. One with a
-// method Header() Header has what [HeaderOf] returns.
+// A lease may have a method Uncertain() bool. If it reports true, the length of the
+// payload is not certain; see Uncertain of the leases of package mq/sysv.
+// [HeaderOf] calls the method Header() Header, if a lease has one.
 type Lease interface {
 	// Message returns the message. Its Data belongs to the holder.
 	Message() Message
 
 	// Sequence returns the number of the message in its queue. It is the same
-	// each time the message is lent, so a repeated message is known by it.
+	// each time the message is lent, so it identifies a repeated message.
 	Sequence() uint64
 
 	// Attempt returns how many times the message was lent, this time included.
@@ -67,6 +67,6 @@ type Lease interface {
 	Nak(ctx context.Context, delay time.Duration) error
 
 	// Extend makes the lease last as long as a new one, from now. If it had run
-	// out before, the new Deadline says nothing.
+	// out before, the new Deadline means nothing.
 	Extend(ctx context.Context) error
 }

@@ -1,6 +1,6 @@
 package mq
 
-// A Message is what one send puts into a queue and one receive takes out.
+// A Message is the unit that a send puts into a queue and a receive takes out.
 type Message struct {
 	// Type is the System V message type, 1 to 2^63-1; on 32-bit systems 1 to
 	// 2^31-1. A receiver built for 32 bits gets the lower 32 bits, signed, of a
@@ -20,7 +20,7 @@ type Message struct {
 
 	// Truncated reports that the message was longer than the receiver had asked
 	// for and that the rest is gone. It is never set unless the queue was
-	// opened with a limit for this; or if it is of package ipcmq/mq/large, and
-	// the payload is missing.
+	// opened with a limit for this, or is of package ipcmq/mq/large and the
+	// payload is missing.
 	Truncated bool
 }

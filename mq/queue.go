@@ -13,7 +13,8 @@ type Sender interface {
 	// Capabilities.Remote has one exception, [ErrInDoubt].
 	//
 	// The error matches [ErrTooLarge] if m can never fit, and [ErrInvalidType]
-	// or [ErrInvalidPriority] if m cannot be sent at all; these come at once.
+	// or [ErrInvalidPriority] if m cannot be sent at all; these are returned
+	// immediately.
 	Send(ctx context.Context, m Message) error
 
 	// TrySend is Send without waiting: if there is no room now the error
@@ -21,7 +22,8 @@ type Sender interface {
 	TrySend(m Message) error
 }
 
-// A Receiver takes messages out of a queue. What it leaves belongs to others.
+// A Receiver takes messages out of a queue. It leaves those that it does not
+// select.
 //
 // The four methods differ in two ways: those named Try never wait, and those
 // named Into reuse memory.
@@ -49,12 +51,14 @@ type Queue interface {
 	Sender
 	Receiver
 
-	// Select returns a receiver of the messages that s selects. It needs no
-	// closing; closing the queue ends it. The error matches [ErrInvalidType] if
-	// s is not valid and [errors.ErrUnsupported] if the queue cannot select so.
+	// Select returns a receiver of the messages that s selects. It need not be
+	// closed; closing the queue ends it. The error matches [ErrInvalidType] if
+	// s is not valid and [errors.ErrUnsupported] if the queue cannot select
+	// that way.
 	Select(s Selector) (Receiver, error)
 
-	// Capabilities says what the queue can do, with the limits in force now.
+	// Capabilities reports what the queue can do, with the limits in force
+	// now.
 	Capabilities() Capabilities
 
 	// Close gives up this handle: every call that is blocked on it, and every
@@ -94,18 +98,17 @@ type Capabilities struct {
 	// [ErrLeaseOver] if someone else has the message by then.
 	SeesLeaseOver bool
 
-	// LentLeavesRoom reports that messages which are lent leave their room in
-	// the queue to others.
+	// LentLeavesRoom reports that lent messages take up no room in the queue.
 	LentLeavesRoom bool
 
-	// Headers reports that messages carry what [WithHeader] gives to sends, and that
-	// [HeaderOf] has it of those that are lent.
+	// Headers reports that messages carry the header given by [WithHeader], and that
+	// [HeaderOf] returns it for lent messages.
 	Headers bool
 
 	// Remote reports that the queue is on another host, so that answers can be
-	// lost: Send may return an error that matches [ErrInDoubt], after which m was
-	// sent or not, and a message whose removal was not confirmed may be received
-	// twice. A message is never lost for that reason.
+	// lost: Send may return an error that matches [ErrInDoubt], after which m may
+	// or may not have been sent, and a message whose removal was not confirmed
+	// may be received twice. No message is lost for that reason.
 	Remote bool
 }
 
@@ -130,9 +133,9 @@ func All(ctx context.Context, r Receiver) iter.Seq2[Message, error] {
 	}
 }
 
-// AllInto is All with one payload memory for all messages: m.Data is valid until
-// the next turn of the loop, as the bytes of a bufio.Scanner are. Clone what is
-// to last longer.
+// AllInto is All with one buffer for the payloads of all messages: m.Data is
+// valid until the next turn of the loop, like the bytes of a bufio.Scanner.
+// Clone what must last longer.
 func AllInto(ctx context.Context, r Receiver) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		var m Message
@@ -148,21 +151,21 @@ func AllInto(ctx context.Context, r Receiver) iter.Seq2[Message, error] {
 	}
 }
 
-// A BatchSender is a [Sender] that sends many messages at less cost than one by
-// one. [SendBatch] uses it.
+// A BatchSender is a [Sender] that sends many messages at a lower cost than one
+// by one. [SendBatch] uses it.
 type BatchSender interface {
 	Sender
 
 	// SendBatch sends messages in their order, waiting for room like Send. It
-	// returns how many of them were sent: the first n. If n is less than
-	// len(messages), err says why the next one was not; after an error that
-	// matches [ErrInDoubt], the next ones may have been sent.
+	// returns how many were sent: the first n. If n is less than
+	// len(messages), err says why the next one was not sent; after an error
+	// that matches [ErrInDoubt], the next ones may have been sent.
 	SendBatch(ctx context.Context, messages []Message) (n int, err error)
 }
 
 // SendBatch sends messages in their order: with SendBatch if s is a
 // [BatchSender], and otherwise one by one. It returns how many were sent, the
-// first n, and if that is not all of them, why the next one was not.
+// first n, and if that is not all of them, why the next one was not sent.
 func SendBatch(ctx context.Context, s Sender, messages []Message) (n int, err error) {
 	if b, ok := s.(BatchSender); ok {
 		return b.SendBatch(ctx, messages)

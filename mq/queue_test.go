@@ -8,11 +8,11 @@ import (
 	"ipcmq/mq"
 )
 
-// script is a receiver that answers as its fields say and counts its calls.
+// script is a receiver that returns what its fields say and counts its calls.
 type script struct {
-	messages      []mq.Message // what Receive gives, then end
+	messages      []mq.Message // what Receive returns, then end
 	end           error
-	empty         int // how many Try calls find nothing, before the first message
+	empty         int // how many Try calls find nothing before the first message
 	tries, waits  int
 	afterEveryTry func()
 }

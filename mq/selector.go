@@ -2,7 +2,7 @@ package mq
 
 import "strconv"
 
-// SelectorKind says in which of four ways a [Selector] chooses.
+// SelectorKind is one of the four ways in which a [Selector] chooses.
 type SelectorKind uint8
 
 // The kinds of selectors, with the msgtyp argument of msgrcv(2) they stand for.

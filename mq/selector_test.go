@@ -9,8 +9,8 @@ import (
 	"ipcmq/mq"
 )
 
-// The selectors that the tests go through are made of the types 1 to most;
-// there are more types than those, which decides what Except covers.
+// The tests use selectors of the types 1 to most; there are more types than
+// those, which decides what Except covers.
 const most, beyond = 6, 9
 
 func selectors() []mq.Selector {
@@ -42,7 +42,7 @@ func TestSelectorMatchesWhatMsgrcvWouldTake(t *testing.T) {
 	}
 }
 
-func TestSelectorCoversWhatItMatchesAllOf(t *testing.T) {
+func TestSelectorCoversSelectorsThatMatchNoMore(t *testing.T) {
 	for _, s := range selectors() {
 		for _, other := range selectors() {
 			want := true

@@ -8,8 +8,9 @@ import (
 )
 
 // Values returns an iterator over the values of the messages from a channel, such
-// as that of a stream or a subscription. It ends when the channel is closed; why
-// that was, the stream tells. Its errors are [*Error], and it goes on after them.
+// as that of a stream or a subscription. It ends when the channel is closed; Err
+// of the stream or subscription says why. Its errors are [*Error], and it
+// continues after them.
 //
 // Leaving the loop early takes nothing more from the channel.
 func Values[T any](messages <-chan mq.Message, c Codec[T]) iter.Seq2[T, error] {
@@ -22,9 +23,9 @@ func Values[T any](messages <-chan mq.Message, c Codec[T]) iter.Seq2[T, error] {
 	}
 }
 
-// All returns an iterator over the values of the messages of another one, such as
-// mq.All, mq.AllInto or Stream.All. A message that cannot be decoded is an
-// [*Error], and the iteration goes on; an error of messages itself is passed on.
+// All returns an iterator over the values of the messages of another iterator,
+// such as mq.All, mq.AllInto or Stream.All. A message that cannot be decoded is an
+// [*Error], and the iteration continues; an error of messages itself is passed on.
 // In a loop over mq.AllInto, the message of an Error is valid until the next turn.
 func All[T any](messages iter.Seq2[mq.Message, error], c Codec[T]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
@@ -41,15 +42,15 @@ func All[T any](messages iter.Seq2[mq.Message, error], c Codec[T]) iter.Seq2[T, 
 }
 
 // A Sender sends values. It may be used by several goroutines at once if the
-// sender beneath may.
+// underlying sender may.
 type Sender[T any] struct {
 	to     mq.Sender
 	header mq.Message
 	codec  Codec[T]
 }
 
-// NewSender returns a sender of values through to, as messages with the type and
-// priority of header.
+// NewSender returns a sender of values on top of to, which sends them as
+// messages with the type and priority of header.
 func NewSender[T any](to mq.Sender, header mq.Message, c Codec[T]) *Sender[T] {
 	return &Sender[T]{to: to, header: header, codec: c}
 }

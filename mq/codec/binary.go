@@ -7,12 +7,12 @@ import (
 )
 
 // Binary returns a codec of the bytes that a struct, an array or a number has in
-// the memory of a C program: numbers of fixed size in the given order, such as
-// [binary.NativeEndian] on one host, each at a multiple of its size.
+// the memory of a C program: numbers of fixed size in the given byte order, such
+// as [binary.NativeEndian] on one host, each at a multiple of its size.
 //
 // T is made of int8 to int64, uint8 to uint64, float32, float64, complex numbers,
-// bool, and arrays and structs of these. All fields are exported, or blank. Where
-// a C compiler leaves bytes unused, T has a blank field of as many bytes:
+// bool, and arrays and structs of these. All fields must be exported or blank.
+// Where a C compiler leaves bytes unused, T must have a blank field of that size:
 //
 //	type reading struct { // struct reading { int32_t sensor; double value; };
 //		Sensor int32
@@ -22,8 +22,8 @@ import (
 //
 // If T is none of these, or lacks such a field, every call returns an error that
 // says where. A payload of another length is an error. Blank fields are written
-// as zeros. For packed structs, and for C on 32-bit systems that align numbers of
-// 8 bytes otherwise, write a pair of functions.
+// as zeros. For packed structs, and for 32-bit systems that align 8-byte numbers
+// otherwise, write a pair of functions.
 func Binary[T any](order binary.ByteOrder) Codec[T] {
 	typ := reflect.TypeFor[T]()
 	size, _, wrong := layout(typ, typ.String())
@@ -39,7 +39,7 @@ func Binary[T any](order binary.ByteOrder) Codec[T] {
 				return v, wrong
 			}
 			if len(data) != size {
-				return v, fmt.Errorf("%d bytes are no %v, which has %d", len(data), typ, size)
+				return v, fmt.Errorf("%d bytes are not a %v, which has %d", len(data), typ, size)
 			}
 			_, err = binary.Decode(data, order, &v)
 			return v, err
@@ -48,7 +48,7 @@ func Binary[T any](order binary.ByteOrder) Codec[T] {
 }
 
 // layout returns the size and the alignment of t in C, or an error if
-// encoding/binary would lay it out otherwise. path is what to call it.
+// encoding/binary would lay it out otherwise. path names it in errors.
 func layout(t reflect.Type, path string) (size, align int, err error) {
 	switch t.Kind() {
 	case reflect.Bool, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
@@ -73,7 +73,7 @@ func structLayout(t reflect.Type, path string) (size, align int, err error) {
 		f := t.Field(i)
 		name := path + "." + f.Name
 		if !f.IsExported() && f.Name != "_" {
-			return 0, 1, fmt.Errorf("%s is not exported, so that it cannot be set", name)
+			return 0, 1, fmt.Errorf("%s is not exported, so it cannot be set", name)
 		}
 		n, a, err := layout(f.Type, name)
 		if err != nil {

@@ -8,15 +8,15 @@ import (
 	"ipcmq/mq"
 )
 
-// A Codec makes payloads of values of type T, and values of payloads. Both
+// A Codec turns values of type T into payloads, and payloads into values. Both
 // functions may be called by several goroutines at once. Either may be nil if it
 // is not used.
 type Codec[T any] struct {
 	// Encode returns the payload of a value.
 	Encode func(v T) ([]byte, error)
 
-	// Decode returns the value of a payload. It does not keep data, whose memory
-	// may be used again.
+	// Decode returns the value of a payload. It must not keep data, whose memory
+	// may be reused.
 	Decode func(data []byte) (T, error)
 }
 
@@ -31,8 +31,7 @@ func JSON[T any]() Codec[T] {
 	}
 }
 
-// Text returns a codec whose payload is the string itself. It takes every byte as
-// it is.
+// Text returns a codec whose payload is the string itself, byte for byte.
 func Text[T ~string]() Codec[T] {
 	return Codec[T]{
 		Encode: func(v T) ([]byte, error) { return []byte(v), nil },
@@ -40,7 +39,8 @@ func Text[T ~string]() Codec[T] {
 	}
 }
 
-// An Error says that a message could not be decoded, and has it as it came.
+// An Error says that a message could not be decoded, and holds the message as
+// it came.
 type Error struct {
 	Message mq.Message
 	Err     error // of Decode; an *mq.PanicError if that panicked
@@ -74,8 +74,8 @@ func (c Codec[T]) Payload(v T) ([]byte, error) {
 	return data, nil
 }
 
-// guard calls one of the functions, which users write and which may meet any
-// bytes, and makes an error of a panic.
+// guard calls one of the functions, which users write and which may get any
+// bytes, and turns a panic into an error.
 func guard[In, Out any](name string, f func(In) (Out, error), in In) (out Out, err error) {
 	if f == nil {
 		return out, fmt.Errorf("the codec has no %s", name)

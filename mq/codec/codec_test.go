@@ -37,7 +37,7 @@ func TestBinaryIsWhatCHasInMemory(t *testing.T) {
 	c := codec.Binary[reading](binary.LittleEndian)
 	v := reading{Sensor: -2, Value: 1.5, Unit: [4]byte{'m', '/', 's'}, Flags: 0x0102}
 	data, err := c.Payload(v)
-	// As gcc for amd64 has it, with zeros between.
+	// As gcc for amd64 lays it out, with zeros between.
 	if got, want := hex.EncodeToString(data), "feffffff00000000000000000000f83f6d2f730002010000"; err != nil || got != want {
 		t.Fatalf("got %s, %v, want %s", got, err, want)
 	}
@@ -47,7 +47,7 @@ func TestBinaryIsWhatCHasInMemory(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if _, err := c.Value(mq.Message{Data: data[1:]}); err == nil || !strings.Contains(err.Error(), "23 bytes") || !strings.Contains(err.Error(), "24") {
-		t.Errorf("a byte less: %v", err)
+		t.Errorf("one byte less: %v", err)
 	}
 	if data, err := codec.Binary[uint16](binary.BigEndian).Payload(0x0102); err != nil || !bytes.Equal(data, []byte{1, 2}) {
 		t.Errorf("got %v, %v", data, err)
@@ -216,19 +216,19 @@ func FuzzDecode(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		again(t, codec.Text[string](), data)
-		again(t, codec.JSON[order](), data)
-		again(t, codec.JSON[json.RawMessage](), data)
+		roundTrip(t, codec.Text[string](), data)
+		roundTrip(t, codec.JSON[order](), data)
+		roundTrip(t, codec.JSON[json.RawMessage](), data)
 		raw := codec.Binary[[24]byte](binary.LittleEndian)
-		again(t, raw, data)
+		roundTrip(t, raw, data)
 		if v, err := codec.Binary[reading](binary.LittleEndian).Value(mq.Message{Data: data}); err == nil && v.Value == v.Value {
-			again(t, codec.Binary[reading](binary.LittleEndian), data)
+			roundTrip(t, codec.Binary[reading](binary.LittleEndian), data)
 		}
 	})
 }
 
-// again decodes data, encodes the value and decodes that.
-func again[T any](t *testing.T, c codec.Codec[T], data []byte) {
+// roundTrip decodes data, encodes the value and decodes that.
+func roundTrip[T any](t *testing.T, c codec.Codec[T], data []byte) {
 	t.Helper()
 	before := bytes.Clone(data)
 	v, err := c.Value(mq.Message{Data: data})

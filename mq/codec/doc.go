@@ -1,7 +1,8 @@
-// Package codec has values of Go in the payloads of messages: JSON, text, the
-// fixed layouts of C, or whatever a pair of functions makes of them.
+// Package codec puts Go values into the payloads of messages: as JSON, as text, in
+// the fixed layouts of C, or in any format that a pair of functions reads and
+// writes.
 //
-// A [Codec] goes with everything that gives messages:
+// A [Codec] works with everything that yields messages:
 //
 //	orders := codec.JSON[Order]()
 //	for order, err := range codec.Values(s.Messages(), orders) {
@@ -13,14 +14,14 @@
 //		handle(order)
 //	}
 //
-// [Values] is for the channel of a stream or a subscription, [All] for an
-// iterator such as mq.All and Stream.All, and Codec.Value for a single message.
-// [NewSender] makes a sender of values of a sender of messages.
+// [Values] is for the channel of a stream or a subscription, [All] for an iterator
+// such as mq.All and Stream.All, and Codec.Value for a single message. [NewSender]
+// turns a sender of messages into a sender of values.
 //
-// A payload that cannot be decoded comes as an [*Error], which has the message as
-// it came, and the rest goes on. Nothing is dropped.
+// A payload that cannot be decoded comes as an [*Error], which holds the message as
+// it came, and the loop continues. Nothing is dropped.
 //
-// Other formats are a pair of functions, so that this package need not know them:
+// For any other format, write the pair of functions:
 //
 //	orders := codec.Codec[*pb.Order]{
 //		Encode: func(o *pb.Order) ([]byte, error) { return proto.Marshal(o) },
@@ -32,13 +33,13 @@
 //
 // # Caveats
 //
-// What is decoded was written by whoever may write to the queue. A function for
-// a format that can name types or call functions, such as PHP's serialize, must
-// not be given the means to do so. A panic of it is an error, but nothing protects
-// from one that allocates what a length in the payload says, or never returns: look
-// at the library first. Have PHP send JSON, as in examples/typed; examples/php has
-// its serialize, with what to look out for.
+// Whoever may write to the queue wrote what is decoded. A format that can name
+// types or call functions, such as PHP's serialize, must be decoded without these
+// abilities. A panic in Decode becomes an error, but nothing protects from a
+// function that allocates what a length in the payload says, or never returns: look
+// at the library first. Have PHP send JSON, as in examples/typed; examples/php
+// shows its serialize, and what to look out for.
 //
-// JSON has numbers that programs in other languages round: JavaScript those
-// above 2^53.
+// Programs in other languages may round numbers in JSON: JavaScript does above
+// 2^53.
 package codec
