@@ -72,7 +72,7 @@ func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	if !ok {
 		return out, nil // which takes what it takes
 	}
-	home, err := k.Beside()
+	home, err := k.PayloadStore()
 	if err != nil {
 		return nil, errors.Join(err, out.Close())
 	}

@@ -61,7 +61,7 @@ func invalid(format string, args ...any) error {
 
 // A keeper is a queue that payloads can be kept beside.
 type keeper interface {
-	Beside() (store.Queue, error)
+	PayloadStore() (store.Queue, error)
 }
 
 // A Queue sends and receives payloads that are larger than its queue takes. Its
@@ -111,7 +111,7 @@ func wrap(q mq.Queue, c Config) (*Queue, error) {
 		return fail(errors.ErrUnsupported, fmt.Sprintf(
 			"%T is no System V queue: nobody can look into others for the payloads that are still in them, so that those of killed programs would stay for ever", q))
 	}
-	home, err := k.Beside()
+	home, err := k.PayloadStore()
 	if err != nil {
 		return nil, err
 	}

@@ -120,7 +120,7 @@ type destination struct {
 
 // of returns the store for what s sends.
 func (all *stores) of(s *sender) (*store.Store, error) {
-	home, err := s.keeper.Beside()
+	home, err := s.keeper.PayloadStore()
 	if err != nil {
 		var e *mq.Error
 		if errors.As(err, &e) {

@@ -12,7 +12,7 @@ import (
 
 func TestNoMemoryIsAllocated(t *testing.T) {
 	if underRace() {
-		t.Skip("under the race detector sync.Pool drops what it is given, at random")
+		t.Skip("under the race detector sync.Pool drops items at random")
 	}
 	q := newQueue(t, nil)
 	ctx := t.Context()

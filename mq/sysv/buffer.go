@@ -7,23 +7,23 @@ import (
 )
 
 const (
-	// defaultSize is kernel.msgmax where it is not known.
+	// defaultSize stands in for kernel.msgmax where it cannot be read.
 	defaultSize = 8192
 
-	// maxInitialSize bounds the room a receive makes before it has seen a
+	// maxInitialSize limits the room a receive makes before it has seen a
 	// message that needs more: kernel.msgmax may be raised to 2 GiB.
 	maxInitialSize = 64 << 10
 
 	// maxPooled is the largest buffer that is kept for the next call.
 	maxPooled = 1 << 20
 
-	// maxRaw is the largest payload that is copied without telling the
-	// scheduler; it takes about 5 microseconds.
+	// maxRaw is the largest payload that is copied without notifying the
+	// scheduler; the copy takes about 5 microseconds.
 	maxRaw = 64 << 10
 )
 
 // buffers holds *[]byte for use as struct msgbuf: the type, then the payload.
-// The kernel wants them in one piece, which a caller's slice is not.
+// The kernel requires both in one piece, which a caller's slice is not.
 var buffers sync.Pool
 
 // getBuffer returns a buffer with room for n bytes of payload.
@@ -41,7 +41,7 @@ func putBuffer(b *[]byte) {
 	}
 }
 
-// initialSize returns the bytes of payload to make room for at first.
+// initialSize returns for how many bytes of payload to make room at first.
 func initialSize() int64 {
 	info, errno := sys.MsgLimits()
 	if errno != 0 {
@@ -50,9 +50,9 @@ func initialSize() int64 {
 	return int64(min(info.Max, maxInitialSize))
 }
 
-// grow makes room for a message that is longer than n bytes: as long as
-// kernel.msgmax allows now, or if that is not enough (it was lowered) by
-// doubling.
+// grow makes room for a message that is longer than n bytes: as much as
+// kernel.msgmax allows now, or twice as much as before if that is not enough
+// because it was lowered.
 func (q *Queue) grow(n int) {
 	next := max(2*int64(n), defaultSize)
 	if info, errno := sys.MsgLimits(); errno == 0 && int64(info.Max) > int64(n) {

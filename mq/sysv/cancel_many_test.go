@@ -19,7 +19,8 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// A cancelAt is a context that ends at a random moment, and tells how long ago.
+// A cancelAt is a context that ends at a random moment, and reports how long
+// ago.
 type cancelAt struct {
 	context.Context
 	timer *time.Timer
@@ -87,7 +88,7 @@ func TestCancelLosesNothing(t *testing.T) {
 	}
 	receivers.Wait()
 	stop.Close()
-	var rest []uint64 // until the number of those that were sent, as type 2
+	var rest []uint64 // until the message of type 2, which says how many were sent
 	for {
 		m, err := q.Receive(t.Context())
 		if err != nil {
@@ -99,7 +100,7 @@ func TestCancelLosesNothing(t *testing.T) {
 			continue
 		}
 		checkNumbers(t, n, received[0], received[1], rest)
-		t.Logf("%d messages: %d, %d and in the end %d received", n, len(received[0]), len(received[1]), len(rest))
+		t.Logf("%d messages: %d, %d and at the end %d received", n, len(received[0]), len(received[1]), len(rest))
 		break
 	}
 	logLatencies(t, slices.Concat(latencies[0], latencies[1]))
@@ -108,8 +109,8 @@ func TestCancelLosesNothing(t *testing.T) {
 	}
 }
 
-// checkNumbers fails the test unless the lists are each in order and hold
-// together each number below n once.
+// checkNumbers fails the test unless each list is in order and together they
+// hold each number below n once.
 func checkNumbers(t *testing.T, n uint64, lists ...[]uint64) {
 	t.Helper()
 	seen := make([]bool, n)
@@ -211,7 +212,7 @@ func TestCanceledSendsSendNothingAndOthersOnce(t *testing.T) {
 			}
 			received[binary.NativeEndian.Uint64(m.Data)]++
 			if len(received)%50 == 0 {
-				<-time.After(rand.N(300 * time.Microsecond)) // in which senders fall asleep
+				<-time.After(rand.N(300 * time.Microsecond)) // meanwhile, senders fall asleep
 			}
 		}
 	}()

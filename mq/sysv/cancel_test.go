@@ -78,7 +78,7 @@ func TestDeadlinesEndBlockedCalls(t *testing.T) {
 	}
 }
 
-func TestACauseMatchesBesideTheContextsError(t *testing.T) {
+func TestACauseMatchesAlongWithTheContextsError(t *testing.T) {
 	q := newQueue(t, &sysv.Config{Capacity: 1})
 	send(t, q, 1)
 	r, err := q.Select(mq.Type(9))
@@ -106,7 +106,7 @@ func TestACauseMatchesBesideTheContextsError(t *testing.T) {
 }
 
 func TestSignalsOfOthersDoNotEndACall(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator has threads of its own, which a signal would kill")
+	testutil.NotEmulated(t, "the emulator has additional threads, which a signal would kill")
 	q := newQueue(t, nil)
 	got := make(chan error)
 	go func() { _, err := q.Receive(context.Background()); got <- err }()
@@ -245,7 +245,8 @@ func init() {
 	}
 }
 
-// cancels is how many calls the tests with random moments cancel.
+// cancels is how many calls are canceled in the tests that cancel at random
+// moments.
 func cancels(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("IPCMQ_CANCELS")

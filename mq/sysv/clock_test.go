@@ -35,10 +35,10 @@ func init() {
 	}
 }
 
-// In a time namespace the kernel shifts the clock, which is the same to users of a
-// queue even so.
+// In a time namespace the kernel shifts the clock; users of a queue still see the
+// same time.
 func TestTheClockIsTheSameInEachTimeNamespace(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator does not make namespaces")
+	testutil.NotEmulated(t, "the emulator does not support namespaces")
 	testutil.NeedNamespace(t)
 	q := newQueue(t, nil)
 	own, err := os.Readlink("/proc/self/ns/time")
@@ -50,7 +50,7 @@ func TestTheClockIsTheSameInEachTimeNamespace(t *testing.T) {
 		cmd := testutil.Command(t, "clock")
 		started := make(chan error)
 		go func() {
-			runtime.LockOSThread() // for good, so the thread ends with its namespace
+			runtime.LockOSThread() // permanently, so the thread ends with its namespace
 			err := error(nil)
 			if offset != 0 {
 				err = sys.UnshareTime(offset)

@@ -13,20 +13,20 @@ import (
 
 const noQueues = "this system has no System V message queues, or a sandbox such as seccomp forbids them"
 
-// errno makes an error of what a call on q answered. EINVAL means that the id is
-// gone: every other cause of it is ruled out before the calls.
+// errno returns the error for an errno of a call on q. EINVAL means that the
+// queue is gone: every other cause of it is ruled out before the calls.
 func (q *Queue) errno(op string, errno sys.Errno) error {
 	switch errno {
 	case sys.EIDRM, sys.EINVAL:
 		return q.handle.Fail(op, mq.ErrRemoved, errno, "")
-	case sys.EACCES: // an id opens without it, and modes change
+	case sys.EACCES: // opening by id does not check it, and modes change
 		missing := "read"
 		if op == "send" {
 			missing = "write"
 		}
 		return q.handle.Fail(op, fs.ErrPermission, errno, "the mode of the queue does not give this user "+missing+" access")
 	case sys.EPERM:
-		if _, e := sys.MsgLimits(); e == sys.EPERM { // which needs no permission
+		if _, e := sys.MsgLimits(); e == sys.EPERM { // MsgLimits needs no permission
 			return q.handle.Fail(op, nil, errno, noQueues)
 		}
 		return q.handle.Fail(op, fs.ErrPermission, errno, "only the owner and the creator of the queue, and root, may do this")
@@ -38,7 +38,7 @@ func (q *Queue) errno(op string, errno sys.Errno) error {
 	return q.handle.Fail(op, nil, errno, "")
 }
 
-// ended makes the error for a call that ctx or Close ended.
+// ended returns the error for a call that ctx or Close ended.
 func (q *Queue) ended(op string, ctx context.Context) *mq.Error {
 	return q.handle.Ended(op, ctx, q.calls.Closed())
 }
@@ -56,7 +56,7 @@ func openError(name string, errno sys.Errno, c Config) error {
 		e.Kind, e.Detail = fs.ErrPermission, fmt.Sprintf("the mode of the queue does not give this user %v access", c.Access)
 	case sys.ENOSPC:
 		e.Detail = tooManyQueues()
-	case sys.ENOSYS, sys.EPERM: // the latter of seccomp(2) alone
+	case sys.ENOSYS, sys.EPERM: // only seccomp(2) causes the latter
 		e.Detail = noQueues
 	}
 	return e
@@ -74,14 +74,14 @@ func tooManyQueues() string {
 	}
 	raise := limits.MsgMni.Double(int64(now.MaxQueues))
 	if int64(now.MaxQueues) >= limits.MsgMni.Ceiling {
-		raise = "boot with ipcmni_extend, since this is the most without"
+		raise = "boot with ipcmni_extend, since this is the maximum without it"
 	}
 	return fmt.Sprintf("there are %d queues and kernel.msgmni = %d (remove those that nobody uses, see ipcs -q, or %s)",
 		usage.Queues, now.MaxQueues, raise)
 }
 
-// tooLarge returns the error for n bytes of payload, by which limit they exceed
-// now, or nil if they can fit.
+// tooLarge returns the error for n bytes of payload, naming the limit that they
+// exceed now, or nil if they can fit.
 func (q *Queue) tooLarge(n int, err error) error {
 	if info, e := sys.MsgLimits(); e == 0 && n > int(info.Max) {
 		return q.handle.Fail("send", mq.ErrTooLarge, err, fmt.Sprintf(

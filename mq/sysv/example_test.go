@@ -11,8 +11,8 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// The queue of a key is there until somebody removes it: the other side opens it by the
-// same key, in any language.
+// A queue exists until somebody removes it: the other side opens it by the same key, in
+// any language.
 func ExampleOpen() {
 	q, err := sysv.Open(0x1d0c5, &sysv.Config{Mode: 0o660})
 	if err != nil {
@@ -98,7 +98,7 @@ func ExampleQueue_Stat() {
 	// Output: 1 message, 100 bytes
 }
 
-// What can be changed of a queue that exists.
+// Set changes an existing queue.
 func ExampleQueue_Set() {
 	q, err := sysv.Open(sysv.Private, nil)
 	if err != nil {

@@ -8,6 +8,6 @@ var QueuesIn = queues
 
 var ParseRecord = parseRecord
 
-// Waiting returns how many calls wait on a handle, also those that do not sleep
-// in the kernel.
+// Waiting returns how many calls wait on a handle, including those that do not
+// sleep in the kernel.
 func Waiting(q *Queue) int { return q.calls.Waiting() }

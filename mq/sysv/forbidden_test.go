@@ -17,8 +17,8 @@ import (
 func TestMissingAccessIsNamed(t *testing.T) {
 	testutil.NeedRoot(t)
 	testutil.NotEmulated(t, "the emulator does not know MSG_STAT_ANY, which opens queues that cannot be read")
-	// Each mode lacks something for others. By its id a queue can be opened that
-	// cannot be written, and for writing one that cannot be read either.
+	// Each mode denies others something. By its id, a queue can be opened that
+	// cannot be written, or, for writing, one that cannot be read.
 	for _, mode := range []fs.FileMode{0o600, 0o602, 0o604} {
 		child(t, "miss access", newQueue(t, &sysv.Config{Mode: mode}).ID())
 	}
@@ -101,7 +101,7 @@ func init() {
 		named("remove", q.Remove())
 		for name, err := range everyMethod(context.Background(), q) {
 			switch {
-			case name == "Peek" && errno == sys.ENOSYS: // as where MSG_COPY is missing
+			case name == "Peek" && errno == sys.ENOSYS: // the errno if MSG_COPY is missing
 				expect(errors.Is(err, errors.ErrUnsupported), "%v", err)
 			default:
 				named(name, err)

@@ -22,14 +22,14 @@ var (
 	_ mq.Meter    = (*Queue)(nil)
 )
 
-// The mode of an inbox: what C programs give a queue that means nothing by it,
-// such as 0777 or decimal 777, has other bits.
+// The mark in the mode of an inbox. Modes that C programs give a queue without
+// thinking of it, such as 0777 or decimal 777, have other bits.
 const (
 	inboxMark fs.FileMode = 0o611
-	inboxMask fs.FileMode = 0o755 // the bits that the mark says something of
+	inboxMask fs.FileMode = 0o755 // the bits that the mark defines
 )
 
-// The schemes of addresses: behind them stands the id, or the key.
+// The schemes of addresses, which the id or the key follows.
 const (
 	inboxScheme = "sysv:"
 	keyScheme   = "sysvkey:"
@@ -38,7 +38,7 @@ const (
 // The types of messages in an inbox.
 const (
 	replyType  = 1
-	recordType = 2 // of the record of the owner, which stays at the head
+	recordType = 2 // the owner's record, which stays at the head
 )
 
 // An inbox is a queue for replies, see [Queue.NewInbox]. It receives messages of
@@ -48,13 +48,12 @@ type inbox struct {
 	address string
 }
 
-// NewInbox creates a queue for replies, with the mode Config.InboxMode of q:
-// a private one, or with a key if Config.InboxKeys says so. If that lets a group write, this is the group of q if the process is in
-// it, also as a supplementary one, and otherwise its effective group. It lives
-// until it is removed: [RemoveDeadInboxes] finds those whose process has ended
-// without removing its own.
+// NewInbox creates a queue for replies with the mode Config.InboxMode of q, and a random key if Config.InboxKeys is set. If
+// the mode lets a group write, this is the group of q if the process is in it, also as a supplementary one, and otherwise
+// its effective group. The inbox exists until it is removed: [RemoveDeadInboxes] finds those whose process has ended
+// without removing them.
 //
-// The oldest message in an inbox says whose it is, and stays. It takes 40 bytes.
+// The oldest message in an inbox is a record of its owner, and stays. It takes 40 bytes.
 func (q *Queue) NewInbox() (mq.Inbox, error) {
 	if err := q.usable("new inbox", true); err != nil {
 		return nil, err
@@ -62,13 +61,14 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 	mode := q.inboxMode | inboxMark
 	in, errno := q.makeInbox(0o600, mode, q.inboxGroup()) // so that nobody else can send before the record is there
 	if errno == sys.EPERM || errno == sys.EINVAL {
-		// What cannot be changed, since kernel.msgmnb was lowered at this moment or
-		// the ids of this user mean nothing in its namespace, can be created.
+		// The mode cannot be changed if kernel.msgmnb was lowered just now or the
+		// ids of this user mean nothing in its namespace, but a new queue can have
+		// it.
 		in, errno = q.makeInbox(mode, mode, -1)
 	}
 	if errno == sys.EAGAIN {
 		return nil, q.handle.Fail("new inbox", mq.ErrTooLarge, errno, fmt.Sprintf(
-			"kernel.msgmnb or kernel.msgmax is less than the %d bytes of the record in an inbox; raise them with sysctl -w", recordSize))
+			"kernel.msgmnb or kernel.msgmax is less than the %d bytes of the record in an inbox; raise it with sysctl -w", recordSize))
 	}
 	if errno != 0 {
 		return nil, openError("inbox", errno, Config{})
@@ -76,7 +76,7 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 	return in, nil
 }
 
-// inboxGroup returns the group that an inbox is given, or -1 to leave it as it is.
+// inboxGroup returns the group to give an inbox, or -1 to leave it unchanged.
 func (q *Queue) inboxGroup() int {
 	if q.inboxMode&0o020 == 0 {
 		return -1
@@ -99,7 +99,7 @@ func (q *Queue) makeInbox(mode, final fs.FileMode, group int) (*inbox, sys.Errno
 		key = randomKey()
 	}
 	id, errno := sys.Msgget(uint32(key), sys.IPC_CREAT|sys.IPC_EXCL|int(mode))
-	for key != Private && errno == sys.EEXIST { // by chance: most keys are free
+	for key != Private && errno == sys.EEXIST { // rarely: most keys are free
 		key = randomKey()
 		id, errno = sys.Msgget(uint32(key), sys.IPC_CREAT|sys.IPC_EXCL|int(mode))
 	}
@@ -133,7 +133,7 @@ func (q *Queue) makeInbox(mode, final fs.FileMode, group int) (*inbox, sys.Errno
 	return in, 0
 }
 
-// randomKey returns a key of 31 bits, which no language takes for another one.
+// randomKey returns a key of 31 bits, which every language reads the same.
 func randomKey() Key {
 	var b [4]byte
 	for {
@@ -162,22 +162,22 @@ func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	if errno == 0 {
 		ds, errno = sys.MsgStat(id)
 	}
-	if errno == sys.EACCES { // an inbox need not be readable to those who reply
+	if errno == sys.EACCES { // those who reply need not be able to read an inbox
 		ds, errno = statAny(id)
 	}
 	switch {
 	case errno != 0:
 		return refuse(fs.ErrNotExist, "no queue has this id or key")
 	case !isInbox(ds):
-		return refuse(mq.ErrNotInbox, "the queue with this id or key was not made for replies")
+		return refuse(mq.ErrNotInbox, "the queue with this id or key was not created for replies")
 	}
 	in := newQueue(id, fmt.Sprintf("inbox (id %d)", id), false, Config{Access: mq.WriteOnly})
 	in.reserved = recordSize
 	return &outlet{in}, nil
 }
 
-// findInbox returns the id of the queue that an address names. There is one way to
-// write each address.
+// findInbox returns the id of the queue that an address names. There is only one
+// way to write each address.
 func findInbox(address string) (id int, errno sys.Errno, ok bool) {
 	if digits, ok := strings.CutPrefix(address, keyScheme); ok {
 		n, err := strconv.ParseUint(strings.TrimPrefix(digits, "0x"), 16, 32)
@@ -195,14 +195,14 @@ func findInbox(address string) (id int, errno sys.Errno, ok bool) {
 // An outlet is another program's inbox, to send to.
 type outlet struct{ *Queue }
 
-// Check is as [mq.Exchange] says.
+// Check reports whether anybody can still receive. See [mq.Exchange].
 func (out *outlet) Check() error {
 	err := out.Queue.Check()
 	if err != nil {
 		return err
 	}
 	if owner, e := ownerOf(out.id); e == nil && owner.Ended(procfs.Root) {
-		err = out.handle.Fail("check", mq.ErrRemoved, nil, "the process that made the inbox has ended")
+		err = out.handle.Fail("check", mq.ErrRemoved, nil, "the process that created the inbox has ended")
 	}
 	return err
 }
@@ -222,16 +222,16 @@ func (q *Queue) Check() error {
 	return nil
 }
 
-// IsInbox reports whether the queue was made for the replies to a client's
-// requests, see [Queue.NewInbox].
+// IsInbox reports whether the queue was created for replies, see
+// [Queue.NewInbox].
 func (s Stat) IsInbox() bool { return s.Mode&inboxMask == inboxMark }
 
 // RemoveDeadInboxes removes the inboxes whose process has certainly ended, killed
-// before it could remove its own, and returns their ids. It leaves those of other
+// before it could remove them, and returns their ids. It leaves those of other
 // users that it may not read, and those of processes that this one cannot judge
-// because they are in another pid or time namespace, or /proc is not there. The
+// because they are in another pid or time namespace, or /proc is not mounted. The
 // error matches [errors.ErrUnsupported] if the kernel lacks MSG_COPY, without
-// which no inbox says whose it is.
+// which an inbox's owner cannot be read.
 func RemoveDeadInboxes() ([]int, error) {
 	dead, _, err := DeadInboxes()
 	var removed []int
@@ -244,8 +244,8 @@ func RemoveDeadInboxes() ([]int, error) {
 }
 
 // DeadInboxes returns the ids of the inboxes that [RemoveDeadInboxes] would
-// remove, and of those that it cannot judge; it removes none. Its error is the
-// same.
+// remove, and of those that it cannot judge; it removes none. It returns the
+// same errors.
 func DeadInboxes() (dead, unknown []int, err error) {
 	for s, err := range Queues() {
 		if err != nil {
@@ -254,7 +254,7 @@ func DeadInboxes() (dead, unknown []int, err error) {
 		if !s.IsInbox() {
 			continue
 		}
-		owner, err := ownerOf(s.ID) // nobody, if it cannot be read
+		owner, err := ownerOf(s.ID) // the zero Process if it cannot be read
 		switch {
 		case errors.Is(err, errors.ErrUnsupported):
 			return dead, unknown, err

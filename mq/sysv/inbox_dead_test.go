@@ -21,7 +21,7 @@ func TestInboxesOfDeadProcessesAreRemoved(t *testing.T) {
 	testutil.NeedNamespace(t)
 	q := newQueue(t, nil)
 	mine := newInbox(t, q)
-	private := newQueue(t, nil) // of a dead process, but no inbox
+	private := newQueue(t, nil) // of a dead process, but not an inbox
 	send(t, private, 1)
 	taker, _ := startWith(t, "take one", private)
 	alive, aliveID := startWith(t, "inbox", q)
@@ -64,10 +64,10 @@ func TestInboxesOfDeadProcessesAreRemoved(t *testing.T) {
 	alive.Wait()
 }
 
-// privateQueue makes a queue as other programs do, with a mode of their choice.
+// privateQueue creates a queue like another program, with any mode.
 func privateQueue(t *testing.T, mode int) *sysv.Queue {
 	t.Helper()
-	testutil.NotEmulated(t, "the emulator makes the mode 16 bits", "s390x")
+	testutil.NotEmulated(t, "the emulator has modes of 16 bits", "s390x")
 	id, errno := sys.Msgget(uint32(sysv.Private), sys.IPC_CREAT|sys.IPC_EXCL|mode)
 	if errno != 0 {
 		t.Fatal(errno)
@@ -84,7 +84,7 @@ func privateQueue(t *testing.T, mode int) *sysv.Queue {
 }
 
 // C programs give their private queues the mode 0777, or the decimal 777.
-func TestPrivateQueuesOfOtherProgramsAreNoInboxes(t *testing.T) {
+func TestPrivateQueuesOfOtherProgramsAreNotInboxes(t *testing.T) {
 	q := newQueue(t, nil)
 	for _, mode := range []int{0o777, 0o1777, 777, 0o711, 0o755, 0o700, 0o600, 0o610, 0o601, 0o651, 0o615, 0o666, 0o011, 0o211} {
 		if mode&0o400 == 0 && os.Geteuid() != 0 {
@@ -103,7 +103,7 @@ func TestPrivateQueuesOfOtherProgramsAreNoInboxes(t *testing.T) {
 // Only an inbox whose record names a process that has certainly ended is
 // removed.
 func TestInboxesThatCannotBeJudgedStay(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see")
 	testutil.NeedNamespace(t)
 	in := newInbox(t, newQueue(t, nil))
 	mine, err := in.Peek(0)
@@ -118,7 +118,7 @@ func TestInboxesThatCannotBeJudgedStay(t *testing.T) {
 		return mq.Message{Type: 2, Data: b}
 	}
 	const pid, start, pidSpace, timeSpace = 0, 1, 2, 3
-	ended := map[int]uint64{start: 1} // whoever has this pid now began later
+	ended := map[int]uint64{start: 1} // the process that has this pid now began later
 	for _, c := range []struct {
 		name     string
 		messages []mq.Message
@@ -167,8 +167,8 @@ func FuzzParseRecord(f *testing.F) {
 	})
 }
 
-// Whoever replies learns that nobody will receive it.
-func TestAnInboxWhoseProcessHasEndedIsAsGoodAsRemoved(t *testing.T) {
+// A server that replies gets an error if nobody will receive the reply.
+func TestAnInboxWhoseProcessHasEndedCountsAsRemoved(t *testing.T) {
 	testutil.NotEmulated(t, "the emulator shows the process ids of queues wrongly")
 	testutil.NeedNamespace(t)
 	q := newQueue(t, nil)
@@ -194,9 +194,10 @@ func TestAnInboxWhoseProcessHasEndedIsAsGoodAsRemoved(t *testing.T) {
 	}
 }
 
-// What is no reply does not stay in an inbox, and what is stays in its order.
+// Messages that are not replies are removed from an inbox; replies stay in
+// order.
 func TestTidyLeavesRepliesAndTheRecord(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see")
 	testutil.NeedNamespace(t)
 	in := newInbox(t, newQueue(t, nil))
 	tidy := func(want ...int64) {

@@ -16,8 +16,7 @@ import (
 const sharedGroup = 2000
 
 // A client and a server of different users share the group of the queue, as a
-// supplementary one. A client outside of it, for which the mode of the queue has
-// to do, keeps its own group.
+// supplementary one. A client that is not in this group keeps its own.
 func TestAnInboxHasTheGroupOfItsQueueIfTheClientIsInIt(t *testing.T) {
 	testutil.NotEmulated(t, "the emulator does not know MSG_STAT_ANY, which opens queues that cannot be read")
 	testutil.NeedNamespace(t)

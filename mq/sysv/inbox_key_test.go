@@ -69,12 +69,12 @@ func TestOnlyInboxesAreOpenedByTheirKeys(t *testing.T) {
 		t.Errorf("no such queue: %v", err)
 	}
 	if n := waiting(t, keyed); n != 0 {
-		t.Errorf("a queue of others got %d messages", n)
+		t.Errorf("another program's queue got %d messages", n)
 	}
 }
 
 func TestKeyedInboxesOfKilledClientsAreRemoved(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see")
 	testutil.NeedNamespace(t)
 	q := newQueue(t, nil)
 	mine := newInbox(t, newQueue(t, &sysv.Config{InboxKeys: true}))

@@ -18,7 +18,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// An inbox is what NewInbox returns, which is a Queue of this package too.
+// An inbox is what NewInbox returns, which is also a Queue.
 type inbox interface {
 	mq.Inbox
 	ID() int
@@ -28,10 +28,10 @@ type inbox interface {
 	Check() error
 }
 
-// newInbox makes an inbox that is removed after the test.
+// newInbox creates an inbox that is removed after the test.
 func newInbox(tb testing.TB, q *sysv.Queue) inbox {
 	tb.Helper()
-	testutil.NotEmulated(tb, "the emulator makes the mode 16 bits", "s390x")
+	testutil.NotEmulated(tb, "the emulator has modes of 16 bits", "s390x")
 	in, err := q.NewInbox()
 	if err != nil {
 		tb.Fatal(err)
@@ -74,7 +74,7 @@ func TestInboxesAreMarkedAndNameTheirProcess(t *testing.T) {
 	}
 }
 
-// The record of the owner is no reply: nothing that receives all replies takes
+// The record of the owner is not a reply: receiving all replies does not take
 // it.
 func TestTheRecordStaysInTheInbox(t *testing.T) {
 	q := newQueue(t, nil)
@@ -97,7 +97,7 @@ func TestTheRecordStaysInTheInbox(t *testing.T) {
 	}
 }
 
-// A reply that does not fit beside the record can never be sent.
+// A reply that does not fit in together with the record can never be sent.
 func TestRepliesHaveTheRoomThatTheRecordLeaves(t *testing.T) {
 	q := newQueue(t, nil)
 	in := newInbox(t, q)
@@ -121,7 +121,7 @@ func TestRepliesHaveTheRoomThatTheRecordLeaves(t *testing.T) {
 		}
 	}
 	if err := out.TrySend(mq.Message{Type: 1, Data: make([]byte, 1)}); !errors.Is(err, mq.ErrFull) {
-		t.Errorf("one byte too much now: %v", err)
+		t.Errorf("one byte too many now: %v", err)
 	}
 }
 
@@ -199,7 +199,7 @@ func TestOnlyInboxesAreOpenedForReplies(t *testing.T) {
 	}
 }
 
-func TestCheckTellsWhetherTheQueueExists(t *testing.T) {
+func TestCheckReportsWhetherTheQueueExists(t *testing.T) {
 	q := newQueue(t, nil)
 	if err := q.Check(); err != nil {
 		t.Error(err)
@@ -226,7 +226,7 @@ func TestCheckTellsWhetherTheQueueExists(t *testing.T) {
 }
 
 func init() {
-	// Both wait, with what they have, until they are killed.
+	// Both hold an inbox until they are killed.
 	for role, cfg := range map[string]*sysv.Config{"inbox": nil, "keyed inbox": {InboxKeys: true}} {
 		roles[role] = func() { makeInboxAndWait(cfg) }
 	}
@@ -266,7 +266,7 @@ func startWith(t *testing.T, role string, q *sysv.Queue) (cmd *exec.Cmd, id int)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cmd.StdinPipe(); err != nil { // what it waits for
+	if _, err := cmd.StdinPipe(); err != nil { // it waits for the end of it
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {

@@ -15,7 +15,7 @@ import (
 type Key uint32
 
 // Private is the key of queues without a name (IPC_PRIVATE): each Open with it
-// makes a new queue, which others reach by its id.
+// creates a new queue, which others reach by its id.
 const Private Key = 0
 
 // String returns k in the form 0x0000002a, or "private".
@@ -26,7 +26,7 @@ func (k Key) String() string {
 	return fmt.Sprintf("0x%08x", uint32(k))
 }
 
-// ParseKey reads a key as tools and programs write it: decimal, hexadecimal
+// ParseKey parses a key as tools and programs write it: decimal, hexadecimal
 // with 0x, octal with 0, and also negative, as C prints a key_t. It refuses 0,
 // which does not name a queue.
 func ParseKey(s string) (Key, error) {
@@ -37,22 +37,22 @@ func ParseKey(s string) (Key, error) {
 	}
 	if n == 0 {
 		return 0, &mq.Error{Op: "parse key", Kind: mq.ErrInvalidConfig,
-			Detail: fmt.Sprintf("%q is IPC_PRIVATE, which names no queue", s)}
+			Detail: fmt.Sprintf("%q is IPC_PRIVATE, which does not name a queue", s)}
 	}
 	return Key(uint32(n)), nil
 }
 
-// onlyGo reports that s is a number to Go but not to other programs: one with
-// underscores, or with 0b or 0o before it.
+// onlyGo reports whether s is a number in Go but not in other programs: one
+// with underscores, or with the prefix 0b or 0o.
 func onlyGo(s string) bool {
 	digits := strings.ToLower(strings.TrimLeft(s, "+-"))
 	return strings.Contains(s, "_") || strings.HasPrefix(digits, "0b") || strings.HasPrefix(digits, "0o")
 }
 
-// Ftok makes a key from an existing file and a project number, with the value
-// that ftok(3) of the GNU C library gives: 8 bits of proj, 8 of the device
-// number and 16 of the inode number. Different files can give the same key, and
-// a file that is replaced gives another key than before.
+// Ftok derives a key from an existing file and a project number, as ftok(3) of
+// the GNU C library does: 8 bits of proj, 8 of the device number and 16 of the
+// inode number. Different files can give the same key, and a replaced file
+// gives another key than before.
 //
 // Ftok refuses the two results that would be misread, 0 (IPC_PRIVATE) and -1
 // (which C takes for an error); another proj gives another key.
@@ -68,7 +68,7 @@ func ftok(path string, proj byte, dev, ino uint64) (Key, error) {
 	k := Key(uint32(proj)<<24 | uint32(dev&0xff)<<16 | uint32(ino&0xffff))
 	if k == Private || k == ^Key(0) {
 		return 0, &mq.Error{Op: "ftok", Kind: mq.ErrInvalidConfig,
-			Detail: fmt.Sprintf("%s with project %d gives the key %d, which names no queue; use another project number or file",
+			Detail: fmt.Sprintf("%s with project %d gives the key %d, which does not name a queue; use another project number or file",
 				path, proj, int32(k))}
 	}
 	return k, nil

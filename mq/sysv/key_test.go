@@ -63,7 +63,7 @@ func TestFtokGivesTheKeysOfC(t *testing.T) {
 	for i, want := range keys {
 		path, proj := args[2*i], args[2*i+1]
 		if path == "/proc/self/status" {
-			continue // of each process its own; in the list to see C succeed
+			continue // different in each process; in the list to see C succeed
 		}
 		n, err := strconv.Atoi(proj)
 		if err != nil {

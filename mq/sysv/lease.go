@@ -17,19 +17,19 @@ import (
 
 var _ mq.Leaser = (*Queue)(nil)
 
-// leases is what a handle needs for leases.
+// leases is the state of a handle that leases.
 type leases struct {
 	lasts time.Duration
-	most  int // slots of a pool that this handle makes
+	most  int // slots of a pool that this handle creates
 
-	mu     sync.RWMutex // held, for reading, by who uses the pool without sleeping
+	mu     sync.RWMutex // held, for reading, by calls that use the pool without sleeping
 	pool   *pool.Pool   // from the first SelectLeases on
 	closed bool
 
 	tries atomic.Uint32
 }
 
-// close gives up the pool. No call sleeps any more.
+// close gives up the pool. No call may be asleep any more.
 func (l *leases) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -39,31 +39,33 @@ func (l *leases) close() {
 	l.pool, l.closed = nil, true
 }
 
-// SelectLeases returns a receiver that takes what s selects on lease. What is on
-// lease is in shared memory beside the queue, its pool, so that it outlives the
-// process: if that dies, or the lease runs out (Config.Lease), the message is lent
-// again, before those that are still in the queue. The system holds all that, and
-// it ends with the system, or with the container whose IPC namespace it is.
+// SelectLeases returns a receiver that takes what s selects on lease. Messages on
+// lease are in shared memory that belongs to the queue, its pool, so that they
+// outlive the process: if it dies, or the lease runs out (Config.Lease), the
+// message is lent again, before those that are still in the queue. Like the queue,
+// the pool is lost when the system restarts, or the container whose IPC namespace
+// it is in ends.
 //
-// Programs that receive from the queue in other ways, in any language, stay as
-// they are. What they take is theirs; one that waits gets a message before those
-// who wait for a lease.
+// Programs that receive from the queue in other ways, in any language, need not be
+// changed. What they take is theirs; one that waits gets a message before those
+// that wait for a lease.
 //
 // Whoever may read the queue may write to the pool, and so could forge what is
-// lent. The first who leases makes the pool; that must be the owner or the
-// creator of the queue, or root. The pool is a System V shared memory segment
-// under the key of the queue; [Queue.Remove] removes it too. A queue that was
-// removed otherwise leaves it behind for the next queue with the key, or for
-// [RemoveOrphanedPools]. [Queue.Pool] and [Pools] tell who has what.
+// lent. The first process that leases creates the pool; its user must be the owner
+// or the creator of the queue, or root. The pool is a System V shared memory
+// segment under the key of the queue; [Queue.Remove] removes it too. A queue that
+// was removed otherwise leaves it behind for the next queue with the key, or for
+// [RemoveOrphanedPools]. [Queue.Pool] and [Pools] show who holds what.
 //
-// If a message was being taken in the very microsecond in which its taker was
-// killed, and another receiver interfered, its length may not be certain. Such a
-// lease says so with a method Uncertain() bool. Without MSG_COPY
-// (CONFIG_CHECKPOINT_RESTORE) that is so after each such kill.
+// If a process was killed in the very microsecond in which it took a message, and
+// another receiver interfered, the length of the message may not be certain. The
+// method Uncertain() bool of the lease reports this. Without MSG_COPY
+// (CONFIG_CHECKPOINT_RESTORE) it happens after each such kill.
 //
-// The error matches [errors.ErrUnsupported] for a private queue, which has no key
-// for a pool, where the key has a segment of another program, or the system has
-// no shared memory; and fs.ErrPermission.
+// The error matches [errors.ErrUnsupported] if the queue is private and so has no
+// key for a pool, if another program has a segment under the key, or if the system
+// has no shared memory; and fs.ErrPermission if the pool may not be used or
+// created.
 //
 // See shmget(2), msgrcv(2).
 func (q *Queue) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
@@ -76,7 +78,7 @@ func (q *Queue) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
 		return nil, err
 	}
 	if q.key == Private {
-		return nil, q.handle.Fail(op, errors.ErrUnsupported, nil, "a private queue has no key, under which others would find the memory for leases: open it by a key")
+		return nil, q.handle.Fail(op, errors.ErrUnsupported, nil, "leases need shared memory under the key of the queue, and a private queue has no key: open a queue by a key")
 	}
 	q.leases.mu.Lock()
 	defer q.leases.mu.Unlock()
@@ -123,14 +125,14 @@ type leaseReceiver struct {
 	pool     *pool.Pool
 }
 
-// noRoom is what a call answers if as many messages are lent as may.
+// noRoom is what a call returns if no more messages can be lent.
 const noRoom = sys.ENOSPC
 
 // Lease takes the next message on lease. See [mq.LeaseReceiver].
 //
-// Where as many messages are lent as the pool has room for, Lease waits until
-// one is settled. The error matches [mq.ErrTooLarge] if the next message does not
-// fit into the pool, because kernel.msgmax was raised since that was made.
+// While the pool has no room for another message, Lease waits until one is
+// settled. The error matches [mq.ErrTooLarge] if the next message does not fit
+// into the pool, because kernel.msgmax was raised since the pool was created.
 func (r *leaseReceiver) Lease(ctx context.Context) (mq.Lease, error) {
 	const op = "lease"
 	q := r.q
@@ -153,19 +155,19 @@ func (r *leaseReceiver) Lease(ctx context.Context) (mq.Lease, error) {
 		case l != nil:
 			return &lease{q: q, lent: l}, nil
 		case errno == 0, errno == noRoom:
-			// Again: with room, or for it.
+			// Try again.
 		case errno == sys.EINTR && (q.calls.Closed() || ctx.Err() != nil):
-			return nil, handle.Waited(q.ended(op, ctx), r.lack(full))
+			return nil, handle.Waited(q.ended(op, ctx), r.waitedFor(full))
 		case errno != sys.EINTR:
 			return nil, r.failed(op, errno)
 		}
 	}
 }
 
-// lack says what a lease waited for: a message, or room in the pool.
-func (r *leaseReceiver) lack(full bool) string {
+// waitedFor says what a lease waited for: a message, or room in the pool.
+func (r *leaseReceiver) waitedFor(full bool) string {
 	if full {
-		return fmt.Sprintf("%d messages are on lease, the most", r.pool.Slots())
+		return fmt.Sprintf("%d messages are on lease, the maximum", r.pool.Slots())
 	}
 	return handle.NoMessage(r.q, r.selector)
 }
@@ -173,7 +175,7 @@ func (r *leaseReceiver) lack(full bool) string {
 // LeaseBatch takes up to n messages on lease. See [mq.LeaseReceiver].
 func (r *leaseReceiver) LeaseBatch(ctx context.Context, n int) ([]mq.Lease, error) {
 	if n < 1 {
-		return nil, r.q.handle.Fail("lease", mq.ErrInvalidConfig, nil, fmt.Sprintf("a batch of %d messages; 1 is the least", n))
+		return nil, r.q.handle.Fail("lease", mq.ErrInvalidConfig, nil, fmt.Sprintf("a batch of %d messages; the minimum is 1", n))
 	}
 	first, err := r.Lease(ctx)
 	if err != nil {
@@ -200,19 +202,19 @@ func (r *leaseReceiver) failed(op string, errno sys.Errno) error {
 		return r.q.handle.Fail(op, nil, nil, "the pool was damaged for a while")
 	case sys.E2BIG:
 		return r.q.handle.Fail(op, mq.ErrTooLarge, errno, fmt.Sprintf(
-			"the next message is longer than the %d bytes for which the pool was made, when kernel.msgmax was less: receive it, or remove the pool while nothing is lent (ipcrm -M %v)", r.pool.Room(), r.q.key))
+			"the next message is longer than the %d bytes for which the pool was created, when kernel.msgmax was lower: receive it, or remove the pool while nothing is lent (ipcrm -M %v)", r.pool.Room(), r.q.key))
 	case sys.ENFILE:
-		return r.q.handle.Fail(op, nil, nil, "as many calls wait for leases, in all processes, as can at once")
+		return r.q.handle.Fail(op, nil, nil, "too many calls wait for leases in all processes together")
 	}
 	return r.q.errno(op, errno)
 }
 
-// judgeEvery is after how many tries one looks for holders that have died, as calls
-// that wait do: a process that always finds a message never waits.
+// judgeEvery is after how many tries one of them looks for dead holders. Calls that
+// wait do so too, but a process that always finds a message never waits.
 const judgeEvery = 64
 
-// try lends a message if there is one now. It answers EBADF after Close, or if
-// the pool is of no use any more.
+// try lends a message if there is one now. It returns EBADF after Close, or if
+// the pool can no longer be used.
 func (r *leaseReceiver) try() (*pool.Lent, sys.Errno) {
 	q := r.q
 	q.leases.mu.RLock()
@@ -225,7 +227,7 @@ func (r *leaseReceiver) try() (*pool.Lent, sys.Errno) {
 	}
 	if l := r.pool.Again(r.selector, q.leases.lasts); l != nil {
 		if _, errno := q.statAnyhow(); errno != 0 {
-			return nil, errno // the queue is gone, and all that was in it
+			return nil, errno // the queue is gone, with all its messages
 		}
 		return l, 0
 	}
@@ -245,7 +247,7 @@ func (r *leaseReceiver) try() (*pool.Lent, sys.Errno) {
 	return nil, sys.EINTR // this process was stopped, and another has the message
 }
 
-// receive makes one msgrcv into a slot that does not wait.
+// receive makes one msgrcv into a slot, without waiting.
 func (r *leaseReceiver) receive(s pool.Slot, room int) (int, sys.Errno) {
 	if room <= maxRaw {
 		return sys.TryMsgrcv(r.q.id, s.Buffer(), room, r.typ, r.flags)
@@ -253,16 +255,16 @@ func (r *leaseReceiver) receive(s pool.Slot, room int) (int, sys.Errno) {
 	return sys.Msgrcv(r.q.id, s.Buffer(), room, r.typ, r.flags|sys.IPC_NOWAIT)
 }
 
-// lookedAt is how many messages expect looks at: MSG_COPY walks the queue for
+// maxLook is how many messages expect looks at: MSG_COPY walks the queue for
 // each, from its head.
-const lookedAt = 8
+const maxLook = 8
 
-// expect looks for the message that receive is likely to take.
+// expect notes in s the message that receive is likely to take.
 func (r *leaseReceiver) expect(s pool.Slot) {
 	b := getBuffer(256)
 	defer func() { putBuffer(b) }()
 	least := int64(0)
-	for i := range lookedAt {
+	for i := range maxLook {
 		n, errno := sys.TryMsgrcv(r.q.id, *b, len(*b)-sys.TypeSize, int64(i), sys.MSG_COPY)
 		if errno == sys.E2BIG && len(*b) < sys.TypeSize+s.Room() {
 			putBuffer(b)
@@ -290,7 +292,7 @@ func (r *leaseReceiver) expect(s pool.Slot) {
 	}
 }
 
-// wait waits for a message and lends it. It answers EINTR if that was interrupted.
+// wait waits for a message and lends it. It returns EINTR if it was interrupted.
 func (r *leaseReceiver) wait(ctx context.Context) (l *pool.Lent, errno sys.Errno) {
 	line := sleep.Line{Type: r.typ, Flag: r.flags, One: true}
 	key := lineOf{&r.q.calls, line}
@@ -310,7 +312,7 @@ type lineOf struct {
 	line  sleep.Line
 }
 
-// join has the pool nudge the line. It reports whether the handle is not closed.
+// join makes the pool nudge the line. It returns false if the handle is closed.
 func (r *leaseReceiver) join(key lineOf) bool {
 	r.q.leases.mu.RLock()
 	defer r.q.leases.mu.RUnlock()
@@ -322,8 +324,8 @@ func (r *leaseReceiver) join(key lineOf) bool {
 }
 
 // sleep waits in the kernel until a message is there, and lends it. The call has
-// room for nothing, so that it takes no message but one that has no payload, for
-// which it has a slot.
+// room for 0 bytes, so the only message it can take is an empty one, for which
+// it has a slot.
 func (r *leaseReceiver) sleep() (*pool.Lent, sys.Errno) {
 	for {
 		r.pool.Judge()
@@ -349,7 +351,7 @@ func (r *leaseReceiver) sleep() (*pool.Lent, sys.Errno) {
 	}
 }
 
-// checkPool returns an error if the pool is of no use any more.
+// checkPool returns an error if the pool can no longer be used.
 func (q *Queue) checkPool(op string) error {
 	q.leases.mu.RLock()
 	defer q.leases.mu.RUnlock()

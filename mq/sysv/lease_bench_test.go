@@ -18,7 +18,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// One message is sent, lent and acknowledged at a time; to compare with a plain
+// One message is sent, lent and acknowledged at a time, compared with a plain
 // send and receive.
 func BenchmarkLeaseAndAck(b *testing.B) {
 	q, err := sysv.Open(sysv.Key(0x6c656173), &sysv.Config{Exclusive: true})
@@ -59,8 +59,8 @@ func BenchmarkLeaseAndAck(b *testing.B) {
 	})
 }
 
-// Messages of one type are behind many of another, as the capacity of the queue
-// allows: beside plain receives of that type.
+// Messages of one type are behind as many of another as the queue can hold,
+// compared with plain receives of that type.
 func BenchmarkLeaseBehindOthers(b *testing.B) {
 	for _, others := range []int{0, 100, 2_000, 16_000} {
 		q, err := sysv.Open(sysv.Key(0x6c656173), &sysv.Config{Exclusive: true})
@@ -71,7 +71,7 @@ func BenchmarkLeaseBehindOthers(b *testing.B) {
 		defer q.Remove()
 		for range others {
 			if err := q.TrySend(mq.Message{Type: 2}); err != nil {
-				b.Fatal(err) // an empty message each, of which there may be as many as bytes
+				b.Fatal(err) // they are empty; the kernel allows as many messages as bytes
 			}
 		}
 		r, err := q.SelectLeases(mq.Type(1))
@@ -106,8 +106,8 @@ func BenchmarkLeaseBehindOthers(b *testing.B) {
 	}
 }
 
-// 64 workers in 8 processes wait, while messages come one at a time: how often any
-// thread of them wakes up for each.
+// 64 workers in 8 processes wait, while messages come one at a time: how many
+// threads wake up for each.
 func BenchmarkLeaseWakeUps(b *testing.B) {
 	const processes, workers = 8, 8
 	key := sysv.Key(0x6c656173)
@@ -156,7 +156,7 @@ func BenchmarkLeaseWakeUps(b *testing.B) {
 	b.ReportMetric(float64(switches(b, cmds)-before)/float64(b.N), "wake-ups/op")
 }
 
-// switches is how often threads of processes have slept.
+// switches returns how often the threads of the processes have slept.
 func switches(b *testing.B, cmds []*exec.Cmd) (n int) {
 	for _, cmd := range cmds {
 		files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", cmd.Process.Pid))

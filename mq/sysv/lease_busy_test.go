@@ -10,9 +10,10 @@ import (
 	"ipcmq/mq"
 )
 
-// Who always finds a message never waits, and so is not told that holders have died.
+// A process that always finds a message never waits, and so is not woken when
+// holders die.
 func TestABusyProcessTakesOverFromTheDead(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see, so that it looks dead to them")
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see, so that it looks dead to them")
 	key := freeKey(t)
 	q := openLending(t, key, time.Hour)
 	r := lending(t, q, mq.Any())

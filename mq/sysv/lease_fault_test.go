@@ -19,13 +19,13 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-func TestAHolderThatWasStoppedLearnsThatItsLeaseIsOver(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see, so that it looks dead to them")
+func TestAStoppedHolderLearnsThatItsLeaseIsOver(t *testing.T) {
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see, so that it looks dead to them")
 	key := freeKey(t)
 	q := openLending(t, key, 200*time.Millisecond)
 	r := lending(t, q, mq.Any())
 	send(t, q, 7)
-	// It stops at every step from the kernel on.
+	// The holder stops at every step after the kernel call.
 	pool.SetGrace(200 * time.Millisecond)
 	defer pool.SetGrace(30 * time.Second)
 	for _, step := range []string{"taken", "lent", "held", "leased"} {
@@ -56,7 +56,7 @@ func TestAHolderThatWasStoppedLearnsThatItsLeaseIsOver(t *testing.T) {
 		}
 		want := "stopped\nlease is over\n"
 		if step != "leased" {
-			want = "stopped\nlent 7\n" // the other one
+			want = "stopped\nlent 7\n" // the other message
 		}
 		if out.String() != want {
 			t.Errorf("%s: it says %q, not %q", step, out, want)
@@ -112,7 +112,7 @@ func TestAnEmptyMessageAndTheLargestAreLent(t *testing.T) {
 }
 
 func TestAnEmptyMessageOutlivesItsTaker(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see, so that it looks dead to them")
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see, so that it looks dead to them")
 	key := freeKey(t)
 	q := openLending(t, key, time.Minute)
 	r := lending(t, q, mq.Any())
@@ -131,7 +131,7 @@ func TestAnEmptyMessageOutlivesItsTaker(t *testing.T) {
 	cmd.Wait()
 }
 
-func TestAFullPoolMakesThoseWhoLeaseWait(t *testing.T) {
+func TestAFullPoolMakesLeasesWait(t *testing.T) {
 	key := freeKey(t)
 	q, err := sysv.Open(key, &sysv.Config{MaxLeases: 2})
 	if err != nil {
@@ -167,7 +167,7 @@ func TestAFullPoolMakesThoseWhoLeaseWait(t *testing.T) {
 	if err := <-third; err != nil {
 		t.Error(err)
 	}
-	// Another with the room of one that is given back, which comes first.
+	// One that is given back makes room for another, but comes first.
 	if err := first[1].Nak(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestAFullPoolMakesThoseWhoLeaseWait(t *testing.T) {
 	}
 }
 
-func TestPlainReceiversStayWhatTheyAre(t *testing.T) {
+func TestPlainReceiversNeedNoChange(t *testing.T) {
 	key := freeKey(t)
 	q := openLending(t, key, time.Minute)
 	r := lending(t, q, mq.Any())
@@ -214,7 +214,7 @@ func TestPlainReceiversStayWhatTheyAre(t *testing.T) {
 	}
 }
 
-func TestLeasesAreRefusedToThoseWhoMayNotReadOrMakeThePool(t *testing.T) {
+func TestLeasesNeedPermissionToReadAndToCreateThePool(t *testing.T) {
 	testutil.NotEmulated(t, "emulators get the permissions of segments wrong")
 	testutil.NeedRoot(t)
 	key := freeKey(t)
@@ -229,7 +229,7 @@ func TestLeasesAreRefusedToThoseWhoMayNotReadOrMakeThePool(t *testing.T) {
 	lending(t, q, mq.Any())
 	send(t, q, 4)
 	if out := asNobody(t, "select leases", key); out != "lent 4\n" {
-		t.Errorf("who may read: %s", out)
+		t.Errorf("a user who may read: %s", out)
 	}
 	wo, err := sysv.Open(key, &sysv.Config{Access: mq.WriteOnly})
 	if err != nil {
@@ -237,12 +237,12 @@ func TestLeasesAreRefusedToThoseWhoMayNotReadOrMakeThePool(t *testing.T) {
 	}
 	defer wo.Close()
 	if _, err := wo.SelectLeases(mq.Any()); !errors.Is(err, fs.ErrPermission) {
-		t.Errorf("who may only write: %v", err)
+		t.Errorf("a user who may only write: %v", err)
 	}
 }
 
 // Whether a process in another pid namespace is dead cannot be known here, so the
-// lease's time decides.
+// lease ends when its time is over.
 func TestOwnersThatCannotBeJudgedKeepTheirLeases(t *testing.T) {
 	testutil.NotEmulated(t, "an emulator cannot be started in a pid namespace here")
 	testutil.NeedRoot(t)
@@ -279,7 +279,7 @@ func TestOwnersThatCannotBeJudgedKeepTheirLeases(t *testing.T) {
 	}
 }
 
-// asNobody runs a role as another user, and returns what it says.
+// asNobody runs a role as another user, and returns its output.
 func asNobody(t *testing.T, role string, key sysv.Key) string {
 	t.Helper()
 	out, _ := testutil.Command(t, role, fmt.Sprint(uint32(key))).Output()
@@ -301,7 +301,7 @@ func init() {
 			if name == os.Args[2] && first {
 				first = false
 				fmt.Println("stopped")
-				os.Stdin.Read(make([]byte, 1)) // until it may go on
+				os.Stdin.Read(make([]byte, 1)) // until it may continue
 			}
 		}
 		l, err := r.Lease(context.Background())

@@ -16,7 +16,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// openLending opens the queue with a key, which lends for a time.
+// openLending opens the queue with a key; leases last as long as given.
 func openLending(t testing.TB, key sysv.Key, lasts time.Duration) *sysv.Queue {
 	t.Helper()
 	q, err := sysv.Open(key, &sysv.Config{Lease: lasts})
@@ -46,8 +46,8 @@ func notEmulated(t testing.TB) {
 		"arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64")
 }
 
-// leaseAll leases and acknowledges what there is, until n messages have come or
-// it takes too long, and then for a moment more.
+// leaseAll leases and acknowledges messages until n have come or it takes too
+// long, and then a moment longer.
 func leaseAll(t testing.TB, r mq.LeaseReceiver, n int) (got []mq.Lease) {
 	t.Helper()
 	for {
@@ -71,7 +71,7 @@ func leaseAll(t testing.TB, r mq.LeaseReceiver, n int) (got []mq.Lease) {
 	}
 }
 
-// killAt has this process killed when it comes to a step for the nth time.
+// killAt kills this process when it reaches a step for the nth time.
 func killAt(step string, n int) {
 	pool.Step = func(name string) {
 		if name != step {
@@ -83,9 +83,9 @@ func killAt(step string, n int) {
 	}
 }
 
-// steps are where a process may be killed, with how many messages it has
-// acknowledged by then, of those that the role "lease" handles in order: it
-// acknowledges the first, gives the second back, and so on.
+// steps are where a process is killed, with the messages that it has
+// acknowledged by then. The role "lease until killed" acknowledges the first
+// message, gives the second back, and so on.
 var steps = []struct {
 	name  string
 	count int // which time
@@ -102,8 +102,8 @@ var steps = []struct {
 	{"held", 3, []string{"tick"}},
 }
 
-func TestAHolderThatIsKilledAtAnyStepLosesNothing(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see, so that it looks dead to them")
+func TestAHolderKilledAtAnyStepLosesNothing(t *testing.T) {
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see, so that it looks dead to them")
 	sent := []string{"tick", "tick", "", strings.Repeat("x", 5000), "tick"}
 	for _, step := range steps {
 		t.Run(fmt.Sprint(step.name, step.count), func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-func TestAQueueThatIsMadeAgainHasAPoolOfItsOwn(t *testing.T) {
+func TestARecreatedQueueHasANewPool(t *testing.T) {
 	key := freeKey(t)
 	old := openLending(t, key, time.Hour)
 	send(t, old, 1)
@@ -27,7 +27,7 @@ func TestAQueueThatIsMadeAgainHasAPoolOfItsOwn(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := l.Ack(t.Context()); !errors.Is(err, mq.ErrRemoved) {
-				t.Errorf("Ack in a queue that was removed: %v", err)
+				t.Errorf("Ack in a removed queue: %v", err)
 			}
 		} else if errno := sys.MsgRemove(old.ID()); errno != 0 {
 			t.Fatal(errno)
@@ -115,7 +115,7 @@ func TestAPoolWithGarbageDoesNoMoreThanFail(t *testing.T) {
 			t.Error(err)
 		}
 		if id, errno := sys.Shmget(uint32(key), 0, 0); errno == 0 {
-			sys.ShmRemove(id) // nobody knows it as a pool any more
+			sys.ShmRemove(id) // it is no longer recognized as a pool
 		}
 	}
 }

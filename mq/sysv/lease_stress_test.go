@@ -18,8 +18,8 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// work returns the payload of the message with a number: how long it is, and
-// every byte, follows from it.
+// work returns the payload of the message with a number, which determines its
+// length and every byte.
 func work(number int) []byte {
 	text := strconv.Itoa(number) + ":"
 	size := number * 7919 % 300
@@ -34,8 +34,8 @@ func work(number int) []byte {
 }
 
 // Holders are killed at random and replaced, and nothing is lost.
-func TestHoldersThatAreKilledAtRandomLoseNothing(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see, so that it looks dead to them")
+func TestHoldersKilledAtRandomLoseNothing(t *testing.T) {
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see, so that it looks dead to them")
 	messages, holders := 5_000, 4
 	if n, err := strconv.Atoi(os.Getenv("IPCMQ_LEASES")); err == nil {
 		messages = n
@@ -89,7 +89,7 @@ func TestHoldersThatAreKilledAtRandomLoseNothing(t *testing.T) {
 			select {
 			case <-done:
 			default:
-				t.Error("a holder has failed")
+				t.Error("a holder failed")
 				cancel()
 			}
 		})
@@ -106,8 +106,8 @@ func TestHoldersThatAreKilledAtRandomLoseNothing(t *testing.T) {
 	}
 }
 
-// hold runs a holder and kills it at some time after it has handled some messages,
-// or when done is closed; then hold returns false.
+// hold runs a holder and kills it some time after it has handled some messages, or
+// when done is closed; then hold returns false.
 func hold(t *testing.T, key sysv.Key, done chan struct{}, handled func(line string)) bool {
 	cmd := testutil.Command(t, "work until killed", fmt.Sprint(uint32(key)))
 	out, err := cmd.StdoutPipe()

@@ -13,7 +13,7 @@ import (
 // The contract over queues with a key, which lend their messages.
 func TestContractOfAQueueThatLends(t *testing.T) {
 	notEmulated(t)
-	testutil.NotEmulated(t, "the emulator makes the mode 16 bits, so that inboxes are none", "s390x")
+	testutil.NotEmulated(t, "the emulator has modes of 16 bits, so inboxes are not recognized", "s390x")
 	mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue {
 		key := freeKey(t)
 		return func() mq.Queue {

@@ -48,7 +48,7 @@ func TestProgramsOfOtherWordsLeaseTheSameMessages(t *testing.T) {
 	if err := mine.Ack(t.Context()); !errors.Is(err, mq.ErrLeaseOver) {
 		t.Errorf("got %v", err)
 	}
-	expectOther("end", "3, sequence 3, attempt 1") // and ends with the message
+	expectOther("end", "3, sequence 3, attempt 1") // the process ends while it has the message
 	l, err := r.Lease(t.Context())
 	if err != nil {
 		t.Fatal(err)

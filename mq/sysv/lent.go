@@ -9,7 +9,7 @@ import (
 	"ipcmq/mq"
 )
 
-// A lease is a message that this process has on lease.
+// A lease is a message that is on lease to this process.
 type lease struct {
 	q    *Queue
 	lent *pool.Lent
@@ -31,8 +31,8 @@ func (l *lease) Sequence() uint64 { return l.lent.Sequence }
 func (l *lease) Attempt() int { return l.lent.Attempt }
 
 // Uncertain reports whether the length of the payload is not certain: the
-// process that took it from the queue was killed while it did, and did not
-// expect this message. What is there is right; bytes at the end may be missing.
+// process that took it from the queue was killed while doing so, and had not
+// expected this message. The bytes are right; some may be missing at the end.
 func (l *lease) Uncertain() bool { return l.lent.Unsure }
 
 // Deadline returns when the lease runs out. See [mq.Lease].
@@ -46,12 +46,12 @@ func (l *lease) Ack(ctx context.Context) error {
 // Nak gives the message back. See [mq.Lease].
 func (l *lease) Nak(ctx context.Context, delay time.Duration) error {
 	if delay < 0 {
-		return l.q.handle.Fail("nak", mq.ErrInvalidConfig, nil, fmt.Sprintf("delay %v is negative; 0 gives back at once", delay))
+		return l.q.handle.Fail("nak", mq.ErrInvalidConfig, nil, fmt.Sprintf("delay %v is negative; 0 gives back immediately", delay))
 	}
 	return l.settle("nak", ctx, func() bool { return l.lent.Nak(delay) })
 }
 
-// Extend makes the lease last. See [mq.Lease].
+// Extend renews the lease. See [mq.Lease].
 func (l *lease) Extend(ctx context.Context) error {
 	return l.settle("extend lease", ctx, func() bool { return l.lent.Extend(l.q.leases.lasts) })
 }
@@ -74,7 +74,7 @@ func (l *lease) settle(op string, ctx context.Context, do func() bool) error {
 		return q.handle.Fail(op, mq.ErrClosed, nil, "")
 	}
 	if !do() {
-		return q.handle.Fail(op, mq.ErrLeaseOver, nil, "the lease has run out or was settled, and the message is not with this holder any more")
+		return q.handle.Fail(op, mq.ErrLeaseOver, nil, "the lease has run out or was settled, and this holder no longer has the message")
 	}
 	return nil
 }

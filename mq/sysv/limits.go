@@ -5,15 +5,16 @@ import (
 	"ipcmq/mq"
 )
 
-// Limits are the limits of the IPC namespace of the caller. Raise them with
-// sysctl(8). What else IPC_INFO returns, such as msgtql, Linux does not enforce.
+// Limits are the limits of the caller's IPC namespace. Raise them with
+// sysctl(8). Linux does not enforce the other values of IPC_INFO, such as
+// msgtql.
 type Limits struct {
 	MaxMessage      int // bytes of payload of one message: kernel.msgmax, 8192 by default
 	DefaultCapacity int // bytes of payload in a new queue: kernel.msgmnb, 16384 by default
 	MaxQueues       int // queues: kernel.msgmni, 32000 by default
 }
 
-// Usage is what is used of the [Limits].
+// Usage is how much of the [Limits] is used.
 type Usage struct {
 	Queues   int // queues that exist
 	Messages int // messages in all queues
@@ -30,7 +31,8 @@ func SystemLimits() (Limits, error) {
 	return Limits{MaxMessage: int(i.Max), DefaultCapacity: int(i.Mnb), MaxQueues: int(i.Mni)}, nil
 }
 
-// SystemUsage returns what is used of the limits now. See msgctl(2), MSG_INFO.
+// SystemUsage returns how much of the limits is used now. See msgctl(2),
+// MSG_INFO.
 func SystemUsage() (Usage, error) {
 	index, i, errno := sys.MsgUsage()
 	if errno != 0 {

@@ -10,11 +10,11 @@ import (
 )
 
 // Queues returns an iterator over all queues of the caller's IPC namespace, also
-// those that the caller may not use. Their Capacity is -1 where the kernel,
-// before Linux 4.17, does not tell it to the caller. Queues that come or go
-// meanwhile may be missing. An error comes last, with a zero Stat; one about a
-// single queue does not keep the others from being listed. It matches
-// fs.ErrNotExist if /proc is not mounted.
+// those that the caller may not use; before Linux 4.17, the Capacity of those is
+// not known, and -1. Queues that are created or removed meanwhile may be
+// missing. An error comes last, with a zero Stat; one about a single queue does
+// not keep the others from being listed. It matches fs.ErrNotExist if /proc is
+// not mounted.
 //
 // See /proc/sysvipc/msg in sysvipc(7).
 func Queues() iter.Seq2[Stat, error] {

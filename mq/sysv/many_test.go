@@ -18,7 +18,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// many is how many goroutines wait at once; the race detector has a limit.
+// many returns how many goroutines wait at once; the race detector has a limit.
 func many() int {
 	if underRace() {
 		return 5000
@@ -64,8 +64,8 @@ func TestManyWaitWithFewThreads(t *testing.T) {
 	}
 }
 
-// Those that send as much are served in the order of their calls; one that is
-// canceled, asleep or not, holds up nobody.
+// Sends of the same size are served in the order of their calls; one that is
+// canceled, asleep or not, does not hold up others.
 func TestManySendersAreServedInOrder(t *testing.T) {
 	q := newQueue(t, &sysv.Config{Capacity: 8})
 	send(t, q, 10000000)
@@ -108,9 +108,9 @@ func TestManySendersAreServedInOrder(t *testing.T) {
 	all.Wait()
 }
 
-// No call waits while the kernel would take what it sends: whenever all is quiet
-// the queue has less room than the smallest message that waits.
-func TestNobodyWaitsForWhatTheKernelWouldTake(t *testing.T) {
+// No call waits while the kernel would take its message: whenever all is quiet
+// the queue has less room than the smallest waiting message.
+func TestNoSendWaitsWhileItsMessageFits(t *testing.T) {
 	const capacity = 16384
 	q := newQueue(t, nil)
 	var all sync.WaitGroup
@@ -144,7 +144,7 @@ func TestNobodyWaitsForWhatTheKernelWouldTake(t *testing.T) {
 		for size, count := range pending {
 			sum += count
 			if count > 0 && int64(size) <= capacity-st.Bytes {
-				return errors.New("a message waits that would fit")
+				return errors.New("a message that would fit waits")
 			}
 		}
 		if got := sysv.Waiting(q); got != sum {
@@ -197,10 +197,10 @@ func TestACrowdLosesNothing(t *testing.T) {
 	}
 }
 
-// A process that may have few threads gets an error, and does not end.
+// A process that may have few threads gets an error instead of crashing.
 func TestTooManyThreadsAreRefused(t *testing.T) {
-	testutil.NeedRoot(t) // to be another user
-	testutil.NotEmulated(t, "the emulator has threads of its own")
+	testutil.NeedRoot(t) // to become another user
+	testutil.NotEmulated(t, "the emulator has additional threads")
 	cmd := testutil.Command(t, "wait on many handles")
 	prlimit, err := exec.LookPath("prlimit")
 	if err != nil {
@@ -215,7 +215,7 @@ func TestTooManyThreadsAreRefused(t *testing.T) {
 
 func init() {
 	roles["wait on many handles"] = func() {
-		err := sys.Become(1<<20 + os.Getppid()) // a user that nobody else is, since the limit is a user's
+		err := sys.Become(1<<20 + os.Getppid()) // a user with no other processes, since the limit is per user
 		expect(err == nil, "%v", err)
 		ctx, cancel := context.WithCancel(context.Background())
 		errs := make(chan error)

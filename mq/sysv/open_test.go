@@ -17,11 +17,11 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// nobody is a user that is neither root nor whoever runs the tests.
+// nobody is a user that is neither root nor the one who runs the tests.
 const nobody = 65534
 
-// freeKey returns a key that names no queue, and has the queue removed that the
-// test makes of it.
+// freeKey returns a key that names no queue, and removes the queue that the
+// test creates with it.
 func freeKey(t *testing.T) sysv.Key {
 	t.Helper()
 	for key := sysv.Key(os.Getpid()) << 8; ; key++ {
@@ -41,7 +41,7 @@ func freeKey(t *testing.T) sysv.Key {
 	}
 }
 
-// child runs a role and fails the test with what it says if it fails.
+// child runs a role and, if it fails, fails the test with its output.
 func child(t *testing.T, role string, args ...any) {
 	t.Helper()
 	text := make([]string, len(args))
@@ -150,7 +150,7 @@ func TestOpenIDNamesTheKey(t *testing.T) {
 	again.Close()
 	ids := []int{-1, math.MinInt32, math.MaxInt32, q.ID() + 1<<15}
 	for _, upper := range []int64{1 << 31, 1 << 32, 5 << 32, 1 << 62, -1 << 32, math.MinInt64} {
-		if id := int(upper + int64(q.ID())); id != q.ID() { // on 32-bit systems some are
+		if id := int(upper + int64(q.ID())); id != q.ID() { // on 32-bit systems some are equal
 			ids = append(ids, id)
 		}
 	}
@@ -171,7 +171,7 @@ func TestModesAreNotSubjectToTheUmask(t *testing.T) {
 	if err != nil {
 		testutil.Lacking(t, "sh")
 	}
-	testutil.NotEmulated(t, "the emulator makes the mode 16 bits", "s390x")
+	testutil.NotEmulated(t, "the emulator has modes of 16 bits", "s390x")
 	cmd := testutil.Command(t, "modes")
 	cmd.Args = append([]string{"sh", "-c", `umask 0777 && exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)
 	cmd.Path = sh
@@ -229,7 +229,7 @@ func TestAConfigIsCopied(t *testing.T) {
 
 func TestAnIDOf0IsAQueue(t *testing.T) {
 	testutil.NeedNamespace(t)
-	testutil.NotEmulated(t, "the emulator makes no namespaces")
+	testutil.NotEmulated(t, "the emulator does not support namespaces")
 	cmd := testutil.Command(t, "id 0")
 	cmd.SysProcAttr = sys.PrivateIPC()
 	if out, err := cmd.Output(); err != nil {

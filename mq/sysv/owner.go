@@ -18,8 +18,8 @@ const (
 
 var recordMagic = [4]byte{'i', 'p', 'c', 'q'}
 
-// ownRecord returns the record of this process. If it cannot know what others
-// need to judge it, they get zeros, and never do.
+// ownRecord returns the record of this process. If it cannot find out what
+// others need to judge it, the record has zeros, and they never judge it dead.
 func ownRecord() []byte {
 	p, err := procfs.Self(procfs.Root)
 	if err != nil {
@@ -34,7 +34,7 @@ func ownRecord() []byte {
 
 var errRecord = errors.New("not the record of an inbox's owner")
 
-// parseRecord returns the process that a record is about.
+// parseRecord returns the process that a record names.
 func parseRecord(b []byte) (procfs.Process, error) {
 	if len(b) != recordSize || [4]byte(b) != recordMagic || b[4] != recordVersion || b[5] != recordKind {
 		return procfs.Process{}, errRecord

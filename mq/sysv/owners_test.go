@@ -64,9 +64,9 @@ func init() {
 }
 
 // Messages that others sent to a queue do not vanish because the call that
-// created it fails: it fails before the queue is there.
+// created it fails: it fails before the queue exists.
 func TestAnOpenThatFailsRemovesNoQueue(t *testing.T) {
-	testutil.NeedRoot(t) // to be another user, who lacks CAP_SYS_RESOURCE
+	testutil.NeedRoot(t) // to become another user, who lacks CAP_SYS_RESOURCE
 	setLimit(t, "msgmnb", 16384)
 	key := freeKey(t)
 	opener := testutil.Command(t, "open above the limit", fmt.Sprint(uint32(key)))
@@ -89,7 +89,7 @@ func TestAnOpenThatFailsRemovesNoQueue(t *testing.T) {
 				t.Errorf("%v: %s", err, said)
 			}
 			if found > 0 {
-				t.Errorf("%d times a queue was there whose Open fails", found)
+				t.Errorf("%d times there was a queue although Open failed", found)
 			}
 			return
 		default:
@@ -119,7 +119,7 @@ func init() {
 	}
 }
 
-func TestOwnersKeepOffSquattedQueues(t *testing.T) {
+func TestOwnersProtectFromSquattedQueues(t *testing.T) {
 	testutil.NeedRoot(t)
 	key := freeKey(t)
 	child(t, "squat", uint32(key))
@@ -141,7 +141,7 @@ func TestOwnersKeepOffSquattedQueues(t *testing.T) {
 	} else {
 		trusting.Close()
 	}
-	// He gives the queue away, and stays its creator.
+	// That user gives the queue away, but stays its creator.
 	if err := q.Set(func(s *sysv.Settings) { s.UID = uint32(me) }); err != nil {
 		t.Fatal(err)
 	}

@@ -2,9 +2,9 @@ package sysv
 
 import "ipcmq/internal/store"
 
-// Beside is for package ipcmq/mq/large, which keeps payloads that are too large for
-// the queue in shared memory beside it.
-func (q *Queue) Beside() (store.Queue, error) {
+// PayloadStore is for package ipcmq/mq/large, which keeps payloads that are too
+// large for the queue in shared memory that belongs to it.
+func (q *Queue) PayloadStore() (store.Queue, error) {
 	if err := q.usable("stat", true); err != nil {
 		return store.Queue{}, err
 	}

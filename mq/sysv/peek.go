@@ -9,13 +9,14 @@ import (
 )
 
 // Peek returns a copy of the message at position index of the queue, 0 being
-// the oldest, and leaves it there. Other processes may take it, or move what is
-// behind it forward, at any time. Config.Truncate applies to the copy.
+// the oldest, and leaves it there. At any time, other processes may take
+// messages, which moves later ones forward. Config.Truncate applies to the
+// copy.
 //
 // The error matches [mq.ErrEmpty] if there are no more than index messages, and
 // [errors.ErrUnsupported] if the kernel was built without
-// CONFIG_CHECKPOINT_RESTORE. A message that is longer than kernel.msgmax is
-// now, because that was lowered, cannot be looked at: [mq.ErrTooLarge].
+// CONFIG_CHECKPOINT_RESTORE. It matches [mq.ErrTooLarge] if the message is
+// longer than kernel.msgmax, which was lowered.
 //
 // See msgrcv(2), MSG_COPY.
 func (q *Queue) Peek(index int) (mq.Message, error) {
@@ -31,7 +32,7 @@ func (q *Queue) Peek(index int) (mq.Message, error) {
 		switch errno := r.try(&m); errno {
 		case 0:
 			if limit := q.truncate; limit > 0 && len(m.Data) > limit {
-				// The kernel does not cut a copy.
+				// The kernel does not truncate a copy.
 				m.Data, m.Truncated = m.Data[:limit:limit], true
 			}
 			return m, nil
@@ -42,7 +43,7 @@ func (q *Queue) Peek(index int) (mq.Message, error) {
 		case sys.E2BIG, sys.EINTR:
 		case sys.EINVAL:
 			if _, e := q.statAnyhow(); e == 0 {
-				return m, q.handle.Fail("peek", mq.ErrTooLarge, errno, "the message exceeds kernel.msgmax of now (raise it with sysctl -w kernel.msgmax=N)")
+				return m, q.handle.Fail("peek", mq.ErrTooLarge, errno, "the message exceeds the current kernel.msgmax (raise it with sysctl -w kernel.msgmax=N)")
 			}
 			return m, q.errno("peek", errno)
 		default:

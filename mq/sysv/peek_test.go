@@ -48,7 +48,7 @@ func TestTruncationIsSeenOnTheMessage(t *testing.T) {
 	}
 }
 
-func TestTruncatedIsSetAnewForEachMessage(t *testing.T) {
+func TestTruncatedIsSetForEachMessage(t *testing.T) {
 	q := newQueue(t, &sysv.Config{Truncate: 1})
 	m := mq.Message{Truncated: true}
 	for _, text := range []string{"a", "bb", "c", ""} {

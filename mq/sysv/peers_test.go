@@ -21,17 +21,17 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// A language that programs on the other side of a queue are written in.
+// A language is one in which programs on the other side of a queue are written.
 type language struct {
-	need    string     // what has to be installed
+	need    string     // what must be installed
 	source  string     // the program, in testdata
-	check   [][]string // alternatives, of which one must succeed
+	check   [][]string // alternatives, one of which must succeed
 	run     [][]string // how to run the program after the check of the same index
 	maxType int64
 }
 
-// In check and run, SOURCE is the path of the source and PEER that of a program
-// compiled from it.
+// In check and run, SOURCE is the path of the source and PEER that of the
+// program compiled from it.
 var languages = map[string]language{
 	"C": {
 		need: "a C compiler, cc", source: "peer.c", maxType: math.MaxInt64,
@@ -51,8 +51,8 @@ var languages = map[string]language{
 	"Python": {
 		need: "python3 with the module sysv_ipc", source: "peer.py",
 		maxType: math.MaxInt32, // sysv_ipc refuses more
-		// The first python3 on the PATH may not be the one that has the
-		// modules which the system installs.
+		// The first python3 on the PATH may not be the one with the
+		// modules that the system installs.
 		check: [][]string{{"/usr/bin/python3", "-c", "import sysv_ipc"}, {"python3", "-c", "import sysv_ipc"}},
 		run:   [][]string{{"/usr/bin/python3", "SOURCE"}, {"python3", "SOURCE"}},
 	},
@@ -67,7 +67,7 @@ type peer struct {
 }
 
 // start starts a program in the language, on the queue with the given key. It
-// ends with the test, which fails if the program did.
+// ends with the test, which fails if the program failed.
 func (l language) start(tb testing.TB, key sysv.Key) *peer {
 	tb.Helper()
 	paths := strings.NewReplacer("SOURCE", filepath.Join("testdata", l.source), "PEER", filepath.Join(tb.TempDir(), "peer"))
@@ -145,7 +145,7 @@ func keyedQueue(tb testing.TB, negative bool) (*sysv.Queue, sysv.Key) {
 		}
 		q, err := sysv.Open(key, &sysv.Config{Exclusive: true})
 		if errors.Is(err, fs.ErrExist) {
-			continue // somebody else's, outside of a private namespace
+			continue // somebody else's, if the namespace is not private
 		}
 		if err != nil {
 			tb.Fatal(err)
@@ -159,7 +159,7 @@ func keyedQueue(tb testing.TB, negative bool) (*sysv.Queue, sysv.Key) {
 	}
 }
 
-// bodies are payloads that a program which treats them as text would change.
+// bodies are payloads that a program would change if it treated them as text.
 func bodies() map[string][]byte {
 	every := make([]byte, 256)
 	for i := range every {
@@ -278,7 +278,7 @@ func TestPeerWakesReceiveThatWaits(t *testing.T) {
 	}
 }
 
-// What PHP says to the queue is not what its caller said, without serialize=false.
+// Without serialize=false, PHP does not send the bytes that its caller gave it.
 func TestPHPSerializesByDefault(t *testing.T) {
 	q, key := keyedQueue(t, false)
 	php := languages["PHP"].start(t, key)

@@ -13,19 +13,19 @@ import (
 	"ipcmq/mq"
 )
 
-// A Pool is the shared memory in which the messages of a queue are that processes
-// have on lease, see [Queue.SelectLeases], as it was when it was looked at. To look
-// is no part in leasing, and changes nothing.
+// A Pool describes the shared memory that holds the messages of a queue that are on
+// lease, see [Queue.SelectLeases], at the time it was read. Reading it changes
+// nothing.
 //
-// Whoever may read the queue may write anything into its pool, so that it can look
-// like what others want.
+// Whoever may read the queue may write anything into its pool, so its contents can
+// be forged.
 type Pool struct {
 	Segment int // identifier of the shared memory segment
 	Key     Key // of the segment, and of its queue
 	Queue   int // identifier of the queue; -1 if not known
 
-	// Orphan says that the queue is gone, removed by a program that does not know
-	// pools: nobody gets what is in this one any more.
+	// Orphan reports that the queue is gone, removed by a program that does not
+	// know about pools: nobody will get the messages in this one.
 	Orphan bool
 
 	Mode     fs.FileMode // permissions: read and write for owner, group, others
@@ -35,54 +35,54 @@ type Pool struct {
 	Attached int         // how many times processes have it attached
 
 	Slots int // how many messages can be lent at once
-	Free  int // how many more
+	Free  int // how many more can be lent now
 	Room  int // bytes of payload for which a slot has room
 
 	Held     int // messages that a process has on lease
 	Dead     int // of these, those whose process has certainly ended
-	Unjudged int // of these, those of which nobody here can tell
+	Unjudged int // of these, those whose process cannot be judged from here
 	Returned int // messages that were given back
-	Due      int // of all, those to be lent again now: to whoever asks next
+	Due      int // of all, those that will be lent again to the next caller
 
-	Holders []Holder // of those that are held
+	Holders []Holder // the processes that hold messages
 }
 
 // A Holder is a process that has messages on lease.
 type Holder struct {
-	PID   int    // in its pid namespace; 0 if it could not know
+	PID   int    // in its pid namespace; 0 if the process could not find out
 	Start uint64 // when it was started, in ticks since the boot
-	Ended bool   // it certainly has; a zombie has too
-	Known bool   // whether it has is: not in another pid or time namespace, and not without /proc
+	Ended bool   // whether it has certainly ended; a zombie has
+	Known bool   // whether Ended is known: not in another pid or time namespace, nor without /proc
 
 	Messages int       // how many it has
 	Since    time.Time // when the earliest of these leases began, if it is known
-	Until    time.Time // when the first of them runs out
+	Until    time.Time // when the first of these leases runs out
 }
 
-// A Leased is a message in a pool.
+// A Leased describes a message in a pool.
 type Leased struct {
 	Type      int64
 	Sequence  uint64 // its number
 	Attempt   int    // how many times it was lent
-	Size      int    // bytes of payload; -1 if it was being taken when it was looked at, or its taker was killed then
+	Size      int    // bytes of payload; -1 if a process was just taking the message, or was killed doing so
 	Uncertain bool   // the payload may be cut: see Uncertain of a lease
 
 	Returned bool   // it was given back: nobody has it
 	Holder   Holder // who has it, with the times of this lease; Messages is 1
 
-	// Until is when the lease runs out, or when one that was given back is to be
-	// lent again; zero if it has no time yet.
+	// Until is when the lease runs out, or when the message, if it was given
+	// back, can be lent again; zero if it has no time yet.
 	Until time.Time
-	Due   bool // it is to be lent again now
+	Due   bool // it will be lent again to the next caller
 
 	in pool.Message
 }
 
 // Pools returns an iterator over all pools of the caller's IPC namespace. An error
-// with a Pool is about that one, of which the fields down to Size are known; it
-// matches fs.ErrPermission if the caller may not read it, and so cannot be sure that
-// it is one. An error with a zero Pool comes last, and matches fs.ErrNotExist if
-// /proc is not mounted, or the system has no shared memory.
+// with a Pool is about that one, whose fields down to Size are known; it matches
+// fs.ErrPermission if the caller may not read it, and so cannot be sure that it is a
+// pool. An error with a zero Pool comes last, and matches fs.ErrNotExist if /proc is
+// not mounted, or the system has no shared memory.
 //
 // See /proc/sysvipc/shm in sysvipc(7), shmat(2).
 func Pools() iter.Seq2[Pool, error] {
@@ -97,7 +97,7 @@ func Pools() iter.Seq2[Pool, error] {
 			}
 			p, err := lookAt(s)
 			if err != nil && errors.Is(err, fs.ErrNotExist) {
-				continue // gone meanwhile, or none
+				continue // gone by now, or not a pool
 			}
 			if !yield(p, err) {
 				return
@@ -107,7 +107,7 @@ func Pools() iter.Seq2[Pool, error] {
 }
 
 // Pool returns the pool of the queue. The error matches fs.ErrNotExist if it has
-// none, as before the first lease, and otherwise is as for [Pools].
+// none, as before the first lease; other errors are those of [Pools].
 func (q *Queue) Pool() (Pool, error) {
 	const op = "look at pool"
 	if err := q.usable(op, true); err != nil {
@@ -117,7 +117,7 @@ func (q *Queue) Pool() (Pool, error) {
 	if errno != 0 {
 		return Pool{}, q.errno(op, errno)
 	}
-	none := func() error { return q.handle.Fail(op, fs.ErrNotExist, nil, "nothing of this queue was ever lent") }
+	none := func() error { return q.handle.Fail(op, fs.ErrNotExist, nil, "no message of this queue was ever lent") }
 	if ds.Key == uint32(Private) {
 		return Pool{}, none()
 	}
@@ -139,7 +139,7 @@ func (q *Queue) Pool() (Pool, error) {
 	return p, err
 }
 
-// lookAt looks into a segment that has the size of a pool.
+// lookAt reads a segment that has the size of a pool.
 func lookAt(s procfs.Segment) (Pool, error) {
 	p := Pool{Segment: s.ID, Key: Key(s.Key), Queue: -1, Mode: fs.FileMode(s.Mode), UID: s.UID, GID: s.GID, CUID: s.CUID, Size: s.Size, Attached: s.Attached}
 	v, failed := pool.Look(s.ID)
@@ -148,7 +148,7 @@ func lookAt(s procfs.Segment) (Pool, error) {
 		p.Queue = v.Queue
 	case errors.Is(failed, fs.ErrPermission):
 		if id, errno := sys.Msgget(s.Key, 0); errno == 0 && p.Key != Private {
-			p.Queue = id // it can be of no other
+			p.Queue = id // it cannot belong to another queue
 		}
 	case !errors.Is(failed, fs.ErrNotExist):
 		p.Queue = v.Queue
@@ -201,9 +201,9 @@ func (p Pool) Leases(most int) ([]Leased, error) {
 	return all, nil
 }
 
-// Peek returns a copy of a message that [Pool.Leases] has told of, and leaves it
-// where it is. The error matches [mq.ErrEmpty] if it is not in the pool any more, or
-// is being taken from the queue just now, and fs.ErrNotExist if the pool is gone.
+// Peek returns a copy of a message that [Pool.Leases] has returned, and leaves it
+// where it is. The error matches [mq.ErrEmpty] if it is no longer in the pool, or is
+// just being taken from the queue, and fs.ErrNotExist if the pool is gone.
 func (p Pool) Peek(l Leased) (mq.Message, error) {
 	data, _, err := pool.Payload(p.Segment, p.Queue, l.in)
 	if err != nil {
@@ -214,7 +214,7 @@ func (p Pool) Peek(l Leased) (mq.Message, error) {
 }
 
 // RemoveOrphanedPools removes the pools whose queue is gone, as far as the caller
-// may, and returns those. The error is why others could not be removed or looked at.
+// may, and returns them. The error says why others could not be removed or read.
 func RemoveOrphanedPools() (removed []Pool, _ error) {
 	var orphans []Pool
 	var failed []error
@@ -230,7 +230,7 @@ func RemoveOrphanedPools() (removed []Pool, _ error) {
 		switch errno := sys.ShmRemove(p.Segment); errno {
 		case 0:
 			removed = append(removed, p)
-		case sys.EINVAL, sys.EIDRM: // somebody else has
+		case sys.EINVAL, sys.EIDRM: // somebody else has removed it
 		default:
 			failed = append(failed, p.fail("remove pool", errno, "only its owner, user %d, and its creator, user %d, may", p.UID, p.CUID))
 		}

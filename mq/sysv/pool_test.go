@@ -66,8 +66,8 @@ func poolOf(t *testing.T, q *sysv.Queue) sysv.Pool {
 	return p
 }
 
-func TestAPoolTellsWhoHasWhat(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
+func TestAPoolShowsWhoHoldsWhat(t *testing.T) {
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see")
 	key := freeKey(t)
 	q, err := sysv.Open(key, &sysv.Config{Lease: time.Hour, MaxLeases: 10})
 	if err != nil {
@@ -156,13 +156,13 @@ func TestAPoolTellsWhoHasWhat(t *testing.T) {
 	if _, err := q.Pool(); !errors.Is(err, mq.ErrRemoved) {
 		t.Errorf("of a queue that is gone: %v", err)
 	}
-	q.Close() // which has the pool attached
+	q.Close() // it has the pool attached
 	if _, err := p.Leases(0); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("of a pool that is gone: %v", err)
 	}
 }
 
-// What a lease says of the time is what its holder has.
+// A Leased reports the times of its holder's lease.
 func TestALeaseThatRunsOutIsDue(t *testing.T) {
 	q := openLending(t, freeKey(t), time.Millisecond)
 	r := lending(t, q, mq.Any())
@@ -183,7 +183,7 @@ func TestALeaseThatRunsOutIsDue(t *testing.T) {
 	}
 }
 
-// pools returns all that are there and the errors, by their segments.
+// pools returns all pools and the errors, by their segments.
 func pools(t *testing.T) (all map[int]sysv.Pool, errs map[int]error) {
 	t.Helper()
 	all, errs = map[int]sysv.Pool{}, map[int]error{}
@@ -213,7 +213,7 @@ func TestPoolsAreListedAndOrphansRemoved(t *testing.T) {
 	}
 	t.Cleanup(func() { sys.ShmRemove(stranger) })
 	orphan := poolOf(t, queues[1])
-	if errno := sys.MsgRemove(queues[1].ID()); errno != 0 { // as a program does that does not know pools
+	if errno := sys.MsgRemove(queues[1].ID()); errno != 0 { // like a program that does not know about pools
 		t.Fatal(errno)
 	}
 	all, errs := pools(t)
@@ -237,7 +237,7 @@ func TestPoolsAreListedAndOrphansRemoved(t *testing.T) {
 func TestPoolsOfOthersAreNotGuessedAt(t *testing.T) {
 	testutil.NeedNamespace(t)
 	testutil.NeedRoot(t)
-	testutil.NotEmulated(t, "the emulator does not become another user")
+	testutil.NotEmulated(t, "the emulator cannot become another user")
 	q := openLending(t, freeKey(t), time.Hour)
 	lending(t, q, mq.Any())
 	orphaned := openLending(t, freeKey(t), time.Hour)
@@ -267,10 +267,10 @@ func init() {
 	}
 }
 
-func TestAPoolThatAStrangerMadeIsNamed(t *testing.T) {
+func TestAPoolMadeByAStrangerIsNamed(t *testing.T) {
 	testutil.NeedNamespace(t)
 	testutil.NeedRoot(t)
-	testutil.NotEmulated(t, "the emulator does not become another user")
+	testutil.NotEmulated(t, "the emulator cannot become another user")
 	key := freeKey(t)
 	if out, err := testutil.Command(t, "make a pool and remove the queue", fmt.Sprint(uint32(key))).Output(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -285,7 +285,7 @@ func TestAPoolThatAStrangerMadeIsNamed(t *testing.T) {
 	if errno != 0 {
 		t.Fatal(errno)
 	}
-	s.Words(0, 3)[2].Store(uint64(q.ID())) // as if it were of this queue
+	s.Words(0, 3)[2].Store(uint64(q.ID())) // as if it belonged to this queue
 	s.Detach()
 	if p, err := q.Pool(); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), fmt.Sprint("user ", nobody)) {
 		t.Errorf("%+v, %v", p, err)
@@ -305,7 +305,7 @@ func init() {
 	}
 }
 
-func TestALookAtGarbageEnds(t *testing.T) {
+func TestReadingAGarbagePoolEnds(t *testing.T) {
 	for seed := range 200 {
 		key := freeKey(t)
 		q := openLending(t, key, time.Hour)
@@ -341,9 +341,9 @@ func TestALookAtGarbageEnds(t *testing.T) {
 	}
 }
 
-// A message whose taker was killed before it could lend it is there all the same.
-func TestAPoolTellsOfWhatAKilledProcessWasTaking(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
+// A pool also shows a message whose process was killed before it could lend it.
+func TestAPoolShowsWhatAKilledProcessWasTaking(t *testing.T) {
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see")
 	key := freeKey(t)
 	q := openLending(t, key, time.Hour)
 	lending(t, q, mq.Any())

@@ -26,14 +26,14 @@ type Queue struct {
 	truncate  int
 	inboxMode fs.FileMode
 	inboxKeys bool
-	reserved  int // bytes of the capacity that payloads cannot have
+	reserved  int // bytes of the capacity that payloads cannot use
 
-	// size is the bytes of payload that a receive makes room for. It begins
-	// with kernel.msgmax and grows when a message turns out longer.
+	// size is for how many bytes of payload a receive makes room. It begins
+	// with kernel.msgmax and grows when a message turns out to be longer.
 	size atomic.Int64
 
 	// Buffers for the next receive and the next send, nil while they are in use.
-	// Goroutines that find none have others from a pool.
+	// Goroutines that find none take others from a pool.
 	receiving, sending atomic.Pointer[[]byte]
 
 	calls sleep.Calls // those blocked in the kernel
@@ -43,15 +43,16 @@ type Queue struct {
 	errFull, errEmpty *mq.Error // made once: Try calls may be made in a loop
 }
 
-// Open opens the queue with the given key, or creates it if there is none; peers
+// Open opens the queue with the given key, or creates it if there is none, so peers
 // may start in any order. A nil cfg means the defaults; see [Config].
 //
 // With the key [Private], Open always creates a queue.
 //
-// If Open fails, no queue was created; only if kernel.msgmnb is lowered at that
-// very moment, one with another Capacity may be left. The error matches fs.ErrExist,
-// fs.ErrNotExist or fs.ErrPermission, [mq.ErrInvalidConfig] if cfg contradicts
-// itself, and ENOSPC if there are kernel.msgmni queues already.
+// If Open fails, no queue was created, except that one with another Capacity may be
+// left if kernel.msgmnb is lowered at that very moment. The error matches
+// fs.ErrExist, fs.ErrNotExist or fs.ErrPermission, [mq.ErrInvalidConfig] if cfg is
+// contradictory or out of range, and ENOSPC if there are kernel.msgmni queues
+// already.
 //
 // See msgget(2).
 func Open(key Key, cfg *Config) (*Queue, error) {
@@ -88,9 +89,9 @@ func Open(key Key, cfg *Config) (*Queue, error) {
 	return q, nil
 }
 
-// get opens or creates. Two calls, and not one with IPC_CREAT alone, since only
-// so the permissions asked for are not those given to a new queue, and it is
-// known whether the queue is new.
+// get opens or creates. It makes two calls instead of one with IPC_CREAT alone,
+// to check other permissions than a new queue is given, and to know whether the
+// queue is new.
 func get(key Key, name string, c Config) (id int, created bool, err error) {
 	errno := sys.Errno(0)
 	for range 100 { // while others create and remove the queue between the two
@@ -116,12 +117,12 @@ func get(key Key, name string, c Config) (id int, created bool, err error) {
 }
 
 // tryCapacity returns an error unless this process may give a new queue the
-// capacity that c asks for. It asks the kernel, with a queue that nobody else
-// can use: once the queue of a key exists, others may have sent to it, and
-// it cannot be taken back.
+// capacity in c. It tries that on a queue that nobody else can use: once the
+// queue with the key exists, others may have sent to it, and it can no longer
+// be removed.
 func tryCapacity(name string, c Config) error {
 	if now, err := SystemLimits(); c.Capacity == 0 || err == nil && c.Capacity <= now.DefaultCapacity {
-		return nil // anybody may
+		return nil // every process may
 	}
 	id, errno := sys.Msgget(uint32(Private), sys.IPC_CREAT|sys.IPC_EXCL|int(c.Mode&0o600))
 	if errno != 0 {
@@ -144,9 +145,9 @@ func (q *Queue) setCapacity(capacity int) error {
 	return err
 }
 
-// OpenID opens the queue with the given id, as [Queue.ID] and ipcs(1) show it.
-// An id is never reused at once but may be after the system has created many
-// more queues. Mode, Exclusive and Capacity of cfg do not apply and must be zero.
+// OpenID opens the queue with the given id, as [Queue.ID] and ipcs(1) show it. An
+// id is not reused immediately, but may be after the system has created many more
+// queues. Mode, Exclusive and Capacity of cfg do not apply and must be zero.
 //
 // The error matches fs.ErrNotExist if there is no such queue, and
 // fs.ErrPermission if it may not be used. Write permission alone cannot be
@@ -208,15 +209,14 @@ func (q *Queue) Created() bool { return q.created }
 // "private queue (id 7)".
 func (q *Queue) String() string { return q.handle.Name }
 
-// Close unblocks every call that is blocked on this handle, waits until it has
-// returned, and makes it and all later ones fail with [mq.ErrClosed]. The queue
-// and its messages stay in the kernel; see [Queue.Remove]. What is on lease stays
-// so until its time is over. Close always returns nil and may be called more than
-// once.
+// Close unblocks every call that is blocked on this handle and waits until they
+// have returned; they and all later calls fail with [mq.ErrClosed]. The queue and
+// its messages stay in the kernel; see [Queue.Remove]. Leases last until their
+// time is over. Close always returns nil and may be called more than once.
 func (q *Queue) Close() error {
 	q.calls.Close()
 	q.leases.close()
-	// A server opens an inbox for each reply: its buffer is for the next one.
+	// A server opens an inbox for each reply: the next one reuses its buffer.
 	for _, place := range []*atomic.Pointer[[]byte]{&q.receiving, &q.sending} {
 		if b := place.Swap(nil); b != nil {
 			putBuffer(b)
@@ -225,10 +225,9 @@ func (q *Queue) Close() error {
 	return nil
 }
 
-// Remove removes the queue from the kernel with all its messages, also those on
-// lease, at once and for everybody: calls that are blocked on it, here and in other processes, end
-// with [mq.ErrRemoved]. It needs the rights of the owner or the creator. The
-// handle must still be closed.
+// Remove removes the queue from the kernel with all its messages, also those on lease: calls that
+// are blocked on it, here and in other processes, end with [mq.ErrRemoved]. The caller must be the
+// owner or the creator of the queue, or root. The handle must still be closed.
 //
 // See msgctl(2), IPC_RMID.
 func (q *Queue) Remove() error {
@@ -240,7 +239,7 @@ func (q *Queue) Remove() error {
 		return q.errno("remove", errno)
 	}
 	q.removePool(ds)
-	store.Collect() // payloads beside it
+	store.Collect() // its large payloads
 	return nil
 }
 

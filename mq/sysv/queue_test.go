@@ -11,7 +11,7 @@ import (
 
 var roles = map[string]func(){}
 
-// newQueue makes a private queue that is removed after the test.
+// newQueue creates a private queue that is removed after the test.
 func newQueue(tb testing.TB, cfg *sysv.Config) *sysv.Queue {
 	tb.Helper()
 	q, err := sysv.Open(sysv.Private, cfg)

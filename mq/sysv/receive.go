@@ -9,7 +9,7 @@ import (
 	"ipcmq/mq"
 )
 
-// A receiver takes the messages of a queue that one selector selects.
+// A receiver takes the messages that a selector selects.
 type receiver struct {
 	q        *Queue
 	selector mq.Selector
@@ -20,7 +20,8 @@ type receiver struct {
 // Select returns a receiver of the messages that s selects.
 //
 // A receive by type walks the queue from its head, in the kernel, with the
-// queue locked: its cost grows with the messages of other types that wait.
+// queue locked: its cost grows with the number of waiting messages of other
+// types.
 //
 // See msgrcv(2), msgtyp.
 func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
@@ -48,10 +49,10 @@ func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
 //
 // If Receive returns an error, nothing was taken. The error matches
 // [mq.ErrClosed], [mq.ErrRemoved], [mq.ErrTooManyThreads], fs.ErrPermission, or
-// ctx.Err() and the cause of ctx; then it says what is in the queue instead.
+// ctx.Err() and the cause of ctx; then its text also says what is in the queue.
 //
-// While it waits, Receive may hold an OS thread; a canceled ctx gets it back
-// with a signal, see the package documentation.
+// While it waits, Receive may hold an OS thread, which a signal wakes when ctx
+// ends; see the package documentation.
 //
 // See msgrcv(2).
 func (r *receiver) Receive(ctx context.Context) (mq.Message, error) {
@@ -80,7 +81,7 @@ func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
 		case errno == sys.EINTR && (r.q.calls.Closed() || ctx.Err() != nil):
 			return handle.Waited(r.q.ended("receive", ctx), handle.NoMessage(r.q, r.selector))
 		case errno == sys.EINTR, errno == sys.E2BIG:
-			// Again, after a signal meant for something else, or with more room.
+			// Try again, after an unrelated signal, or with more room.
 		default:
 			return r.q.errno("receive", errno)
 		}
@@ -97,7 +98,7 @@ func (r *receiver) TryReceive() (mq.Message, error) {
 	return m, err
 }
 
-// TryReceiveInto is TryReceive into *m, as [Queue.ReceiveInto] does it.
+// TryReceiveInto is TryReceive into *m, like [Queue.ReceiveInto].
 func (r *receiver) TryReceiveInto(m *mq.Message) error {
 	if err := r.q.usable("receive", r.q.handle.Access.CanReceive()); err != nil {
 		return err
@@ -115,11 +116,11 @@ func (r *receiver) TryReceiveInto(m *mq.Message) error {
 	}
 }
 
-// try makes one msgrcv that does not wait, and stores what it took in *m. After
+// try makes one msgrcv that does not wait, and stores the message in *m. After
 // E2BIG the message is still in the queue, and the next try makes more room.
 //
-// Where it can, it calls nothing but the kernel, and has its memory at hand: an
-// empty queue is looked at millions of times.
+// It usually calls nothing but the kernel, and has its memory at hand: an empty
+// queue may be polled millions of times.
 func (r *receiver) try(m *mq.Message) sys.Errno {
 	q := r.q
 	room := int(q.size.Load())
@@ -165,11 +166,11 @@ func (r *receiver) tryAny(m *mq.Message) sys.Errno {
 	return errno
 }
 
-// wait is try with a msgrcv that waits. It answers EINTR if that was interrupted.
+// wait is try with a msgrcv that waits. It returns EINTR if that was interrupted.
 func (r *receiver) wait(ctx context.Context, m *mq.Message) sys.Errno {
 	return r.q.calls.Sleep(ctx, sleep.Line{Type: r.typ, Flag: r.flags}, 0, func(*sys.Deadline) sys.Errno {
 		room, flags := r.room()
-		b := getBuffer(room) // here, since many may wait, and few sleep
+		b := getBuffer(room) // only now, since many may wait, but few sleep
 		defer putBuffer(b)
 		n, errno := sys.Msgrcv(r.q.id, *b, room, r.typ, flags)
 		r.store(m, *b, n, room, errno)
@@ -181,14 +182,14 @@ func (r *receiver) wait(ctx context.Context, m *mq.Message) sys.Errno {
 func (r *receiver) room() (room, flags int) {
 	room = int(r.q.size.Load())
 	if cut := r.q.truncate; cut > 0 && cut < room && r.flags&sys.MSG_COPY == 0 {
-		// One byte more, to know a message that was cut from one that fits.
+		// One byte more, to tell a truncated message from one that fits.
 		return cut + 1, r.flags | sys.MSG_NOERROR
 	}
 	return room, r.flags
 }
 
-// store makes *m the message of n bytes that a call with some room has put into
-// b, or makes more room if there was too little.
+// store sets *m to the message of n bytes in b, which a call with some room has
+// received, or makes more room if there was too little.
 func (r *receiver) store(m *mq.Message, b []byte, n, room int, errno sys.Errno) {
 	if errno != 0 {
 		if errno == sys.E2BIG {

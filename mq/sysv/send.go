@@ -15,14 +15,14 @@ import (
 //
 // The payload may be up to kernel.msgmax bytes (8192 by default), and no more
 // than the capacity of the queue, msg_qbytes (16384 by default), which it shares
-// with the payloads that wait. A larger one is refused at once. (If another
-// process lowers the capacity while Send waits, below what m needs, Send waits
-// until it is raised again or ctx ends.)
+// with the other payloads in the queue. A larger one is refused immediately. (If
+// another process lowers the capacity below what m needs while Send waits, Send
+// waits until it is raised again or ctx ends.)
 //
 // If Send returns an error, m was not sent. The error matches [mq.ErrTooLarge],
 // [mq.ErrInvalidType], [mq.ErrClosed], [mq.ErrRemoved], [mq.ErrTooManyThreads],
-// fs.ErrPermission, or ctx.Err() and the cause of ctx; then it says how full the
-// queue is.
+// fs.ErrPermission, or ctx.Err() and the cause of ctx; then its text also says
+// how full the queue is.
 //
 // See msgsnd(2).
 func (q *Queue) Send(ctx context.Context, m mq.Message) error {
@@ -36,7 +36,8 @@ func (q *Queue) Send(ctx context.Context, m mq.Message) error {
 	for {
 		errno := q.put(m)
 		if errno == sys.EAGAIN {
-			// The kernel would wait for ever for room that can never be.
+			// The kernel would wait forever for room that there can
+			// never be.
 			if err := q.tooLarge(n, errno); err != nil {
 				return err
 			}
@@ -54,7 +55,7 @@ func (q *Queue) Send(ctx context.Context, m mq.Message) error {
 }
 
 // TrySend adds m to the queue if there is room now; it never waits. If there is
-// no room the error matches [mq.ErrFull]; otherwise it is as [Queue.Send].
+// no room the error matches [mq.ErrFull]; otherwise it is like [Queue.Send].
 //
 // See msgsnd(2), IPC_NOWAIT.
 func (q *Queue) TrySend(m mq.Message) error {
@@ -82,14 +83,14 @@ func (q *Queue) sendable(m mq.Message) error {
 	if m.Type < 1 || m.Type > sys.MaxType {
 		return q.handle.Fail("send", mq.ErrInvalidType, nil, fmt.Sprintf("message type %d is not in 1 to %d", m.Type, sys.MaxType))
 	}
-	if len(m.Data) > maxRaw { // before copying much for nothing
+	if len(m.Data) > maxRaw { // to avoid copying it for nothing
 		return q.tooLarge(len(m.Data), nil)
 	}
 	return nil
 }
 
-// put makes one msgsnd that does not wait. The kernel wants a message in one piece
-// with its type, which the caller's payload is not.
+// put makes one msgsnd that does not wait. It copies the payload, since the kernel
+// requires a message in one piece with its type.
 func (q *Queue) put(m mq.Message) sys.Errno {
 	b := q.sending.Swap(nil)
 	if b == nil || len(*b) < sys.TypeSize+len(m.Data) {
@@ -109,19 +110,19 @@ func (q *Queue) put(m mq.Message) sys.Errno {
 	return errno
 }
 
-// sendWaiting is put with a msgsnd that waits. It answers EINTR if that was
+// sendWaiting is put with a msgsnd that waits. It returns EINTR if that was
 // interrupted.
 func (q *Queue) sendWaiting(ctx context.Context, m mq.Message) sys.Errno {
 	return q.calls.Sleep(ctx, sleep.Line{Send: true}, len(m.Data), func(*sys.Deadline) sys.Errno {
-		b := getBuffer(len(m.Data)) // here, since many may wait, and few sleep
+		b := getBuffer(len(m.Data)) // only now, since many may wait, but few sleep
 		defer putBuffer(b)
 		sys.PutType(*b, m.Type)
 		return sys.Msgsnd(q.id, *b, copy((*b)[sys.TypeSize:], m.Data), 0)
 	})
 }
 
-// sendError tells the two causes of EINVAL apart: too much for kernel.msgmax,
-// or no such queue.
+// sendError distinguishes the two causes of EINVAL: more than kernel.msgmax, or
+// no such queue.
 func (q *Queue) sendError(errno sys.Errno, n int) error {
 	if errno == sys.EINVAL {
 		if err := q.tooLarge(n, errno); err != nil {

@@ -63,7 +63,7 @@ func TestReceiversGrowWithTheLimit(t *testing.T) {
 	}
 }
 
-func TestMessagesAboveTheLimitOfTodayAreReceived(t *testing.T) {
+func TestMessagesAboveALoweredLimitAreReceived(t *testing.T) {
 	setLimit(t, "msgmnb", 1<<20)
 	setLimit(t, "msgmax", 200_000)
 	q := newQueue(t, nil)
@@ -123,7 +123,7 @@ func TestOversizeIsRefusedAtOnce(t *testing.T) {
 
 func TestOversizeIsExplainedToAWriteOnlyUser(t *testing.T) {
 	testutil.NeedRoot(t)
-	testutil.NotEmulated(t, "the emulator does not know MSG_STAT_ANY, which tells him the capacity")
+	testutil.NotEmulated(t, "the emulator does not know MSG_STAT_ANY, which shows this user the capacity")
 	q := newQueue(t, &sysv.Config{Mode: 0o602, Capacity: 100})
 	child(t, "write only", q.ID())
 	if got := drain(t, q); !slices.Equal(got, []int64{1}) {

@@ -12,7 +12,7 @@ import (
 type Stat struct {
 	ID   int         // identifier, as msgget(2) returns it
 	Key  Key         // Private if the queue has no name
-	Seq  uint32      // how often the place of this queue in the kernel's table was used
+	Seq  uint32      // how often this queue's place in the kernel's table was used before
 	Mode fs.FileMode // permissions: read and write for owner, group, others
 
 	UID, GID   uint32 // owner (msg_perm.uid, gid)
@@ -20,9 +20,10 @@ type Stat struct {
 
 	Messages int64 // messages waiting (msg_qnum)
 	Bytes    int64 // bytes of payload waiting (msg_cbytes)
-	Capacity int64 // most bytes of payload (msg_qbytes); -1 if not known
+	Capacity int64 // maximum bytes of payload (msg_qbytes); -1 if not known
 
-	// Process ids in the caller's pid namespace; 0 for none, or one outside.
+	// Process ids in the caller's pid namespace; 0 for none, or a process
+	// outside of it.
 	LastSender   int // of the last send (msg_lspid)
 	LastReceiver int // of the last receive (msg_lrpid)
 
@@ -32,9 +33,9 @@ type Stat struct {
 	Changed     time.Time // creation or last Set (msg_ctime)
 }
 
-// Stat returns the state of the queue. It needs no permission; before Linux 4.17,
-// which lacks MSG_STAT_ANY, it needs that to read. The error matches
-// [mq.ErrRemoved] if the queue is gone.
+// Stat returns the state of the queue. It needs no permission, except to read
+// before Linux 4.17, which lacks MSG_STAT_ANY. The error matches [mq.ErrRemoved]
+// if the queue is gone.
 //
 // See msgctl(2), IPC_STAT and MSG_STAT_ANY.
 func (q *Queue) Stat() (Stat, error) {
@@ -48,8 +49,8 @@ func (q *Queue) Stat() (Stat, error) {
 	return newStat(q.id, ds), nil
 }
 
-// Usage returns how full the queue is. As [Queue.Stat] it needs no permission. The
-// kernel allows as many messages as bytes.
+// Usage returns how full the queue is. It needs the same permission as
+// [Queue.Stat]. The kernel allows as many messages as bytes.
 func (q *Queue) Usage() (mq.Usage, error) {
 	s, err := q.Stat()
 	if err != nil {
@@ -76,8 +77,8 @@ func seconds(s int64) time.Time {
 	return time.Unix(s, 0)
 }
 
-// statAnyhow reads the state, also without read permission where the kernel
-// can.
+// statAnyhow reads the state, also without read permission if the kernel
+// supports that.
 func (q *Queue) statAnyhow() (sys.Msqid, sys.Errno) {
 	ds, errno := sys.MsgStat(q.id)
 	if errno == sys.EACCES {
@@ -89,10 +90,10 @@ func (q *Queue) statAnyhow() (sys.Msqid, sys.Errno) {
 }
 
 // statAny reads the state of a queue that the caller may not read
-// (MSG_STAT_ANY, since Linux 4.17). It answers EINVAL if it finds none.
+// (MSG_STAT_ANY, since Linux 4.17). It returns EINVAL if there is none.
 func statAny(id int) (sys.Msqid, sys.Errno) {
-	// The low bits of an id are the index that the call takes: 15 of them, or
-	// 24 after booting with ipcmni_extend.
+	// The low bits of an id are the index that the call takes: 15, or 24
+	// after booting with ipcmni_extend.
 	for _, bits := range []int{15, 24} {
 		found, ds, errno := sys.MsgStatAny(id & (1<<bits - 1))
 		if errno == 0 && found == id {

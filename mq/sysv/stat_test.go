@@ -18,7 +18,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-func TestStatTellsEveryField(t *testing.T) {
+func TestStatFillsEveryField(t *testing.T) {
 	testutil.NotEmulated(t, "the emulator lays struct msqid64_ds out differently")
 	key := freeKey(t)
 	before := time.Now().Truncate(time.Second).Add(-time.Second) // the kernel's clock for this is up to a tick behind
@@ -70,8 +70,8 @@ func TestStatTellsEveryField(t *testing.T) {
 	}
 }
 
-func TestSetChangesWhatItIsToldTo(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator makes the mode 16 bits", "s390x")
+func TestSetChangesTheGivenSettings(t *testing.T) {
+	testutil.NotEmulated(t, "the emulator has modes of 16 bits", "s390x")
 	q := newQueue(t, nil)
 	before, err := q.Stat()
 	if err != nil {
@@ -92,7 +92,7 @@ func TestSetChangesWhatItIsToldTo(t *testing.T) {
 	}
 	send(t, q, 1, 2, 3)
 	if err := q.Set(func(s *sysv.Settings) { s.Capacity = 1 }); err != nil {
-		t.Errorf("less than what waits: %v", err)
+		t.Errorf("less than what is in the queue: %v", err)
 	}
 	if n := waiting(t, q); n != 3 {
 		t.Errorf("%d messages left", n)
@@ -104,7 +104,7 @@ func TestSetChangesWhatItIsToldTo(t *testing.T) {
 
 func TestSetChangesTheOwner(t *testing.T) {
 	testutil.NeedRoot(t)
-	testutil.NotEmulated(t, "the emulator makes the mode 16 bits", "s390x")
+	testutil.NotEmulated(t, "the emulator has modes of 16 bits", "s390x")
 	q := newQueue(t, nil)
 	if err := q.Set(func(s *sysv.Settings) { s.UID, s.GID = nobody, nobody }); err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func TestSetChangesTheOwner(t *testing.T) {
 
 // C programs create queues with mode 0777 and others.
 func TestSetLeavesBitsThatMeanNothing(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator makes the mode 16 bits", "s390x")
+	testutil.NotEmulated(t, "the emulator has modes of 16 bits", "s390x")
 	for _, mode := range []int{0o777, 0o711, 0o1755} {
 		id, errno := sys.Msgget(uint32(sysv.Private), sys.IPC_CREAT|sys.IPC_EXCL|mode)
 		if errno != 0 {
@@ -154,7 +154,7 @@ func TestSetLeavesBitsThatMeanNothing(t *testing.T) {
 	}
 }
 
-func TestSettingsThatCannotBeAreRefused(t *testing.T) {
+func TestInvalidSettingsAreRefused(t *testing.T) {
 	q := newQueue(t, nil)
 	before, err := q.Stat()
 	if err != nil {
@@ -180,13 +180,13 @@ func TestSettingsThatCannotBeAreRefused(t *testing.T) {
 		}
 	}
 	if after, err := q.Stat(); err != nil || after != before {
-		t.Errorf("changed all the same: %+v, %v", after, err)
+		t.Errorf("changed anyway: %+v, %v", after, err)
 	}
 }
 
 func TestSetAboveTheLimitIsExplained(t *testing.T) {
-	testutil.NeedRoot(t) // to be another user, who lacks CAP_SYS_RESOURCE
-	testutil.NotEmulated(t, "the emulator makes the mode 16 bits", "s390x")
+	testutil.NeedRoot(t) // to become another user, who lacks CAP_SYS_RESOURCE
+	testutil.NotEmulated(t, "the emulator has modes of 16 bits", "s390x")
 	setLimit(t, "msgmnb", 16384)
 	q := newQueue(t, nil)
 	if err := q.Set(func(s *sysv.Settings) { s.UID = nobody }); err != nil {

@@ -6,11 +6,11 @@ import (
 	"ipcmq/mq"
 )
 
-// Tidy removes messages from the inbox that it does not receive, so that nobody can
-// fill it for good by sending them: those of other types than replies and the record
-// of the owner. If it has more of the record's type, Tidy leaves them, since the
-// oldest is the record, and the error matches [mq.ErrFull]: the inbox is of no use
-// any more once they fill it.
+// Tidy removes messages that the inbox never receives, so that nobody can fill it
+// permanently by sending them: those that have neither the type of replies nor that
+// of the owner's record. If there are more of the record's type, Tidy leaves them,
+// since the oldest is the record, and the error matches [mq.ErrFull]: the inbox is
+// useless once they fill it.
 func (in *inbox) Tidy() error {
 	for {
 		m, err := in.Peek(1)

@@ -147,7 +147,7 @@ func TestASleepingReceiverTakesOnlyWhatItSelects(t *testing.T) {
 	}
 }
 
-// awaitWaiting returns when n calls wait on q, which a few threads sleep for.
+// awaitWaiting returns when n calls wait on q, for which a few threads sleep.
 func awaitWaiting(t testing.TB, q *sysv.Queue, n int) {
 	t.Helper()
 	testutil.Await(t, func() error {
@@ -321,7 +321,7 @@ func TestAFullQueue(t *testing.T) {
 	})
 	t.Run("Send waits until its deadline and sends nothing", func(t *testing.T) {
 		q := fill(t)
-		start := time.Now() // before the context's
+		start := time.Now() // before the context starts
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
 		err := q.Send(ctx, mq.Message{Type: 3, Data: []byte("3")})

@@ -6,7 +6,7 @@ import (
 )
 
 // TryLease takes the next message on lease if there is one now; it never waits.
-// Those of holders who were killed are there. See [mq.LeaseReceiver].
+// Messages of killed holders count as there. See [mq.LeaseReceiver].
 func (r *leaseReceiver) TryLease() (mq.Lease, error) {
 	const op = "lease"
 	q := r.q
@@ -22,7 +22,7 @@ func (r *leaseReceiver) TryLease() (mq.Lease, error) {
 		case errno == sys.ENOMSG:
 			return nil, q.handle.Fail(op, mq.ErrEmpty, errno, "")
 		case errno == noRoom:
-			return nil, q.handle.Fail(op, mq.ErrFull, errno, "as many messages are lent as can be at once (Config.MaxLeases)")
+			return nil, q.handle.Fail(op, mq.ErrFull, errno, "no more messages can be lent at once (Config.MaxLeases)")
 		case errno != sys.EINTR:
 			return nil, r.failed(op, errno)
 		}

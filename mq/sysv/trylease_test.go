@@ -54,8 +54,8 @@ func TestTryLeaseNeverWaits(t *testing.T) {
 	refused(mq.ErrClosed)
 }
 
-func TestTryLeaseFindsWhatTheDeadHad(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see, so that it looks dead to them")
+func TestTryLeaseFindsMessagesOfTheDead(t *testing.T) {
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see, so that it looks dead to them")
 	key := freeKey(t)
 	q := openLending(t, key, time.Hour)
 	r := lending(t, q, mq.Any()).(tryLeaser)

@@ -11,7 +11,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// What a call waited for is in its error.
+// The error of a call says what the call waited for.
 func TestACallThatEndsSaysWhatItWaitedFor(t *testing.T) {
 	q := newQueue(t, nil)
 	wants := func(err error, text string) {
@@ -41,7 +41,7 @@ func TestACallThatEndsSaysWhatItWaitedFor(t *testing.T) {
 	}
 	wants(q.Send(testutil.Soon(t), mq.Message{Type: 1, Data: []byte("x")}), "; the queue is full: 20 of 20 bytes")
 
-	// One that has ended before it began has waited for nothing.
+	// A call whose context had already ended did not wait.
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := q.Send(ended, mq.Message{Type: 1}); strings.Contains(err.Error(), "full") {
@@ -70,5 +70,5 @@ func TestALeaseThatEndsSaysWhatItWaitedFor(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wants("; 2 messages are on lease, the most")
+	wants("; 2 messages are on lease, the maximum")
 }
