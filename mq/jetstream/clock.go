@@ -63,7 +63,7 @@ func (q *Queue) Clock(ctx context.Context) (mq.ClockTime, error) {
 	if info.Cluster != nil {
 		leader = info.Cluster.Leader
 	}
-	sum := sha256.Sum256([]byte(info.Config.Name + " " + q.id + " " + info.Created.String() + " " + leader))
+	sum := sha256.Sum256([]byte(info.Config.Name + " " + q.id + " " + info.Created.UTC().Format(time.RFC3339Nano) + " " + leader))
 	t := mq.ClockTime{ID: [16]byte(sum[:]), Time: time.Duration(info.TimeStamp.UnixNano()) + answered.Sub(asked)/2}
 	q.clock.mu.Lock()
 	defer q.clock.mu.Unlock()

@@ -77,6 +77,12 @@
 // client whose connection is broken at that moment, and the request then ends
 // with its deadline.
 //
+// # Other languages
+//
+// PROTOCOL.md, in the directory of this package, says what goes over the wire: how queues
+// are made, how messages are sent, lent and acknowledged, and how requests and replies
+// travel. integration/examples/python has programs that use it.
+//
 // # Caveats
 //
 // Servers confirm a message when it is with a majority of its replicas, and
