@@ -56,9 +56,10 @@
 // Where client and server cannot read the same clock, since one of them is older or
 // has no /proc, deadlines are those of wall clocks: one that differs, or is set
 // meanwhile, makes a server see them early or late. An error that comes from that
-// says so. Request-reply is within one queue: what forwards messages to another one,
-// as ipcmq-bridge does, hands requests on as they are, with deadlines by a clock that
-// cannot be read there and addresses of inboxes that servers there cannot open.
+// says so. Request-reply is within one queue: what forwards messages to another one
+// rewrites deadlines with [Forward], as ipcmq-bridge does, but the address of the inbox
+// stays as it is, and servers there cannot open it. So they handle such requests in time,
+// and nobody gets their replies.
 //
 // CLOCK_BOOTTIME goes on while the system is suspended, and the timers of Go do not:
 // a server sees a request of before as expired, and its client learns that at once.

@@ -78,3 +78,9 @@ const (
 	KindMore = kindMore
 	KindLeft = kindLeft
 )
+
+// WithDeadline returns h with a deadline by the wall clock.
+func (h header) WithDeadline(deadline time.Time) Header {
+	h.deadline = deadline
+	return h
+}

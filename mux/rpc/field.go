@@ -42,6 +42,7 @@ func (h *header) parseField(key, value []byte) (known, ok bool) {
 			return true, false
 		}
 		h.due = mq.ClockTime{ID: [16]byte(value), Time: time.Duration(binary.LittleEndian.Uint64(value[16:]))}
+		h.dueAt = value[:24]
 	case fieldWindow:
 		if len(value) < 4 {
 			return true, false

@@ -15,6 +15,9 @@ const (
 	headerVersion = 1
 	headerSize    = 40
 	maxAddress    = 255
+
+	deadlineOffset = 24
+	metadataOffset = 34 // of its length
 )
 
 // noDeadline is too far away for the header: in the year 2262.
@@ -48,6 +51,7 @@ type header struct {
 	number   uint64       // of one of many replies, or how many there are
 	window   uint32       // of a request that takes many: how many at first
 	due      mq.ClockTime // the deadline by the clock of the queue, if that has one
+	dueAt    []byte       // where that stands in the message, of one that was parsed
 	metadata Metadata
 }
 
@@ -126,15 +130,15 @@ func parseHeader(b []byte) (header, []byte, error) {
 	}
 	switch h.kind {
 	case kindRequest, kindReply, kindError:
-		if ns := int64(binary.LittleEndian.Uint64(b[24:])); ns != 0 {
+		if ns := int64(binary.LittleEndian.Uint64(b[deadlineOffset:])); ns != 0 {
 			h.deadline = time.Unix(0, ns)
 		}
 	case kindPart, kindEnd, kindMore, kindLeft:
-		h.number = binary.LittleEndian.Uint64(b[24:])
+		h.number = binary.LittleEndian.Uint64(b[deadlineOffset:])
 	default:
 		return bad("kind %d", h.kind)
 	}
-	rest, m := b[headerSize+n:], int(binary.LittleEndian.Uint16(b[34:]))
+	rest, m := b[headerSize+n:], int(binary.LittleEndian.Uint16(b[metadataOffset:]))
 	if m > len(rest) {
 		return bad("metadata of %d bytes in a message of %d", m, len(b))
 	}

@@ -8,6 +8,7 @@ import (
 
 	"ipcmq/mq"
 	"ipcmq/mq/jetstream"
+	"ipcmq/mux/rpc"
 )
 
 const (
@@ -117,6 +118,16 @@ func (b *bridge) watch(end context.CancelCauseFunc) {
 			}
 		}
 	}
+}
+
+// outgoing returns m as it is sent: with its priority or type, and if it is a request of
+// package rpc, with its deadline by the clock of the queue that it is for.
+func (b *bridge) outgoing(m mq.Message) (mq.Message, error) {
+	m, err := b.convert(m)
+	if err == nil {
+		m.Data = rpc.Forward(b.last, m.Data, b.from.exchange, b.to.exchange)
+	}
+	return m, err
 }
 
 // unlessEnded returns err, or why ctx has ended, which is nil for a signal.

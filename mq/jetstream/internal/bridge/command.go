@@ -40,6 +40,9 @@ Types are kept. A POSIX queue has priorities instead, which JetStream does not
 keep: with -priorities, priority P travels as type 32768-P and back, so that a
 higher priority is a lower type.
 
+Requests of package ipcmq/mux/rpc keep the time that they have left, whatever the
+clocks of the hosts say. Their replies do not come back: they do not travel in queues.
+
 Each message is stored in TO before the next is taken, so that little is at
 stake when the bridge ends:
 

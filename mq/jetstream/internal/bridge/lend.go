@@ -43,7 +43,7 @@ func (b *bridge) handOver(l mq.Lease) error {
 		b.repeated++
 		return b.acknowledge(l)
 	}
-	m, err := b.convert(l.Message())
+	m, err := b.outgoing(l.Message())
 	if err == nil {
 		err = b.passLent(l, m)
 	}

@@ -32,7 +32,7 @@ func (b *bridge) relay() error {
 
 // pass sends m, and waits for room and for a server.
 func (b *bridge) pass(m mq.Message) error {
-	m, err := b.convert(m)
+	m, err := b.outgoing(m)
 	if err != nil {
 		return err
 	}
