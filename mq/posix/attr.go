@@ -33,8 +33,8 @@ func (q *Queue) Attr() (Attr, error) {
 	return Attr{int(a.MaxMessages), int(a.MaxMessageSize), int(a.Messages)}, nil
 }
 
-// Usage returns how full the queue is, in messages alone: there is always room
-// for as many as it may have.
+// Usage returns how full the queue is, in messages only: each of them may have
+// the largest size.
 func (q *Queue) Usage() (mq.Usage, error) {
 	a, err := q.Attr()
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 func init() { roles["echo"] = echo }
 
-// benchConfig are the default sizes, which C programs have too.
+// benchConfig has the default sizes, which C programs use too.
 func benchConfig(blocking bool) *posix.Config {
 	return &posix.Config{MaxMessages: 10, MaxMessageSize: 8192, Blocking: blocking}
 }
@@ -89,7 +89,8 @@ func BenchmarkRoundTrip(b *testing.B) {
 	}
 }
 
-// echo sends back whatever comes: from-name to-name blocking.
+// echo sends back every message it receives. Its arguments: from-name to-name
+// blocking.
 func echo() {
 	cfg := &posix.Config{OpenOnly: true, Blocking: os.Args[3] == "true"}
 	from, err := posix.Open(os.Args[1], cfg)

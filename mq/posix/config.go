@@ -14,16 +14,16 @@ import (
 	"ipcmq/mq"
 )
 
-// Config says how to open a queue. The zero value, like a nil *Config, opens
-// the queue or creates it with mode 0600 and the sizes that the system gives.
+// Config configures how a queue is opened. The zero value, like a nil *Config,
+// opens the queue or creates it with mode 0600 and the system's default sizes.
 type Config struct {
-	// Access is what this handle is for: mq.ReadWrite, mq.ReadOnly or
-	// mq.WriteOnly. The kernel checks it against the mode of a queue that
-	// exists.
+	// Access is what this handle may do: mq.ReadWrite, mq.ReadOnly or
+	// mq.WriteOnly. The kernel checks it against the mode of an existing
+	// queue.
 	Access mq.Access
 
-	// Mode is the permissions of a queue that this call creates; 0 means 0600.
-	// As with files, those in the umask are left out. Execute bits have no
+	// Mode is the permissions of a queue that is created; 0 means 0600. As
+	// with files, the bits in the umask are cleared. Execute bits have no
 	// meaning and are refused.
 	Mode fs.FileMode
 
@@ -33,43 +33,43 @@ type Config struct {
 	// OpenOnly makes Open fail with fs.ErrNotExist if the queue does not exist.
 	OpenOnly bool
 
-	// MaxMessages is how many messages a queue that this call creates can hold;
-	// 0 means fs.mqueue.msg_default (10 by default). Without CAP_SYS_RESOURCE
-	// it may be up to fs.mqueue.msg_max (10 by default). What a queue that
-	// exists can hold does not change; see [Queue.Attr].
+	// MaxMessages is how many messages a queue that is created can hold; 0
+	// means fs.mqueue.msg_default (10 by default). Without CAP_SYS_RESOURCE it
+	// may be up to fs.mqueue.msg_max (10 by default). An existing queue keeps
+	// its own value; see [Queue.Attr].
 	MaxMessages int
 
-	// MaxMessageSize is the largest payload in bytes of a queue that this call
-	// creates; 0 means fs.mqueue.msgsize_default (8192 by default). Without
+	// MaxMessageSize is the largest payload in bytes of a queue that is
+	// created; 0 means fs.mqueue.msgsize_default (8192 by default). Without
 	// CAP_SYS_RESOURCE it may be up to fs.mqueue.msgsize_max (8192 by default).
 	MaxMessageSize int
 
-	// Owners, if not empty, lists the user ids that the owner of the queue must
-	// be among; otherwise opening fails with fs.ErrPermission. Any local user
-	// can create a queue under any free name, with a mode that lets him read
-	// and forge what others send: a program that must not fall for that lists
-	// os.Geteuid() and those it trusts.
+	// Owners, if not empty, lists user ids. Unless the owner of the queue is
+	// among them, opening fails with fs.ErrPermission. Any local user can
+	// create a queue under any free name, with a mode that lets that user read
+	// and forge what others send: to protect from that, list os.Geteuid() and
+	// the users that the program trusts.
 	Owners []int
 
-	// InboxMode is the permissions of the inboxes that [Queue.NewInbox] makes; 0
-	// means 0600. Those in the umask are left out. A server that runs as
-	// another user, and not as root, needs write permission to reply: 0622, or 0620
-	// for one in the group of the queue, if this process is in it too, or else in
-	// the effective group of this process.
+	// InboxMode is the permissions of the inboxes that [Queue.NewInbox] creates; 0
+	// means 0600. The bits in the umask are cleared. A server that runs as another
+	// user, and not as root, needs write permission to reply: 0622; or 0620 if it
+	// is in the group of the queue and this process is too, or otherwise if it is
+	// in the effective group of this process.
 	InboxMode fs.FileMode
 
-	// Blocking makes calls that wait do it in the kernel, with an OS thread,
-	// instead of in the Go runtime's poller; where many wait on one handle, a few
-	// sleep in the kernel and the others wait for their turn, see package
-	// ipcmq/mq/sysv. A waiting call then returns sooner, by some microseconds, and
-	// more so on a busy system; and waiting calls, also of several processes, are
-	// served in the order in which they came. On 32-bit systems it needs Linux 5.1.
+	// Blocking makes calls wait in the kernel, with an OS thread, instead of in the
+	// Go runtime's poller; if many wait on one handle, a few sleep in the kernel
+	// and the others wait for their turn, see package ipcmq/mq/sysv. A waiting call
+	// then returns some microseconds sooner, and more on a busy system; and waiting
+	// calls, also those of several processes, are served in the order in which they
+	// came. On 32-bit systems it needs Linux 5.1.
 	Blocking bool
 
-	// Spin is how long a receive polls an empty queue before it waits; 0 means 50 µs,
-	// but with Blocking, or on a machine with one processor, not at all, and less than 0
-	// never. The way through the runtime's poller takes longer than the answer of a peer
-	// that runs. Where polling finds nothing, it is done ever more rarely, down to once in
+	// Spin is how long a receive polls an empty queue before it waits. 0 means 50 µs, or
+	// not to poll with Blocking or on a machine with one processor; a negative Spin means
+	// never. Waiting in the runtime's poller takes longer than the answer of a running
+	// peer. While polling finds nothing, it is done less and less often, down to once in
 	// 256 waits. No receive polls while another one waits.
 	Spin time.Duration
 }
@@ -100,7 +100,7 @@ func (cfg *Config) check(name string) (Config, error) {
 	}
 	switch {
 	case !c.Access.CanReceive() && !c.Access.CanSend():
-		return bad("Access = %d is none of ReadWrite, ReadOnly and WriteOnly", c.Access)
+		return bad("Access = %d is not ReadWrite, ReadOnly or WriteOnly", c.Access)
 	case c.Mode&^0o666 != 0:
 		return bad("Mode = %v has bits other than read and write for owner, group and others (0666)", c.Mode)
 	case c.InboxMode&^0o666 != 0:
@@ -108,15 +108,15 @@ func (cfg *Config) check(name string) (Config, error) {
 	case c.Exclusive && c.OpenOnly:
 		return bad("Exclusive and OpenOnly contradict each other")
 	case c.MaxMessages < 0:
-		return bad("MaxMessages = %d is negative; 0 is the default of the system", c.MaxMessages)
+		return bad("MaxMessages = %d is negative; 0 means the system's default", c.MaxMessages)
 	case c.MaxMessageSize < 0:
-		return bad("MaxMessageSize = %d is negative; 0 is the default of the system", c.MaxMessageSize)
+		return bad("MaxMessageSize = %d is negative; 0 means the system's default", c.MaxMessageSize)
 	case c.MaxMessages > math.MaxInt32:
 		return bad("MaxMessages = %d is more than any system allows", c.MaxMessages)
 	case c.MaxMessageSize > math.MaxInt32:
 		return bad("MaxMessageSize = %d bytes is more than any system allows", c.MaxMessageSize)
 	case c.OpenOnly && (c.MaxMessages != 0 || c.MaxMessageSize != 0):
-		return bad("MaxMessages and MaxMessageSize apply to a queue that is created, but OpenOnly is set")
+		return bad("MaxMessages and MaxMessageSize are for creating a queue, but OpenOnly is set")
 	}
 	return c, nil
 }
@@ -133,7 +133,7 @@ func (c *Config) flags() int {
 }
 
 // attr returns the sizes to create the queue with, or nil to leave both to the
-// kernel, which takes both or none.
+// kernel, which accepts only both or none.
 func (c *Config) attr() *sys.MqAttr {
 	if c.MaxMessages == 0 && c.MaxMessageSize == 0 {
 		return nil
@@ -149,7 +149,7 @@ func (c *Config) attr() *sys.MqAttr {
 	return a
 }
 
-// defaults returns the sizes that the kernel gives to a queue.
+// defaults returns the sizes that the kernel gives a queue by default.
 func defaults() (messages, size int64) {
 	l, err := procfs.MqueueLimits(procfs.Root)
 	if err != nil {

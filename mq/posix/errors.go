@@ -14,32 +14,32 @@ import (
 
 const noQueues = "this system has no POSIX message queues (CONFIG_POSIX_MQUEUE), or a sandbox such as gVisor or seccomp forbids them"
 
-// errno makes an error of what a call on q answered.
+// errno returns the error for an errno of a call on q.
 func (q *Queue) errno(op string, errno sys.Errno) error {
 	switch errno {
 	case sys.EBADF, sys.EINTR:
 		return q.handle.Fail(op, mq.ErrClosed, nil, "")
 	case sys.EMFILE:
-		return q.handle.Fail(op, nil, errno, "to wait takes another descriptor, and the process has none left (raise RLIMIT_NOFILE with ulimit -n, or set Config.Blocking)")
+		return q.handle.Fail(op, nil, errno, "waiting takes another descriptor, and the process has none left (raise RLIMIT_NOFILE with ulimit -n, or set Config.Blocking)")
 	case sys.ENOSPC:
-		return q.handle.Fail(op, nil, errno, "the poller of the Go runtime takes no more descriptors (raise fs.epoll.max_user_watches, or set Config.Blocking)")
+		return q.handle.Fail(op, nil, errno, "the poller of the Go runtime accepts no more descriptors (raise fs.epoll.max_user_watches, or set Config.Blocking)")
 	case sys.ENOMEM:
 		return q.handle.Fail(op, nil, errno, "the kernel has no memory for the message")
 	case sleep.NoThread:
 		return q.handle.Fail(op, mq.ErrTooManyThreads, errno, sleep.Advice())
-	case sys.ENOSYS, sys.EPERM: // the latter of seccomp(2) alone
+	case sys.ENOSYS, sys.EPERM: // only seccomp(2) causes the latter
 		return q.handle.Fail(op, nil, errno, noQueues)
 	}
 	return q.handle.Fail(op, nil, errno, "")
 }
 
-// ended makes the error for a call that ctx or Close ended.
+// ended returns the error for a call that ctx or Close ended.
 func (q *Queue) ended(op string, ctx context.Context) *mq.Error {
 	return q.handle.Ended(op, ctx, q.closed.Load())
 }
 
-// openError explains why a queue could not be opened or created. For all its
-// limits the kernel has just a few numbers.
+// openError explains why a queue could not be opened or created. The kernel has
+// many limits but only a few errnos.
 func openError(name string, errno sys.Errno, c Config) error {
 	e := &mq.Error{Op: "open", Queue: name, Err: errno}
 	switch errno {
@@ -58,8 +58,8 @@ func openError(name string, errno sys.Errno, c Config) error {
 	case sys.ENOSPC:
 		e.Detail = tooManyQueues()
 	case sys.ENOMEM:
-		e.Detail = "the kernel has no memory for the queue; ask for less with MaxMessages and MaxMessageSize"
-	case sys.ENOSYS, sys.EPERM: // the latter of seccomp(2) alone
+		e.Detail = "the kernel has no memory for the queue; lower MaxMessages or MaxMessageSize"
+	case sys.ENOSYS, sys.EPERM: // only seccomp(2) causes the latter
 		e.Detail = noQueues
 		if errno == sys.ENOSYS && c.Blocking {
 			e.Detail += "; Blocking needs Linux 5.1 on 32-bit systems"
@@ -102,7 +102,7 @@ func tooManyBytes(c Config) string {
 	if soft, hard, errno := sys.MqLimit(); errno == 0 {
 		text += fmt.Sprintf(" = %s (hard limit %s)", bytesText(soft), bytesText(hard))
 	}
-	return text + ", which all queues of this user share, of all processes: unlink queues that nobody uses, ask for less with MaxMessages and MaxMessageSize, " +
+	return text + ", which the queues of all processes of this user share: unlink queues that nobody uses, lower MaxMessages or MaxMessageSize, " +
 		"or raise it with ulimit -q or LimitMSGQUEUE= of systemd"
 }
 

@@ -17,7 +17,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer q.Close()
-	defer q.Unlink() // or the queue would stay
+	defer q.Unlink() // otherwise the queue would stay
 
 	ctx := context.Background()
 	for _, m := range []mq.Message{

@@ -11,17 +11,18 @@ import (
 	"ipcmq/mq"
 )
 
-// FromFile makes a handle of a queue that this process has open as f: it has
-// inherited the descriptor, as from systemd with ListenMessageQueue=, or was sent
-// it through a socket (SCM_RIGHTS).
+// FromFile makes a handle for a queue that this process has open as f: it has
+// inherited the descriptor, for example from systemd with ListenMessageQueue=, or
+// was sent it through a socket (SCM_RIGHTS).
 //
-// The handle has a descriptor of its own: f remains the caller's, who may close
-// it. Its access is that with which f was opened, whatever the mode of the queue.
+// The handle duplicates the descriptor: f still belongs to the caller, who may
+// close it. The handle has the access with which f was opened, whatever the mode of
+// the queue.
 //
-// Descriptors that were passed on share their flags, so that FromFile leaves
-// O_NONBLOCK as it is, and the handle waits accordingly: in the poller of the Go
-// runtime where it is set, and otherwise in the kernel, as with Config.Blocking. It
-// is not to be changed before the handle is closed.
+// Duplicates of a descriptor share its flags, so FromFile does not change
+// O_NONBLOCK, and the handle waits accordingly: in the poller of the Go runtime if
+// it is set, and otherwise in the kernel, as with Config.Blocking. The flag must
+// not be changed until the handle is closed.
 //
 // Of cfg, Owners and InboxMode apply; the other fields must be zero. If FromFile
 // fails, nothing has changed; the error matches [mq.ErrInvalidConfig] if f is
@@ -39,7 +40,7 @@ func FromFile(f *os.File, cfg *Config) (*Queue, error) {
 		return nil, err
 	}
 	if cfg != nil && (cfg.Access != 0 || cfg.Mode != 0 || cfg.Exclusive || cfg.OpenOnly || cfg.MaxMessages != 0 || cfg.MaxMessageSize != 0 || cfg.Blocking) {
-		return fail(mq.ErrInvalidConfig, nil, "only Owners and InboxMode apply to a queue that is open already")
+		return fail(mq.ErrInvalidConfig, nil, "only Owners and InboxMode apply to a queue that is already open")
 	}
 	conn, err := f.SyscallConn()
 	if err != nil {
@@ -72,7 +73,7 @@ func FromFile(f *os.File, cfg *Config) (*Queue, error) {
 	return inherit(name, fd, c)
 }
 
-// inherit makes a handle of a descriptor, which it closes if it fails.
+// inherit makes a handle for a descriptor, which it closes if it fails.
 func inherit(label string, fd int, c Config) (*Queue, error) {
 	if c.Blocking {
 		if errno := sys.MqCanSleep(); errno != 0 {
@@ -82,7 +83,7 @@ func inherit(label string, fd int, c Config) (*Queue, error) {
 	}
 	if _, errno := sys.MqGetAttr(fd); errno == sys.EBADF { // their directory, or opened with O_PATH
 		os.NewFile(uintptr(fd), "").Close()
-		return nil, &mq.Error{Op: "open", Queue: label, Kind: mq.ErrInvalidConfig, Err: errno, Detail: "it is no open message queue"}
+		return nil, &mq.Error{Op: "open", Queue: label, Kind: mq.ErrInvalidConfig, Err: errno, Detail: "it is not an open message queue"}
 	}
 	name := nameOf(fd)
 	if name != "" {
@@ -96,9 +97,8 @@ func inherit(label string, fd int, c Config) (*Queue, error) {
 	return q, nil
 }
 
-// nameOf returns the name of the queue that is open as fd, as /proc has it, or
-// "". Where the queue is shown below a directory, that is before its name, in
-// which there is no other slash.
+// nameOf returns the name of the queue that is open as fd, as /proc shows it,
+// or "". Any directory is cut off; the name itself has no other slash.
 func nameOf(fd int) string {
 	path, err := fs.ReadLink(procfs.Root, fmt.Sprintf("self/fd/%d", fd))
 	if err != nil {
@@ -116,9 +116,9 @@ func nameOf(fd int) string {
 	return "/" + name
 }
 
-// checkNamed returns an error unless the name of q is that of the queue, and not
-// of one that was made when the queue had been unlinked, or of one in another IPC
-// namespace, from where q was inherited.
+// checkNamed returns an error unless the name of q still belongs to its queue. It
+// may belong to one that was created after the queue was unlinked, or to one in
+// this IPC namespace if q was inherited from another.
 func (q *Queue) checkNamed() error {
 	info, err := q.file.Stat()
 	if err != nil {
@@ -129,7 +129,7 @@ func (q *Queue) checkNamed() error {
 	case q.name == "":
 		return q.handle.Fail("unlink", fs.ErrNotExist, nil, "the name of the queue is not known")
 	case own.Links == 0:
-		return q.handle.Fail("unlink", fs.ErrNotExist, nil, "the name of the queue was unlinked before")
+		return q.handle.Fail("unlink", fs.ErrNotExist, nil, "the name of the queue was unlinked already")
 	case !q.inherited:
 		return nil
 	}
@@ -144,7 +144,7 @@ func (q *Queue) checkNamed() error {
 		return q.fileError("unlink", err)
 	}
 	if other := sys.FileStatus(info); own.Device != other.Device || own.Inode != other.Inode {
-		return q.handle.Fail("unlink", fs.ErrNotExist, nil, "in this IPC namespace the name is that of another queue")
+		return q.handle.Fail("unlink", fs.ErrNotExist, nil, "in this IPC namespace, another queue has the name")
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func descriptor(tb testing.TB, name string, flags int) *os.File {
 	return f
 }
 
-// inherited makes a handle of a descriptor that it closes at once.
+// inherited makes a handle for a descriptor that it closes immediately.
 func inherited(tb testing.TB, name string, flags int) *posix.Queue {
 	tb.Helper()
 	f := descriptor(tb, name, flags)
@@ -45,7 +45,7 @@ func inherited(tb testing.TB, name string, flags int) *posix.Queue {
 }
 
 func TestContractOfInheritedQueues(t *testing.T) {
-	testutil.NotEmulated(t, "the calls are those of other queues, which are tried; it saves time")
+	testutil.NotEmulated(t, "other queues make the same calls and are tested; this saves time")
 	for name, flags := range map[string]int{"Poller": sys.MQ_RDWR | sys.MQ_NONBLOCK, "Blocking": sys.MQ_RDWR} {
 		t.Run(name, func(t *testing.T) {
 			mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue {
@@ -72,7 +72,7 @@ func TestTheAccessIsThatOfTheDescriptor(t *testing.T) {
 	}
 }
 
-// Other processes may have the same open file: its flags are theirs too.
+// Other processes may have the same open file, and share its flags.
 func TestTheFlagsOfTheDescriptorStay(t *testing.T) {
 	name := newQueue(t, nil).Name()
 	for _, flag := range []int{0, sys.MQ_NONBLOCK} {
@@ -104,7 +104,7 @@ func TestTheFlagsOfTheDescriptorStay(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoQueueIsRefused(t *testing.T) {
+func TestOtherFilesAreRefused(t *testing.T) {
 	pipe, end, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func TestWhatIsNoQueueIsRefused(t *testing.T) {
 		{pipe, nil, `"|0" is not a POSIX message queue`},
 		{open(os.DevNull), nil, `"/dev/null" is not a POSIX message queue`},
 		{open(t.TempDir()), nil, "is not a POSIX message queue"},
-		{open(testutil.NeedMqueue(t)), nil, "it is no open message queue"},
+		{open(testutil.NeedMqueue(t)), nil, "it is not an open message queue"},
 		{queue, &posix.Config{Mode: 0o600}, "only Owners and InboxMode apply"},
 		{queue, &posix.Config{Blocking: true}, "only Owners and InboxMode apply"},
 		{queue, &posix.Config{InboxMode: 0o777}, "InboxMode"},
@@ -173,8 +173,8 @@ func TestAFileOfTheMountedDirectoryIsAQueue(t *testing.T) {
 	}
 }
 
-// Whatever has the name now, Unlink removes it only if it is the queue.
-func TestUnlinkLeavesAnotherQueueOfTheNameAlone(t *testing.T) {
+// Unlink removes the name only if it still belongs to the queue.
+func TestUnlinkLeavesAnotherQueueWithTheNameAlone(t *testing.T) {
 	for kind, again := range map[string]func(name string) *posix.Queue{
 		"opened":    func(name string) *posix.Queue { return open(t, name, nil) },
 		"inherited": func(name string) *posix.Queue { return inherited(t, name, sys.MQ_RDWR) },
@@ -186,7 +186,7 @@ func TestUnlinkLeavesAnotherQueueOfTheNameAlone(t *testing.T) {
 		}
 		young := open(t, old.Name(), &posix.Config{Exclusive: true, MaxMessages: 1, MaxMessageSize: 1})
 		defer young.Unlink()
-		wants(t, q.Unlink(), fs.ErrNotExist, "unlinked before")
+		wants(t, q.Unlink(), fs.ErrNotExist, "unlinked already")
 		wants(t, q.Check(), mq.ErrRemoved)
 		if err := young.Check(); err != nil || q.Name() != old.Name() {
 			t.Errorf("%s: %v; name %q", kind, err, q.Name())
@@ -199,8 +199,8 @@ func init() {
 	roles["is sent a queue"] = isSent
 }
 
-// inherits answers a message of a queue that it may not open itself, as a
-// service of systemd does that runs as another user.
+// inherits answers a message of a queue that it may not open itself, like a
+// systemd service that runs as another user.
 func inherits() {
 	if err := sys.Become(nobody()); err != nil {
 		fail("become: %v", err)
@@ -243,7 +243,7 @@ func TestAChildInheritsAQueueThatItMayNotOpen(t *testing.T) {
 	}
 }
 
-// pingPong sends ping, and wants pong of what run runs.
+// pingPong sends ping, and expects pong from the process that run runs.
 func pingPong(t *testing.T, q *posix.Queue, run func() ([]byte, error)) {
 	t.Helper()
 	if err := q.TrySend(mq.Message{Data: []byte("ping")}); err != nil {
@@ -310,7 +310,7 @@ func TestAQueueIsSentThroughASocket(t *testing.T) {
 	pingPong(t, q, cmd.Output)
 }
 
-// Descriptor 3 is the first that systemd passes on, see sd_listen_fds(3).
+// Descriptor 3 is the first that systemd passes, see sd_listen_fds(3).
 func ExampleFromFile() {
 	q, err := posix.FromFile(os.NewFile(3, "jobs"), nil)
 	if err != nil {

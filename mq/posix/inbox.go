@@ -21,11 +21,10 @@ var (
 	_ mq.Meter    = (*Queue)(nil)
 )
 
-// inboxPrefix begins the name of every inbox, and of no other queue. Behind it
-// stand the pid and the time namespace of the process that made it, its pid, its
-// start in ticks since the boot, and random letters:
-// /ipcmq-inbox-4026531836-4026531834-1234-56789-EXAMPLE. Zeros stand for what is
-// not known.
+// inboxPrefix begins the name of every inbox, and of no other queue. After it
+// come the pid and the time namespace of the process that created it, its pid,
+// its start in ticks since the boot, and random letters:
+// /ipcmq-inbox-4026531836-4026531834-1234-56789-EXAMPLE. Unknown values are 0.
 const inboxPrefix = "/ipcmq-inbox-"
 
 const inboxScheme = "posix:"
@@ -34,19 +33,19 @@ const inboxScheme = "posix:"
 type inbox struct{ *Queue }
 
 // NewInbox creates a queue for replies, under a random name, with the mode
-// Config.InboxMode. If that lets a group write, this is the group of q if the
+// Config.InboxMode. If the mode lets a group write, this is the group of q if the
 // process is in it, also as a supplementary one, and otherwise its effective group.
-// Its sizes are those of q, or less if the limits allow this user
-// no more; they count like those of every other queue. It lives until it is
-// removed: [RemoveDeadInboxes] finds those whose process has ended without
-// removing its own.
+// The sizes are those of q, or smaller if the limits for this user require it; an
+// inbox counts against the limits like every other queue. It exists until it is
+// removed: [RemoveDeadInboxes] finds those whose process has ended without removing
+// them.
 func (q *Queue) NewInbox() (mq.Inbox, error) {
 	if err := q.usable("new inbox", true); err != nil {
 		return nil, err
 	}
 	p, err := procfs.Self(procfs.Root)
 	if err != nil {
-		p = procfs.Process{} // which nobody can judge
+		p = procfs.Process{} // nobody can judge this one
 	}
 	name := fmt.Sprintf("%s%d-%d-%d-%d-%s", inboxPrefix, p.PIDSpace, p.TimeSpace, p.PID, p.Start, rand.Text())
 	c := Config{
@@ -57,7 +56,7 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 		in, err := Open(name, &c)
 		if err == nil {
 			if group := q.inboxGroup(); group >= 0 {
-				_ = in.file.Chown(-1, group) // or it is as it would be otherwise
+				_ = in.file.Chown(-1, group) // if it fails, the group stays
 			}
 			return &inbox{in}, nil
 		}
@@ -67,7 +66,7 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 	}
 }
 
-// inboxGroup returns the group that an inbox is given, or -1 to leave it as it is.
+// inboxGroup returns the group to give an inbox, or -1 to leave it unchanged.
 func (q *Queue) inboxGroup() int {
 	if q.inboxMode&0o020 == 0 {
 		return -1
@@ -83,11 +82,11 @@ func (q *Queue) inboxGroup() int {
 	return group
 }
 
-// lessThan makes the sizes of a queue that could not be created smaller, if that
-// was why.
+// lessThan reduces the sizes of a queue that could not be created, if err says
+// that they were the reason.
 func (c *Config) lessThan(err error) bool {
 	switch {
-	case errors.Is(err, sys.EINVAL): // made by one with more rights, or before the limits were lowered
+	case errors.Is(err, sys.EINVAL): // q was created with more rights, or before the limits were lowered
 		l, err := SystemLimits()
 		if err != nil {
 			return false
@@ -129,27 +128,27 @@ func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 // An outlet is another program's inbox, to send to.
 type outlet struct{ *Queue }
 
-// Check is as [mq.Exchange] says.
+// Check reports whether anybody can still receive. See [mq.Exchange].
 func (out *outlet) Check() error {
 	err := out.Queue.Check()
 	if err != nil {
 		return err
 	}
 	if owner, ok := inboxOwner(out.handle.Name); ok && owner.Ended(procfs.Root) {
-		err = out.handle.Fail("check", mq.ErrRemoved, nil, "the process that made the inbox has ended")
+		err = out.handle.Fail("check", mq.ErrRemoved, nil, "the process that created the inbox has ended")
 	}
 	return err
 }
 
-// IsInbox reports whether the queue was made for the replies to a client's
-// requests, see [Queue.NewInbox].
+// IsInbox reports whether the queue was created for replies, see
+// [Queue.NewInbox].
 func (s Stat) IsInbox() bool { return strings.HasPrefix(s.Name, inboxPrefix) }
 
 // RemoveDeadInboxes unlinks the inboxes whose process has certainly ended, killed
-// before it could remove its own, and returns their names. It leaves those of
-// other users that it may not unlink, and those of processes that it cannot judge
-// because they are in another pid or time namespace, or /proc is not there. It
-// finds inboxes as [Queues] does.
+// before it could remove them, and returns their names. It leaves those of other
+// users that it may not unlink, and those of processes that it cannot judge
+// because they are in another pid or time namespace, or /proc is not mounted. It
+// finds inboxes like [Queues], whose errors it returns.
 func RemoveDeadInboxes() ([]string, error) {
 	dead, _, err := DeadInboxes()
 	var removed []string
@@ -162,8 +161,8 @@ func RemoveDeadInboxes() ([]string, error) {
 }
 
 // DeadInboxes returns the names of the inboxes that [RemoveDeadInboxes] would
-// unlink, if it may, and of those that it cannot judge; it unlinks none. Its
-// error is the same.
+// unlink, if it may, and of those that it cannot judge; it unlinks none. It
+// returns the same errors.
 func DeadInboxes() (dead, unknown []string, err error) {
 	for s, err := range Queues() {
 		if err != nil {
@@ -172,7 +171,7 @@ func DeadInboxes() (dead, unknown []string, err error) {
 		if !s.IsInbox() {
 			continue
 		}
-		owner, _ := inboxOwner(s.Name) // without one, nobody
+		owner, _ := inboxOwner(s.Name) // the zero Process if the name has none
 		switch ended, known := owner.Judge(procfs.Root); {
 		case ended:
 			dead = append(dead, s.Name)
@@ -183,7 +182,7 @@ func DeadInboxes() (dead, unknown []string, err error) {
 	return dead, unknown, nil
 }
 
-// inboxOwner returns the process that the name of an inbox is about.
+// inboxOwner returns the process that the name of an inbox identifies.
 func inboxOwner(name string) (p procfs.Process, ok bool) {
 	rest, ok := strings.CutPrefix(name, inboxPrefix)
 	parts := strings.Split(rest, "-")

@@ -18,7 +18,8 @@ import (
 
 const sharedGroup = 2000
 
-// startInbox starts a process that makes an inbox for a queue, and returns its name.
+// startInbox starts a process that creates an inbox for a queue, and returns its
+// name.
 func startInbox(t *testing.T, role string, q *posix.Queue) (*exec.Cmd, string) {
 	t.Helper()
 	cmd := testutil.Command(t, role, q.Name())
@@ -42,8 +43,7 @@ func startInbox(t *testing.T, role string, q *posix.Queue) (*exec.Cmd, string) {
 }
 
 // A client and a server of different users share the group of the queue, as a
-// supplementary one. A client outside of it, for which the mode of the queue has to
-// do, keeps its own group.
+// supplementary one. A client that is not in this group keeps its own.
 func TestAnInboxHasTheGroupOfItsQueueIfTheClientIsInIt(t *testing.T) {
 	testutil.NotEmulated(t, "the emulator knows other users than the kernel")
 	dir := testutil.NeedMqueue(t)
@@ -62,7 +62,7 @@ func TestAnInboxHasTheGroupOfItsQueueIfTheClientIsInIt(t *testing.T) {
 		{"0620", "no", 0o620, 1002},
 	} {
 		cmd, name := startInbox(t, "inbox as 1002, in the group: "+c.inside+", mode "+c.mode, q)
-		if err := os.Chmod(dir+name, c.bits); err != nil { // what the umask left out
+		if err := os.Chmod(dir+name, c.bits); err != nil { // since the umask cleared bits
 			t.Fatal(err)
 		}
 		info, err := os.Stat(dir + name)
@@ -123,9 +123,9 @@ func init() {
 	}
 }
 
-// Whoever replies learns that nobody will receive it.
-func TestAnInboxWhoseProcessHasEndedIsAsGoodAsRemoved(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
+// A server that replies gets an error if nobody will receive the reply.
+func TestAnInboxWhoseProcessHasEndedCountsAsRemoved(t *testing.T) {
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see")
 	testutil.NeedMqueue(t)
 	q := newQueue(t, &posix.Config{MaxMessages: 1, MaxMessageSize: 1})
 	cmd, name := startInbox(t, "inbox", q)

@@ -78,8 +78,8 @@ func TestOnlyInboxesAreOpenedForReplies(t *testing.T) {
 
 func init() { roles["inbox"] = inbox }
 
-// inbox makes an inbox on the queue in its argument and prints its address; then
-// it waits.
+// inbox creates an inbox on the queue in its argument and prints its address;
+// then it waits.
 func inbox() {
 	q, err := posix.Open(os.Args[1], nil)
 	if err != nil {
@@ -94,7 +94,7 @@ func inbox() {
 }
 
 func TestInboxesOfDeadProcessesAreRemoved(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see")
 	testutil.NeedMqueue(t)
 	q := newQueue(t, &posix.Config{MaxMessages: 1, MaxMessageSize: 1})
 	mine, err := q.NewInbox()
@@ -141,7 +141,7 @@ func TestInboxesOfDeadProcessesAreRemoved(t *testing.T) {
 
 // Only a name of a process that has certainly ended is unlinked.
 func TestInboxesThatCannotBeJudgedStay(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see")
 	testutil.NeedMqueue(t)
 	q := newQueue(t, &posix.Config{MaxMessages: 1, MaxMessageSize: 1})
 	mine, err := q.NewInbox()
@@ -163,7 +163,7 @@ func TestInboxesThatCannotBeJudgedStay(t *testing.T) {
 		strings.Join([]string{p[0], p[1], "0", "1", "A"}, "-"):           false,
 		strings.Join([]string{p[0], p[1], "99999999999", "1", "A"}, "-"): false,
 		strings.Join([]string{p[0], p[1], "-1", "1", "A"}, "-"):          false,
-		"0-0-0-0-A":     false, // of one that did not know
+		"0-0-0-0-A":     false, // of a process that knew nothing
 		"1-2-A":         false,
 		"":              false,
 		"x-x-x-x-x":     false,
@@ -191,8 +191,8 @@ func TestInboxesThatCannotBeJudgedStay(t *testing.T) {
 
 func init() { roles["inbox within limits"] = inboxWithinLimits }
 
-// inboxWithinLimits makes inboxes, as a user without the rights of root, of a queue
-// that is larger than the limits allow now.
+// inboxWithinLimits creates inboxes, as a user without the rights of root, of a
+// queue that is larger than the limits allow now.
 func inboxWithinLimits() {
 	unprivileged()
 	q, err := posix.Open(os.Args[1], nil)
@@ -237,7 +237,7 @@ func inboxWithinLimits() {
 	}
 }
 
-func TestInboxesKeepToTheLimitsOfTheirUser(t *testing.T) {
+func TestInboxesStayWithinTheLimitsOfTheirUser(t *testing.T) {
 	testutil.NeedNamespace(t)
 	testutil.NeedRoot(t)
 	l, err := posix.SystemLimits()
@@ -255,7 +255,7 @@ func TestInboxesKeepToTheLimitsOfTheirUser(t *testing.T) {
 	q := newQueue(t, &posix.Config{Mode: 0o666, MaxMessages: l.MaxMessages + 5, MaxMessageSize: l.MaxMessageSize + 1000})
 	set("msg_max", l.MaxMessages)
 	set("msgsize_max", l.MaxMessageSize)
-	if err := os.Chmod(testutil.NeedMqueue(t)+q.Name(), 0o666); err != nil { // what the umask left out
+	if err := os.Chmod(testutil.NeedMqueue(t)+q.Name(), 0o666); err != nil { // since the umask cleared bits
 		t.Fatal(err)
 	}
 	child(t, "inbox within limits", q.Name())

@@ -10,13 +10,13 @@ import (
 )
 
 // Limits are the limits of POSIX queues. Those of fs.mqueue belong to the IPC
-// namespace, are raised with sysctl(8), and do not hold for processes with
-// CAP_SYS_RESOURCE. RLIMIT_MSGQUEUE counts for all queues of a user together.
+// namespace, are raised with sysctl(8), and do not apply to processes with
+// CAP_SYS_RESOURCE. RLIMIT_MSGQUEUE counts all queues of a user together.
 type Limits struct {
 	DefaultMessages    int // messages that a new queue can hold: fs.mqueue.msg_default, 10 by default
-	MaxMessages        int // messages that a queue may be made to hold: fs.mqueue.msg_max, 10 by default
-	DefaultMessageSize int // bytes of the largest payload of a new queue: fs.mqueue.msgsize_default, 8192 by default
-	MaxMessageSize     int // bytes that this may be made: fs.mqueue.msgsize_max, 8192 by default
+	MaxMessages        int // messages that a queue may be created to hold: fs.mqueue.msg_max, 10 by default
+	DefaultMessageSize int // largest payload of a new queue in bytes: fs.mqueue.msgsize_default, 8192 by default
+	MaxMessageSize     int // largest payload that a queue may be created for, in bytes: fs.mqueue.msgsize_max, 8192 by default
 	MaxQueues          int // queues in the namespace: fs.mqueue.queues_max, 256 by default
 
 	// UserBytes and MaxUserBytes are the soft and hard RLIMIT_MSGQUEUE in bytes,
@@ -55,15 +55,15 @@ func signed(limit uint64) int64 {
 	return int64(limit)
 }
 
-// Footprint returns how many bytes of RLIMIT_MSGQUEUE a queue takes that can
-// hold the given number of messages of the given size: what they need, and the
-// kernel's own records, from its creation on and however many messages wait. A
-// queue of the default sizes takes 82880 bytes on 64-bit systems, so that nine
-// fit into the default limit.
+// Footprint returns how many bytes of RLIMIT_MSGQUEUE a queue takes that can hold
+// the given number of messages of the given size. They cover the messages and the
+// kernel's own records, and count from the creation of the queue on, however many
+// messages are in it. A queue of the default sizes takes 82880 bytes on 64-bit
+// systems, so nine fit into the default limit.
 //
-// It counts for a kernel of as many bits as the program has. Under a 64-bit
-// kernel a 32-bit program is told less than a queue takes: it takes 24 bytes more
-// for each message that it can hold, and 24 again for each of the first 32768.
+// The result is for a kernel with the program's word size. A 32-bit program on a
+// 64-bit kernel gets less than the queue takes: that is 24 bytes more for each
+// message that it can hold, and another 24 for each of the first 32768.
 //
 // See RLIMIT_MSGQUEUE in getrlimit(2).
 func Footprint(maxMessages, maxMessageSize int) int64 {

@@ -71,8 +71,8 @@ func init() {
 	roles["fill the limit of queues"] = fillQueues
 }
 
-// unprivileged takes the rights of root from a child; limits would not hold for
-// it, and its queues would count together with others.
+// unprivileged takes the rights of root from a child; otherwise limits would
+// not apply to it, and its queues would be counted with others.
 func unprivileged() {
 	if os.Geteuid() == 0 {
 		_ = sys.Become(nobody()) // fails in a user namespace of one user, whose root has no such rights
@@ -118,7 +118,7 @@ func fillBytes() {
 	each := posix.Footprint(l.DefaultMessages, l.DefaultMessageSize)
 	fit := int(l.UserBytes / each)
 	if fit > 100 {
-		fail("RLIMIT_MSGQUEUE = %d lets more than 100 queues of %d bytes in", l.UserBytes, each)
+		fail("RLIMIT_MSGQUEUE = %d has room for more than 100 queues of %d bytes", l.UserBytes, each)
 	}
 	for i := range fit + 1 {
 		name := newName()
@@ -134,7 +134,7 @@ func fillBytes() {
 		case i < fit && err != nil:
 			fail("queue %d of %d that fit: %v", i+1, fit, err)
 		case i == fit && err == nil:
-			fail("queue %d was created, and %d fit", i+1, fit)
+			fail("queue %d was created, but %d fit", i+1, fit)
 		case i == fit:
 			for _, want := range []string{fmt.Sprintf("takes %d bytes", each), fmt.Sprintf("RLIMIT_MSGQUEUE = %d", l.UserBytes), "ulimit -q"} {
 				if !errors.Is(err, syscall.EMFILE) || !strings.Contains(err.Error(), want) {
@@ -161,7 +161,7 @@ func TestTheTenthQueueOfTheDefaultSizeNamesTheLimit(t *testing.T) {
 	}
 }
 
-// fillQueues finds that no more queues may be made.
+// fillQueues finds that no more queues may be created.
 func fillQueues() {
 	unprivileged()
 	_, err := posix.Open(newName(), &posix.Config{MaxMessages: 1, MaxMessageSize: 1})
@@ -191,8 +191,9 @@ func TestTooManyQueuesNamesTheLimit(t *testing.T) {
 
 func init() { roles["no descriptors"] = noDescriptors }
 
-// noDescriptors opens a queue when the process has no descriptor left, which the
-// kernel says with the same number as too many bytes, and waits for one.
+// noDescriptors opens a queue when the process has no descriptor left, for which
+// the kernel returns the same errno as for too many bytes, and then waits on a
+// queue in this state.
 func noDescriptors() {
 	q, err := posix.Open(os.Args[1], nil)
 	if err != nil {

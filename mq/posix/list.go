@@ -12,25 +12,26 @@ import (
 )
 
 // Queues returns an iterator over all queues of the IPC namespace, also those
-// that the caller may not use. Queues that come or go meanwhile may be missing.
+// that the caller may not use. Queues that are created or unlinked meanwhile may
+// be missing.
 //
 // An error comes last, with a zero Stat. One about a single queue does not end
-// the listing: that queue is listed with Bytes of -1, or left out if not even its
-// owner can be told, the others follow, and the error at the end names it.
+// the listing: that queue is listed with Bytes -1, or left out if not even its
+// owner can be read, the others follow, and the error at the end names it.
 //
-// The names of queues are told by a file system of type mqueue only. It is
-// found wherever it is mounted, mostly at /dev/mqueue. Where it is not, the error
-// matches fs.ErrNotExist and says how to mount it. A mounted one shows the
-// queues of the IPC namespace in which it was mounted.
+// Only a file system of type mqueue lists the names of queues. It is found
+// wherever it is mounted, usually at /dev/mqueue. If it is not mounted, the error
+// matches fs.ErrNotExist and says how to mount it. It shows the queues of the IPC
+// namespace in which it was mounted.
 //
-// To look at a queue is to open and close it, and by that a process that has
-// asked with mq_notify(3) to be told of its messages takes that back. A program
-// whose C code does so should not list queues.
+// Reading the state of a queue opens and closes it. The kernel takes this close
+// as the end of the calling process's own registration with mq_notify(3). A
+// program whose C code uses mq_notify should not list queues.
 //
 // See mq_overview(7), "Mounting the message queue filesystem".
 func Queues() iter.Seq2[Stat, error] { return queuesAt(procfs.Root) }
 
-// queuesAt lists the queues where proc says that they are mounted.
+// queuesAt lists the queues that are mounted according to proc.
 func queuesAt(proc fs.FS) iter.Seq2[Stat, error] {
 	return func(yield func(Stat, error) bool) {
 		dir, err := procfs.MqueueMount(proc)

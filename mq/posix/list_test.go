@@ -15,7 +15,7 @@ import (
 	"ipcmq/mq/posix"
 )
 
-// listed returns what Queues tells of the queue.
+// listed returns the Stat of the queue from Queues.
 func listed(t *testing.T, name string) (posix.Stat, bool) {
 	t.Helper()
 	for s, err := range posix.Queues() {
@@ -53,12 +53,13 @@ func TestQueuesAreListedWithTheirState(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s, ok := listed(t, q.Name()); ok {
-		t.Errorf("unlinked, and listed as %+v", s)
+		t.Errorf("unlinked, but listed as %+v", s)
 	}
 }
 
-// A queue of which something cannot be told costs the others nothing.
-func TestListingGoesOnBehindABadQueue(t *testing.T) {
+// A queue whose state cannot be read does not keep the others from being
+// listed.
+func TestListingContinuesAfterABadQueue(t *testing.T) {
 	mount := fstest.MapFS{
 		"a": {Data: []byte("QSIZE:3          NOTIFY:2     SIGNO:0     NOTIFY_PID:77    \n"), Mode: 0o640},
 		"b": {Data: []byte("nonsense"), Mode: 0o600},
@@ -101,7 +102,8 @@ func TestListingGoesOnBehindABadQueue(t *testing.T) {
 	}
 }
 
-// Any user can make a queue with any name: it must not hide those of others.
+// Any user can create a queue with any name, which must not hide those of
+// others.
 func TestNamesOfAnyBytesAreListed(t *testing.T) {
 	testutil.NeedMqueue(t)
 	names := []string{"/first", "/\xff", "/a\nb", "/\x1b[31m", "/ ", "/\\", "/..a", "/" + strings.Repeat("\xfe", 255)}

@@ -69,7 +69,7 @@ func newMux(t *testing.T, q mq.Queue) *mux.Mux {
 	return m
 }
 
-func TestAMuxHasWhatPosixQueuesHave(t *testing.T) {
+func TestAMuxWorksWithPrioritiesOnly(t *testing.T) {
 	q := newQueue(t, nil)
 	m := newMux(t, q)
 	for _, s := range []mq.Selector{mq.Type(1), mq.UpTo(2), mq.Except(3)} {

@@ -8,7 +8,8 @@ import (
 	"ipcmq/mq"
 )
 
-// maxName is the most bytes of a name behind its slash (NAME_MAX).
+// maxName is the maximum length of a name in bytes, without its slash
+// (NAME_MAX).
 const maxName = 255
 
 // checkName returns an error that says what is wrong with the name of a queue.
@@ -27,15 +28,15 @@ func checkName(op, name string) error {
 	case !slash:
 		return bad("the name does not begin with a slash; it should be %q", "/"+name)
 	case rest == "":
-		return bad("the name is a slash alone; behind it stand 1 to %d bytes", maxName)
+		return bad("the name is only a slash; 1 to %d bytes must follow it", maxName)
 	case strings.Contains(rest, "/"):
 		return bad("the name has a second slash; names of queues have no directories")
 	case rest == "." || rest == "..":
-		return bad("behind the slash, . and .. are no names")
+		return bad(". and .. are not allowed after the slash")
 	case strings.Contains(rest, "\x00"):
 		return bad("the name contains a NUL byte")
 	case len(rest) > maxName:
-		return bad("the name has %d bytes behind its slash, and %d are allowed", len(rest), maxName)
+		return bad("the name has %d bytes after its slash, but only %d are allowed", len(rest), maxName)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"ipcmq/mq/posix"
 )
 
-// Whatever name is not refused before the call, the kernel takes.
+// The kernel accepts every name that is not refused before the call.
 func FuzzNames(f *testing.F) {
 	for _, name := range []string{"", "/", "jobs", "/jobs", "/a/b", "/.", "/..", "/...", "/a\x00", "/\xff", "/ "} {
 		f.Add(name)

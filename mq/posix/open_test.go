@@ -16,7 +16,8 @@ import (
 	"ipcmq/mq/posix"
 )
 
-// wants fails the test unless err matches target and its text holds all parts.
+// wants fails the test unless err matches target and its text contains all
+// parts.
 func wants(t *testing.T, err, target error, parts ...string) {
 	t.Helper()
 	if !errors.Is(err, target) {
@@ -33,16 +34,16 @@ func wants(t *testing.T, err, target error, parts ...string) {
 func TestBadNamesAreExplained(t *testing.T) {
 	for _, c := range []struct{ name, want string }{
 		{"", "is empty"},
-		{"/", "a slash alone"},
+		{"/", "only a slash"},
 		{"jobs", `should be "/jobs"`},
 		{"jobs/", "does not begin with a slash"},
 		{"/a/b", "a second slash"},
 		{"//a", "a second slash"},
 		{"/a/", "a second slash"},
-		{"/.", ". and .. are no names"},
-		{"/..", ". and .. are no names"},
+		{"/.", ". and .. are not allowed"},
+		{"/..", ". and .. are not allowed"},
 		{"/a\x00b", "NUL"},
-		{"/" + strings.Repeat("x", 256), "256 bytes behind its slash, and 255 are allowed"},
+		{"/" + strings.Repeat("x", 256), "256 bytes after its slash, but only 255 are allowed"},
 	} {
 		_, err := posix.Open(c.name, nil)
 		wants(t, err, mq.ErrInvalidConfig, c.want)
@@ -126,7 +127,7 @@ func TestOpenCreatesOnceAndReadsBackTheSizes(t *testing.T) {
 	wants(t, again.TrySend(mq.Message{Data: make([]byte, 101)}), mq.ErrTooLarge, "101 bytes", "100")
 }
 
-func TestSizesLeftOutAreTheSystems(t *testing.T) {
+func TestSizesNotGivenAreTheSystemsDefaults(t *testing.T) {
 	l, err := posix.SystemLimits()
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +151,7 @@ func TestSizesLeftOutAreTheSystems(t *testing.T) {
 	}
 }
 
-func TestAccessIsKeptTo(t *testing.T) {
+func TestAccessIsEnforced(t *testing.T) {
 	q := newQueue(t, nil)
 	for _, mode := range modes {
 		reads := open(t, q.Name(), &posix.Config{Access: mq.ReadOnly, OpenOnly: true, Blocking: mode.blocking})
@@ -175,7 +176,7 @@ func TestAccessIsKeptTo(t *testing.T) {
 
 func init() { roles["access"] = access }
 
-// access opens the queue in its argument as somebody else, in every way.
+// access opens the queue in its argument as another user, with every access.
 func access() {
 	if err := sys.Become(nobody()); err != nil {
 		fail("become: %v", err)
@@ -194,18 +195,19 @@ func access() {
 	}
 	_, err := posix.Open(os.Args[1], &posix.Config{Access: mq.WriteOnly, Owners: []int{nobody()}})
 	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "trusted") {
-		fail("a queue of somebody else was trusted: %v", err)
+		fail("another user's queue was trusted: %v", err)
 	}
 	q, err := posix.Open(os.Args[1], &posix.Config{Access: mq.WriteOnly, Owners: []int{0, nobody()}})
 	if err != nil {
 		fail("%v", err)
 	}
 	q.Close()
-	// A queue that is created here is the caller's own, and not taken back.
+	// A queue that is created here belongs to the caller, and is not
+	// removed again.
 	own := os.Args[1] + "-own"
 	q, err = posix.Open(own, &posix.Config{Owners: []int{0}})
 	if err != nil || !q.Created() {
-		fail("a queue of one's own: %v", err)
+		fail("a queue of this user: %v", err)
 	}
 	if err := q.Unlink(); err != nil {
 		fail("%v", err)
@@ -213,7 +215,8 @@ func access() {
 	q.Close()
 }
 
-// nobody is a user that nobody else is, with a RLIMIT_MSGQUEUE of his own.
+// nobody returns a user with no other processes, and so with an unused
+// RLIMIT_MSGQUEUE.
 func nobody() int { return 1<<20 + os.Getppid() }
 
 // fail ends a child with a message.
@@ -222,7 +225,7 @@ func fail(format string, args ...any) {
 	os.Exit(1)
 }
 
-// child runs a role and fails the test with what it says if it fails.
+// child runs a role and, if it fails, fails the test with its output.
 func child(t *testing.T, role string, args ...string) {
 	t.Helper()
 	if out, err := testutil.Command(t, role, args...).Output(); err != nil {
@@ -233,7 +236,7 @@ func child(t *testing.T, role string, args ...string) {
 func TestTheModeAndTheOwnerCount(t *testing.T) {
 	testutil.NeedRoot(t)
 	q := newQueue(t, &posix.Config{Mode: 0o622, MaxMessages: 1, MaxMessageSize: 1})
-	// The umask leaves of the mode what it leaves of a file's.
+	// The umask clears the same bits as in the mode of a file.
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o622); err != nil {
 		t.Fatal(err)
@@ -252,7 +255,7 @@ func TestTheModeAndTheOwnerCount(t *testing.T) {
 	child(t, "access", q.Name())
 }
 
-func TestUnlinkedQueuesLiveOnUntilTheyAreClosed(t *testing.T) {
+func TestUnlinkedQueuesExistUntilTheyAreClosed(t *testing.T) {
 	for _, mode := range modes {
 		old := newQueue(t, &posix.Config{MaxMessages: 1, MaxMessageSize: 8, Blocking: mode.blocking})
 		if err := errors.Join(old.Check(), old.TrySend(mq.Message{Data: []byte("old")}), old.Unlink()); err != nil {
@@ -279,7 +282,7 @@ func TestUnlinkedQueuesLiveOnUntilTheyAreClosed(t *testing.T) {
 	}
 }
 
-func TestClosedHandlesRefuseTheRestToo(t *testing.T) {
+func TestClosedHandlesRefuseTheOtherMethodsToo(t *testing.T) {
 	q := newQueue(t, nil)
 	if err := q.Close(); err != nil {
 		t.Fatal(err)

@@ -18,8 +18,8 @@ import (
 	"ipcmq/mq/posix"
 )
 
-// languages are the programs on the other side, each with a function that makes
-// a command of it or says what is lacking.
+// languages are the programs on the other side, each with a function that
+// returns the command to run it or says what is missing.
 var languages = map[string]func(tb testing.TB) []string{
 	"C": func(tb testing.TB) []string {
 		program := filepath.Join(tb.TempDir(), "peer")
@@ -55,7 +55,7 @@ type peer struct {
 }
 
 // startPeer starts a program on the queue q. It ends with the test, which fails
-// if the program did.
+// if the program failed.
 func startPeer(tb testing.TB, command []string, q *posix.Queue) *peer {
 	tb.Helper()
 	cmd := exec.Command(command[0], append(command[1:], q.Name())...)
@@ -102,7 +102,7 @@ func (p *peer) answer() string {
 	return p.answers.Text()
 }
 
-// bodies are payloads that a program which treats them as text would change.
+// bodies are payloads that a program would change if it treated them as text.
 func bodies() [][]byte {
 	every := make([]byte, 256)
 	for i := range every {
@@ -257,7 +257,7 @@ func TestDescriptorsAreNotInheritedByPrograms(t *testing.T) {
 		if out, err := testutil.Command(t, "hold", path).Output(); err != nil || len(out) > 0 {
 			t.Errorf("the child has the queue open as %s (%v)", out, err)
 		}
-		// The control: one that is passed on is found.
+		// The control: a descriptor that is passed on is found.
 		cmd := testutil.Command(t, "hold", path)
 		conn.Control(func(fd uintptr) {
 			f, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))

@@ -12,16 +12,17 @@ import (
 // A poller waits in the Go runtime's poller, without a thread.
 //
 // There, only one goroutine can wait for a file in each direction, with a
-// deadline that belongs to the file. So whoever comes first takes the turn, and
-// with it the deadline, and the others wait on a channel for theirs: they are
+// deadline that belongs to the file. So the first one takes the turn, and with
+// it the deadline, and the others wait on a channel for their turn: they are
 // served in order, and a message wakes only one of them.
 //
-// Every message that is sent or received wakes the pollers of all descriptors of
-// the queue that are registered, of its sender too. So one is registered, a
-// duplicate of the handle's, when a call has to wait for the first time.
+// Every message that is sent or received wakes the pollers of all registered
+// descriptors of the queue, even those of the process that sent it. So a
+// duplicate of the handle's descriptor is registered only when a call has to
+// wait for the first time.
 type poller struct {
 	fd        int           // of the handle
-	now       *sys.Deadline // also of the handle
+	now       *sys.Deadline // of the handle
 	closing   chan struct{}
 	transfers sync.Pool
 
@@ -33,7 +34,7 @@ type poller struct {
 
 // A turn is the right to wait in one direction.
 type turn struct {
-	taken       chan struct{} // whoever has sent has the turn
+	taken       chan struct{} // the goroutine that has sent to it has the turn
 	wait        func(try func(fd uintptr) (done bool)) error
 	setDeadline func(time.Time) error
 }
@@ -45,7 +46,7 @@ func newPoller(q *Queue) *poller {
 	return p
 }
 
-// register makes the duplicate if there is none yet. It answers EINTR if the
+// register makes the duplicate if there is none yet. It returns EINTR if the
 // queue is closed.
 func (p *poller) register() sys.Errno {
 	p.mu.Lock()
@@ -129,7 +130,7 @@ func (p *poller) put(t *transfer) {
 var longAgo = time.Unix(1, 0)
 
 // wait takes the turn and calls try, now and whenever the queue has become
-// ready, until it is done. It answers EINTR if ctx has ended or the queue was
+// ready, until it is done. It returns EINTR if ctx has ended or the queue was
 // closed before that.
 func (p *poller) wait(ctx context.Context, t *turn, try func(fd uintptr) (done bool)) sys.Errno {
 	if errno := p.register(); errno != 0 {
@@ -150,7 +151,7 @@ func (p *poller) wait(ctx context.Context, t *turn, try func(fd uintptr) (done b
 			close(expired)
 		})
 		defer func() {
-			if !stop() { // the deadline is not for the next one
+			if !stop() { // do not leave the deadline to the next goroutine
 				<-expired
 				t.setDeadline(time.Time{})
 			}
@@ -162,7 +163,7 @@ func (p *poller) wait(ctx context.Context, t *turn, try func(fd uintptr) (done b
 	return 0
 }
 
-// close wakes those that have the turn, and those that wait for it.
+// close wakes the goroutines that have the turn, and those that wait for it.
 func (p *poller) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

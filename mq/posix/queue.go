@@ -28,9 +28,9 @@ type Queue struct {
 	maxMessages    int
 	maxMessageSize int
 
-	file   *os.File // owns the descriptor; the poller of the runtime does not know it
+	file   *os.File // owns the descriptor, which is not registered with the runtime's poller
 	fd     int
-	now    *sys.Deadline // what ends a call that must not wait; nil if O_NONBLOCK certainly does
+	now    *sys.Deadline // ends calls that must not wait; nil if O_NONBLOCK certainly does
 	wait   waiter
 	poller *poll.Poller // of receives
 	closed atomic.Bool
@@ -43,24 +43,24 @@ type Queue struct {
 
 var _ mq.Queue = (*Queue)(nil)
 
-// A waiter makes system calls that wait. They answer EINTR if ctx has ended or
-// the handle is closed, or may do so for no reason; nothing has moved then.
+// A waiter makes system calls that wait. They return EINTR if ctx has ended or
+// the handle is closed, and possibly for no reason; nothing has moved then.
 type waiter interface {
 	send(ctx context.Context, data []byte, priority uint32) sys.Errno
 	receive(ctx context.Context, buf []byte) (n int, priority uint32, errno sys.Errno)
-	receiving() bool // somebody receives so
+	receiving() bool // whether a receive waits
 	close()          // ends the calls that wait
 }
 
-// Open opens the queue with the given name, or creates it if there is none;
-// peers may start in any order. A name is a slash and 1 to 255 bytes without
-// another slash, such as /jobs. A nil cfg means the defaults; see [Config].
+// Open opens the queue with the given name, or creates it if there is none, so peers may start
+// in any order. A name is a slash and 1 to 255 bytes without another slash, such as /jobs. A
+// nil cfg means the defaults; see [Config].
 //
-// If Open fails, no queue was created; only if the system runs out of memory
-// at that very moment, one may be left. The error matches fs.ErrExist,
-// fs.ErrNotExist or fs.ErrPermission, and [mq.ErrInvalidConfig] if the name or
-// cfg is contradictory or out of range. Where a limit forbids to create the queue, it names the
-// limit. It matches errors.ErrUnsupported if the system has no such queues.
+// If Open fails, no queue was created, except that one may be left if the system runs out of
+// memory at that very moment. The error matches fs.ErrExist, fs.ErrNotExist or
+// fs.ErrPermission, and [mq.ErrInvalidConfig] if the name or cfg is contradictory or out of
+// range. If a limit prevents creating the queue, its text names the limit. It matches
+// errors.ErrUnsupported if the system has no such queues.
 //
 // See mq_open(3).
 func Open(name string, cfg *Config) (*Queue, error) {
@@ -80,7 +80,7 @@ func Open(name string, cfg *Config) (*Queue, error) {
 	if errno != 0 {
 		return nil, openError(name, errno, c)
 	}
-	// A queue that is new stays, whatever happens: others may have sent to it.
+	// A new queue is never removed again: others may have sent to it.
 	if created {
 		c.Owners = nil // it is ours
 	}
@@ -92,8 +92,8 @@ func Open(name string, cfg *Config) (*Queue, error) {
 	return q, nil
 }
 
-// open opens or creates. Two calls, and not one with O_CREAT alone, since only
-// so it is known whether the queue is new.
+// open opens or creates. It makes two calls instead of one with O_CREAT alone,
+// to know whether the queue is new.
 func open(name string, c Config) (fd int, created bool, errno sys.Errno) {
 	for range 100 { // while others create and unlink the queue between the two
 		if !c.Exclusive {
@@ -121,8 +121,8 @@ func retry(call func() (int, sys.Errno)) (int, sys.Errno) {
 	}
 }
 
-// newQueue makes a handle of a descriptor, which it closes if it fails. One that
-// is inherited has O_NONBLOCK as c says.
+// newQueue makes a handle for a descriptor, which it closes if it fails. The
+// flag O_NONBLOCK of an inherited one is as c says.
 func newQueue(name string, fd int, c Config, inherited bool) (*Queue, error) {
 	file := os.NewFile(uintptr(fd), name)
 	q := &Queue{
@@ -146,7 +146,8 @@ func newQueue(name string, fd int, c Config, inherited bool) (*Queue, error) {
 		q.wait = &sleeper{fd: fd}
 	} else {
 		if !inherited {
-			// Not from the start: os.NewFile would have registered it.
+			// Only now: os.NewFile would have registered a nonblocking
+			// descriptor.
 			if errno := sys.MqSetNonblock(fd); errno != 0 {
 				file.Close()
 				return nil, openError(name, errno, c)
@@ -198,7 +199,7 @@ func (q *Queue) Close() error {
 		return nil
 	}
 	q.wait.close()
-	q.using.Lock() // those that use the descriptor now are quick
+	q.using.Lock() // calls that use the descriptor now are quick
 	defer q.using.Unlock()
 	if err := q.file.Close(); err != nil {
 		return &mq.Error{Op: "close", Queue: q.handle.Name, Err: err}
@@ -206,12 +207,12 @@ func (q *Queue) Close() error {
 	return nil
 }
 
-// Unlink removes the name of the queue. The queue lives on, with its messages,
-// for those that have it open, and goes when the last of them has closed it.
-// Whoever opens the name later creates another queue, which Unlink leaves alone,
-// unless it is made at that very moment. If Unlink fails, nothing has changed; the
-// error matches fs.ErrNotExist if the name is gone and fs.ErrPermission if the
-// queue belongs to another user.
+// Unlink removes the name of the queue. For those that have it open, the queue
+// continues to exist, with its messages, until the last of them closes it. Whoever
+// opens the name later creates another queue, which Unlink leaves alone, unless it
+// is created at that very moment. If Unlink fails, nothing has changed; the error
+// matches fs.ErrNotExist if the name is gone and fs.ErrPermission if the queue
+// belongs to another user.
 //
 // See mq_unlink(3).
 func (q *Queue) Unlink() error {
@@ -224,7 +225,7 @@ func (q *Queue) Unlink() error {
 	return Unlink(q.name)
 }
 
-// Unlink removes the name of a queue as [Queue.Unlink] does, without opening it.
+// Unlink removes the name of a queue like [Queue.Unlink], without opening it.
 func Unlink(name string) error {
 	if err := checkName("unlink", name); err != nil {
 		return err
@@ -245,12 +246,13 @@ func (q *Queue) Capabilities() mq.Capabilities {
 	}
 }
 
-// SyscallConn returns access to a descriptor of the queue, for programs with a
-// poller of their own (it is readable while there are messages and writable
-// while there is room) and for calls that this package does not make. It has
-// O_NONBLOCK, which is not to be changed, and its Read and Write have to wait
-// while a call of this handle waits in that direction. With Config.Blocking it
-// has not, and Read and Write fail where they would have to wait.
+// SyscallConn returns access to a descriptor of the queue, for programs with
+// their own poller (it is readable while there are messages and writable while
+// there is room) and for calls that this package does not make. Its flag
+// O_NONBLOCK is set and must not be changed, and its Read and Write have to
+// wait while a call of this handle waits in that direction. With
+// Config.Blocking the flag is not set, and Read and Write fail if they would
+// have to wait.
 func (q *Queue) SyscallConn() (syscall.RawConn, error) {
 	if err := q.usable("access descriptor", true); err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 
 var roles = map[string]func(){}
 
-// newName returns a name that no other test and no other run has.
+// newName returns a name that no other test and no other run uses.
 func newName() string { return fmt.Sprintf("/ipcmq-test-%d-%s", os.Getpid(), rand.Text()) }
 
 // open opens a queue and closes it after the test.
@@ -27,8 +27,8 @@ func open(tb testing.TB, name string, cfg *posix.Config) *posix.Queue {
 	return q
 }
 
-// newQueue makes a queue that is unlinked after the test. It is small, since all
-// queues of a user share RLIMIT_MSGQUEUE.
+// newQueue creates a queue that is unlinked after the test. It is small, since
+// all queues of a user share RLIMIT_MSGQUEUE.
 func newQueue(tb testing.TB, cfg *posix.Config) *posix.Queue {
 	tb.Helper()
 	c := posix.Config{MaxMessages: 8, MaxMessageSize: 256}

@@ -14,7 +14,7 @@ import (
 	"ipcmq/mq/posix"
 )
 
-func TestStatTellsWhatTheListingTells(t *testing.T) {
+func TestStatAgreesWithTheListing(t *testing.T) {
 	testutil.NeedMqueue(t)
 	q := newQueue(t, nil)
 	if err := q.TrySend(mq.Message{Data: []byte("hello")}); err != nil {
@@ -25,7 +25,7 @@ func TestStatTellsWhatTheListingTells(t *testing.T) {
 	if !ok || err != nil || got != want || got.Bytes != 5 {
 		t.Errorf("got %+v, %v; listed %+v", got, err, want)
 	}
-	// Without a name too, and without the permission to read.
+	// Also without a name, and without permission to read.
 	writes := open(t, q.Name(), &posix.Config{Access: mq.WriteOnly})
 	if err := q.Unlink(); err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func TestSetChangesModeAndOwner(t *testing.T) {
 			t.Errorf("%+v, %v, %v; want %+v", s, err, e, want)
 		}
 	}
-	// What it was not asked to change stays, execute bits too, though Set shows none.
+	// Other bits stay, execute bits too, though Set does not show them.
 	if err := os.Chmod(testutil.NeedMqueue(t)+q.Name(), 0o751); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestSetChangesModeAndOwner(t *testing.T) {
 
 func init() { roles["sets"] = sets }
 
-// sets changes a queue that is its own, and one that is not.
+// sets changes a queue of its user, and one of another.
 func sets() {
 	if err := sys.Become(nobody()); err != nil {
 		fail("become: %v", err)
@@ -94,7 +94,7 @@ func sets() {
 	}
 	defer own.Unlink()
 	before, _ := own.Stat()
-	err = own.Set(func(s *posix.Settings) { s.Mode, s.UID = 0o666, 0 }) // of which it may do one half
+	err = own.Set(func(s *posix.Settings) { s.Mode, s.UID = 0o666, 0 }) // it may do only one of the two
 	after, _ := own.Stat()
 	before.Changed, after.Changed = time.Time{}, time.Time{}
 	if !errors.Is(err, fs.ErrPermission) || after != before {

@@ -29,7 +29,7 @@ func (s *sleeper) receive(ctx context.Context, buf []byte) (n int, priority uint
 
 func (s *sleeper) sleep(ctx context.Context, in sleep.Line, try func(*sys.Deadline) sys.Errno) sys.Errno {
 	errno := s.calls.Sleep(ctx, in, 0, try)
-	if errno == sys.ETIMEDOUT { // so the deadline was made to pass
+	if errno == sys.ETIMEDOUT { // the deadline was set to end the call
 		return sys.EINTR
 	}
 	return errno

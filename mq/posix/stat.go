@@ -18,18 +18,20 @@ type Stat struct {
 	UID, GID uint32      // owner
 	Changed  time.Time   // creation, or the last send or receive
 
-	// Bytes of payload waiting; -1 if the caller may not read the queue.
+	// Bytes of payload in the queue; -1 if the caller may not read the
+	// queue.
 	Bytes int64
 
-	// NotifyPID is the process that mq_notify(3) is to tell of a message, in
-	// the caller's pid namespace; 0 if there is none, or the caller may not
-	// read the queue.
+	// NotifyPID is the process that mq_notify(3) will notify of a message,
+	// in the caller's pid namespace; 0 if there is none, or the caller may
+	// not read the queue.
 	NotifyPID int
 }
 
-// Stat returns the state of the queue. Bytes and NotifyPID are told of a handle
-// that may receive only. Unlike [Queues] it needs no mounted file system, and
-// takes no mq_notify(3) back. How many messages wait is told by [Queue.Attr].
+// Stat returns the state of the queue. Bytes and NotifyPID are known only if
+// the handle may receive. Unlike [Queues] it needs no mounted file system, and
+// does not end a registration with mq_notify(3). [Queue.Attr] returns how many
+// messages are in the queue.
 //
 // See fstat(2), and mq_overview(7) for what can be read of a queue.
 func (q *Queue) Stat() (Stat, error) {
@@ -59,7 +61,7 @@ func (q *Queue) Stat() (Stat, error) {
 
 // Check returns nil if the queue still has its name, under which others can
 // open it. If it was unlinked the error matches [mq.ErrRemoved]; the handle can
-// be used nevertheless.
+// still be used.
 func (q *Queue) Check() error {
 	if err := q.usable("check", true); err != nil {
 		return err
@@ -74,9 +76,9 @@ func (q *Queue) Check() error {
 	return nil
 }
 
-// fileError makes an error of what a call on the queue as a file returned.
+// fileError returns the error for one of a call on the queue as a file.
 func (q *Queue) fileError(op string, err error) error {
-	var path *fs.PathError // which has the name once more
+	var path *fs.PathError // its text repeats the name
 	switch {
 	case errors.Is(err, os.ErrClosed):
 		return q.handle.Fail(op, mq.ErrClosed, nil, "")
@@ -91,8 +93,8 @@ func newStat(name string, info fs.FileInfo) Stat {
 	return Stat{Name: name, Mode: info.Mode().Perm(), UID: status.UID, GID: status.GID, Changed: info.ModTime(), Bytes: -1}
 }
 
-// statAt returns what can be told of a queue in a directory, with a name unless
-// there is nothing.
+// statAt returns what can be read of a queue in a directory. The Name is set
+// unless nothing could be read.
 func statAt(mount fs.FS, entry fs.DirEntry) (Stat, error) {
 	info, err := entry.Info()
 	if err != nil {

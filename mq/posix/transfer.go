@@ -10,8 +10,8 @@ import (
 	"ipcmq/mq"
 )
 
-// maxRaw is the largest payload that is copied without telling the scheduler;
-// it takes about 5 microseconds.
+// maxRaw is the largest payload that is copied without notifying the scheduler;
+// the copy takes about 5 microseconds.
 const maxRaw = 64 << 10
 
 func trySend(fd int, data []byte, priority uint32, now *sys.Deadline) sys.Errno {
@@ -54,7 +54,7 @@ func (q *Queue) tryReceive(buf []byte) (n int, priority uint32, errno sys.Errno)
 	return tryReceive(q.fd, buf, q.now)
 }
 
-// poll looks again and again for a short while, unless others wait already.
+// poll tries repeatedly for a short time, unless others wait already.
 func (q *Queue) poll(ctx context.Context, buf []byte) (n int, priority uint32, errno sys.Errno) {
 	if q.poller == nil || q.wait.receiving() {
 		return 0, 0, sys.EAGAIN
@@ -74,11 +74,11 @@ func (q *Queue) poll(ctx context.Context, buf []byte) (n int, priority uint32, e
 // is ignored.
 //
 // The payload may be up to the message size of the queue (8192 bytes unless it
-// was created otherwise). A larger one is refused at once.
+// was created otherwise). A larger one is refused immediately.
 //
 // If Send returns an error, m was not sent. The error matches [mq.ErrTooLarge],
 // [mq.ErrInvalidPriority], [mq.ErrClosed], fs.ErrPermission, or ctx.Err() and
-// the cause of ctx; then it says how full the queue is.
+// the cause of ctx; then its text also says how full the queue is.
 //
 // See mq_send(3).
 func (q *Queue) Send(ctx context.Context, m mq.Message) error {
@@ -105,7 +105,7 @@ func (q *Queue) Send(ctx context.Context, m mq.Message) error {
 }
 
 // TrySend adds m to the queue if there is room now; it never waits. If there is
-// no room the error matches [mq.ErrFull]; otherwise it is as [Queue.Send].
+// no room the error matches [mq.ErrFull]; otherwise it is like [Queue.Send].
 func (q *Queue) TrySend(m mq.Message) error {
 	if err := q.sendable(m); err != nil {
 		return err
@@ -153,7 +153,7 @@ func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
 	}
 	if s.Kind() != mq.SelectAny {
 		return nil, q.handle.Fail("select", errors.ErrUnsupported, nil,
-			"selector "+s.String()+": POSIX queues have priorities and no types, and give the highest priority first")
+			"selector "+s.String()+": POSIX queues have priorities and no types, and deliver the highest priority first")
 	}
 	return &receiver{q}, nil
 }
@@ -173,8 +173,8 @@ func (r *receiver) Receive(ctx context.Context) (mq.Message, error) {
 
 // ReceiveInto is Receive into *m, reusing the memory of m.Data if its capacity
 // suffices. If its capacity is that of the largest message of the queue, see
-// [Queue.Attr], the kernel puts the payload right there. If ReceiveInto returns
-// an error, *m is unchanged.
+// [Queue.Attr], the kernel writes the payload directly there. If ReceiveInto
+// returns an error, *m is unchanged.
 func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
 	q := r.q
 	if err := q.usable("receive", q.handle.Access.CanReceive()); err != nil {
@@ -213,7 +213,7 @@ func (r *receiver) TryReceive() (mq.Message, error) {
 	return m, err
 }
 
-// TryReceiveInto is TryReceive into *m, as [Queue.ReceiveInto] does it.
+// TryReceiveInto is TryReceive into *m, like [Queue.ReceiveInto].
 func (r *receiver) TryReceiveInto(m *mq.Message) error {
 	q := r.q
 	if err := q.usable("receive", q.handle.Access.CanReceive()); err != nil {
@@ -235,8 +235,9 @@ func (r *receiver) TryReceiveInto(m *mq.Message) error {
 	}
 }
 
-// room returns where the kernel can put a message: the memory of m.Data if that
-// suffices for every message, and otherwise a buffer to be given back.
+// room returns where the kernel can write a message: the memory of m.Data if
+// that suffices for every message, and otherwise a pooled buffer, to pass to
+// putRoom.
 func (q *Queue) room(m *mq.Message) (buf []byte, pooled *[]byte) {
 	if cap(m.Data) >= q.maxMessageSize {
 		return m.Data[:q.maxMessageSize], nil
@@ -251,8 +252,8 @@ func (q *Queue) putRoom(pooled *[]byte) {
 	}
 }
 
-// store makes *m the message received, of which data is to be copied or is in
-// the memory of m.Data.
+// store sets *m to the received message. data is copied if copied is set, and
+// otherwise is in the memory of m.Data.
 func store(m *mq.Message, data []byte, priority uint32, copied bool) {
 	if copied {
 		if cap(m.Data) < len(data) || m.Data == nil {

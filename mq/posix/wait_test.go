@@ -16,7 +16,7 @@ import (
 	"ipcmq/mq/posix"
 )
 
-// A counter is a context that counts those who want to wait for it.
+// A counter is a context that counts the calls of Done, which begin a wait.
 type counter struct {
 	context.Context
 	waiting *sync.WaitGroup
@@ -217,7 +217,7 @@ func TestReceiveIntoAndSendAllocateNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 				if r.TryReceiveInto(m) == nil {
-					t.Fatal("a message too many")
+					t.Fatal("one message too many")
 				}
 			})
 			if allocs != 0 && !(name == "copied" && raceDetector()) {
@@ -227,7 +227,7 @@ func TestReceiveIntoAndSendAllocateNothing(t *testing.T) {
 	}
 }
 
-// raceDetector reports whether it is on; it has sync.Pool forget things.
+// raceDetector reports whether it is on; it makes sync.Pool forget items.
 func raceDetector() bool {
 	info, ok := debug.ReadBuildInfo()
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
