@@ -1,5 +1,5 @@
-// Command ipcmq sees, sends, receives, watches and diagnoses the message queues
-// of the kernel, System V and POSIX ones. Its help says the rest.
+// Command ipcmq shows, sends to, receives from, watches and diagnoses the message
+// queues of the kernel, System V and POSIX, and those on NATS JetStream. See its help.
 package main
 
 import (

@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// A natsAccount is where NATS servers are and who logs in there, as the file of a
-// context of the nats command has it.
+// A natsAccount holds the addresses of NATS servers and the credentials for them, as
+// in the context files of the nats command.
 type natsAccount struct {
 	URL       string `json:"url"`
 	User      string `json:"user"`
@@ -27,17 +27,17 @@ type natsAccount struct {
 	APIPrefix string `json:"jetstream_api_prefix"`
 }
 
-// accountHelp says where the account comes from.
+// accountHelp explains where the account comes from.
 const accountHelp = `Queues on JetStream are at the server of --server, of $NATS_URL, or else at
-nats://127.0.0.1:4222. A URL may have user and password; if not, these say who logs
-in, as for the nats command:
+nats://127.0.0.1:4222. A URL may contain user and password; otherwise these variables
+give the credentials, as for the nats command:
   NATS_USER, NATS_PASSWORD      a user, or a token if there is no password
   NATS_CREDS, NATS_NKEY         files with credentials, or the seed of an nkey
   NATS_CA, NATS_CERT, NATS_KEY  files for TLS
-  NATS_CONTEXT                  a context that the nats command has saved, for all of these`
+  NATS_CONTEXT                  a context saved by the nats command, for all of these`
 
-// accountOf reads the account from the environment: the variables, and for what they
-// leave out the context.
+// accountOf reads the account from the environment: from the variables, and what they
+// leave out from the context.
 func accountOf(env func(string) string) (natsAccount, error) {
 	var a natsAccount
 	if name := env("NATS_CONTEXT"); name != "" {
@@ -65,8 +65,8 @@ func accountOf(env func(string) string) (natsAccount, error) {
 	return a, nil
 }
 
-// read reads the file of a context. What it needs and is not known here is refused: it
-// would be another connection without.
+// read reads the file of a context. It refuses settings that ipcmq does not know:
+// without them the connection would be a different one.
 func (a *natsAccount) read(file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -78,13 +78,13 @@ func (a *natsAccount) read(file string) error {
 	}
 	for _, key := range []string{"inbox_prefix", "user_jwt", "user_seed", "socks_proxy", "tls_first", "nsc"} {
 		if value := all[key]; value != nil && value != "" && value != false {
-			return fmt.Errorf("%s: ipcmq does not know its %s", file, key)
+			return fmt.Errorf("%s: ipcmq does not support its %s", file, key)
 		}
 	}
 	return nil
 }
 
-// options returns how to log in. What the URL has comes first.
+// options returns how to log in. Credentials in the URL take precedence.
 func (a *natsAccount) options() (opts []nats.Option, err error) {
 	for _, file := range []string{a.Creds, a.NKey, a.Cert, a.Key, a.CA} {
 		if file == "" {

@@ -17,11 +17,11 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// parseAddress reads the address of a queue of the kernel.
+// parseAddress parses the address of a kernel queue.
 func parseAddress(s string) (address.Address, error) {
 	a, err := address.Parse(s)
 	if err != nil && strings.HasPrefix(s, jetstreamPrefix) {
-		err = fmt.Errorf("%s: this command knows queues of the kernel only; ls, stat, create, set, rm, send, recv, peek, work and requeue know those on JetStream", s)
+		err = fmt.Errorf("%s: this command takes kernel queues only; ls, stat, create, set, rm, send, recv, peek, work and requeue also take queues on JetStream", s)
 	}
 	if err != nil {
 		err = usageError{err}
@@ -29,22 +29,22 @@ func parseAddress(s string) (address.Address, error) {
 	return a, err
 }
 
-// open opens the queue at a, and makes it if create is set and there is none. Servers
-// in every language can answer requests through it.
+// open opens the queue at a, and creates it if create is set and it does not exist.
+// Servers in every language can answer requests through it.
 func open(a address.Address, access mq.Access, create bool) (mq.Exchange, error) {
 	switch {
 	case a.Kind == address.Name:
-		return as(posix.Open(a.Name, &posix.Config{Access: access, OpenOnly: !create}))
+		return exchangeOrNil(posix.Open(a.Name, &posix.Config{Access: access, OpenOnly: !create}))
 	case a.Kind == address.ID && create:
 		return nil, usagef("%v: a queue cannot be created with an id", a)
 	case a.Kind == address.ID:
-		return as(sysv.OpenID(a.ID, &sysv.Config{Access: access, InboxKeys: true}))
+		return exchangeOrNil(sysv.OpenID(a.ID, &sysv.Config{Access: access, InboxKeys: true}))
 	}
-	return as(sysv.Open(a.Key, &sysv.Config{Access: access, OpenOnly: !create, InboxKeys: true}))
+	return exchangeOrNil(sysv.Open(a.Key, &sysv.Config{Access: access, OpenOnly: !create, InboxKeys: true}))
 }
 
-// as keeps a nil pointer from becoming an interface that is not nil.
-func as[Q mq.Exchange](q Q, err error) (mq.Exchange, error) {
+// exchangeOrNil keeps a nil pointer from becoming a non-nil interface.
+func exchangeOrNil[Q mq.Exchange](q Q, err error) (mq.Exchange, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -60,14 +60,14 @@ func openArg(arg string, access mq.Access, create bool) (mq.Exchange, error) {
 	return open(a, access, create)
 }
 
-// again opens q a second time with another access.
-func again(q mq.Queue, access mq.Access) (mq.Exchange, error) {
+// openAgain opens q a second time with another access.
+func openAgain(q mq.Queue, access mq.Access) (mq.Exchange, error) {
 	switch q := q.(type) {
 	case *large.Queue:
-		w, err := again(q.Unwrap(), access)
+		w, err := openAgain(q.Unwrap(), access)
 		return largeFlag(true).wrap(w, err)
 	case *follow.Queue:
-		return again(q.Current(), access)
+		return openAgain(q.Current(), access)
 	case *remoteQueue:
 		return q.servers.openAny(context.Background(), q.address, access, false)
 	case *sysv.Queue:

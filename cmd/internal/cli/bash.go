@@ -6,9 +6,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// withoutBashCompletion replaces the function of cobra's script that needs the
-// package bash-completion, where that is not loaded: bash itself breaks words at
-// colons and equals signs, which are in addresses and flags.
+// withoutBashCompletion replaces the one function of cobra's script that needs the
+// package bash-completion, in case that is not loaded: bash itself breaks words at
+// colons and equals signs, which addresses and flags contain.
 const withoutBashCompletion = `
 __ipcmq_init_completion()
 {
@@ -23,7 +23,7 @@ __ipcmq_init_completion()
     for ((i = 0; i <= COMP_CWORD; i++)); do
         rest=${line#"${line%%[![:space:]]*}"}
         if ((i > 0)) && [[ $rest == "$line" ]] && [[ -n $rest ]]; then
-            words[cword]+=${COMP_WORDS[i]} # what bash has broken off
+            words[cword]+=${COMP_WORDS[i]} # what bash split off
         else
             cword=${#words[@]}
             words[cword]=${COMP_WORDS[i]}
@@ -47,8 +47,8 @@ func completeBash(c *cobra.Command) {
 		}
 		return write(os.Stdout, withoutBashCompletion)
 	}
-	c.Long = `Bash writes the script that makes bash complete commands, flags, and addresses of
-the queues that there are. It works with and without the package bash-completion.`
+	c.Long = `Bash writes the script with which bash completes commands, flags, and addresses of
+existing queues. It works with and without the package bash-completion.`
 	c.Example = `  source <(ipcmq completion bash)
   ipcmq completion bash > ~/.local/share/bash-completion/completions/ipcmq`
 }

@@ -25,12 +25,12 @@ func benchCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bench [ADDR] [flags]",
 		Short: "Measure throughput and round trip on this host",
-		Long: `Bench measures, between two processes, how many messages a second go through a
-queue, and how long a message takes to another process and an answer back. It
-makes queues of its own, System V and POSIX, and removes them; with ADDR it uses
+		Long: `Bench measures, between two processes, how many messages per second go through a
+queue, and how long it takes to send a message to another process and get an answer.
+It creates queues of its own, System V and POSIX, and removes them; with ADDR it uses
 that queue, which must be empty and not in use, and an inbox for the answers.
 
-The figures are of this moment: other load on the host lowers them.`,
+Other load on the host lowers the figures.`,
 		Example: `  ipcmq bench
   ipcmq bench /jobs --size 4K --duration 10s`,
 		Args:              cobra.MaximumNArgs(1),
@@ -40,7 +40,7 @@ The figures are of this moment: other load on the host lowers them.`,
 	c.Flags().Var(&size, "size", "bytes of a message")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if duration <= 0 {
-			return usagef("--duration %v: it is more than nothing", duration)
+			return usagef("--duration %v: it must be more than 0", duration)
 		}
 		benches, err := benchQueues(args)
 		for _, b := range benches {
@@ -77,7 +77,7 @@ The figures are of this moment: other load on the host lowers them.`,
 type bench struct {
 	label   string
 	q       mq.Exchange
-	address string // by which the other process opens it
+	address string // with which the other process opens it
 	remove  func() error
 
 	duration time.Duration
@@ -86,7 +86,7 @@ type bench struct {
 	done     int64 // of the bar, before this bench
 }
 
-// benchQueues opens what is to be measured. Close what it returns, also with an
+// benchQueues opens the queues to measure. The caller closes them, even after an
 // error.
 func benchQueues(args []string) ([]*bench, error) {
 	if len(args) == 1 {
@@ -113,7 +113,7 @@ func benchQueues(args []string) ([]*bench, error) {
 			waiting = int64(a.Messages)
 		}
 		if waiting > 0 {
-			return []*bench{b}, fmt.Errorf("%s has %s; bench wants an empty queue that nobody uses", args[0], plural(int(waiting), "message"))
+			return []*bench{b}, fmt.Errorf("%s has %s; bench needs an empty queue that nobody uses", args[0], plural(int(waiting), "message"))
 		}
 		return []*bench{b}, nil
 	}
@@ -140,12 +140,12 @@ func (b *bench) close() {
 	b.q.Close()
 }
 
-// What the first byte of a message asks of the other process.
+// The first byte of a message is a command to the other process.
 const (
-	benchCount = 'c' // count this
-	benchTell  = 't' // answer how many were counted
-	benchEcho  = 'e' // answer with this message
-	benchEnd   = 'q' // end
+	benchCount  = 'c' // count this
+	benchReport = 't' // answer with the count
+	benchEcho   = 'e' // answer with this message
+	benchEnd    = 'q' // end
 )
 
 // run measures and returns a line of the table.
@@ -161,7 +161,7 @@ func (b *bench) run(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	peer := &exec.Cmd{Path: exe, Args: []string{os.Args[0], "bench-peer", b.address, inbox.Address()}, Stderr: os.Stderr}
-	alive, err := peer.StdinPipe() // the peer ends when this closes
+	alive, err := peer.StdinPipe() // the peer exits when this closes
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +176,7 @@ func (b *bench) run(ctx context.Context) ([]string, error) {
 		ended <- err
 	}()
 	defer func() {
-		// What it has not counted yet comes before this.
+		// The messages that it has not counted yet come before this one.
 		end, stop := context.WithTimeout(context.Background(), 2*time.Second)
 		_ = b.q.Send(end, mq.Message{Type: 1, Data: []byte{benchEnd}})
 		select {
@@ -210,10 +210,10 @@ func (b *bench) message(what byte) mq.Message {
 	return mq.Message{Type: 1, Data: data}
 }
 
-// throughput returns messages a second.
+// throughput returns messages per second.
 func (b *bench) throughput(ctx context.Context, inbox mq.Receiver) (float64, error) {
 	// An answer to an empty count shows that the other process is there.
-	if _, err := b.tell(ctx, inbox); err != nil {
+	if _, err := b.askCount(ctx, inbox); err != nil {
 		return 0, err
 	}
 	m := b.message(benchCount)
@@ -224,7 +224,7 @@ func (b *bench) throughput(ctx context.Context, inbox mq.Receiver) (float64, err
 			return 0, err
 		}
 	}
-	counted, err := b.tell(ctx, inbox)
+	counted, err := b.askCount(ctx, inbox)
 	took := time.Since(begun)
 	if err == nil && counted != sent {
 		err = fmt.Errorf("%d of %d messages arrived: another process takes them", counted, sent)
@@ -233,15 +233,16 @@ func (b *bench) throughput(ctx context.Context, inbox mq.Receiver) (float64, err
 	return float64(sent) / took.Seconds(), err
 }
 
-func (b *bench) tell(ctx context.Context, inbox mq.Receiver) (int, error) {
-	answer, err := b.ask(ctx, inbox, b.message(benchTell))
+// askCount returns how many messages the other process has counted.
+func (b *bench) askCount(ctx context.Context, inbox mq.Receiver) (int, error) {
+	answer, err := b.ask(ctx, inbox, b.message(benchReport))
 	if err != nil {
 		return 0, err
 	}
 	return strconv.Atoi(string(answer.Data))
 }
 
-// answerWithin is how long the other process may take.
+// answerWithin is how long the other process may take to answer.
 const answerWithin = 10 * time.Second
 
 func (b *bench) ask(ctx context.Context, inbox mq.Receiver, m mq.Message) (answer mq.Message, err error) {
@@ -272,7 +273,7 @@ func (b *bench) roundTrips(ctx context.Context, inbox mq.Receiver) (trips []time
 	return trips, nil
 }
 
-// during reports whether the measurement that has begun goes on, and shows it.
+// during shows the progress of a measurement, and reports whether it goes on.
 func (b *bench) during(begun time.Time) bool {
 	d := time.Since(begun)
 	if b.bar != nil {
@@ -299,10 +300,10 @@ func benchPeerCommand() *cobra.Command {
 				return err
 			}
 			defer inbox.Close()
-			// A signal to the group is the other process's to act upon.
+			// A signal to the process group is handled by the parent.
 			ctx, cancel := context.WithCancel(context.Background())
 			go func() {
-				_, _ = os.Stdin.Read(make([]byte, 1)) // until the other process has ended
+				_, _ = os.Stdin.Read(make([]byte, 1)) // until the parent has ended
 				cancel()
 			}()
 			return benchPeer(ctx, q, inbox)
@@ -325,7 +326,7 @@ func benchPeer(ctx context.Context, q mq.Receiver, inbox mq.Sender) error {
 		case benchCount:
 			counted++
 			continue
-		case benchTell:
+		case benchReport:
 			answer.Data, counted = strconv.AppendInt(nil, int64(counted), 10), 0
 		case benchEcho:
 			answer.Data = m.Data

@@ -17,14 +17,14 @@ const (
 
 var orders = []string{byName, byFill, byMessages, byRate}
 
-// next returns what stands behind now, or the first.
+// next returns the element after now, or the first.
 func next(all []string, now string) string { return all[(slices.Index(all, now)+1)%len(all)] }
 
-// A choice is which queues top shows, and in which order.
+// A choice selects the queues that top shows, and their order.
 type choice struct{ order, filter string }
 
-// of returns the queues that are chosen, the fullest or busiest first; of equals,
-// and by name, in the order of ls.
+// of returns the chosen queues, the fullest or busiest first; equal ones, and all
+// when sorted by name, in the order of ls.
 func (c choice) of(gauges []collect.Gauge) []collect.Gauge {
 	chosen := slices.DeleteFunc(slices.Clone(gauges), func(g collect.Gauge) bool { return !g.Has(c.filter) })
 	by := map[string]func(collect.Gauge) float64{

@@ -14,26 +14,25 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// grace is how long a command that a signal has canceled may take to end by
-// itself.
+// grace is how long a command may take to end by itself after a signal.
 const grace = 10 * time.Second
 
-// longer is how much more time than grace the command may take.
-var longer atomic.Int64
+// extraGrace is how much longer than grace the command may take.
+var extraGrace atomic.Int64
 
-// graceAtEnd lets the command take a time for what it has at hand.
-func graceAtEnd(d time.Duration) { longer.Store(int64(max(0, d-grace/2))) }
+// graceAtEnd gives the command d to finish its current work after a signal.
+func graceAtEnd(d time.Duration) { extraGrace.Store(int64(max(0, d-grace/2))) }
 
-// Main runs the command with args, which exclude its name, and returns the exit
+// Main runs the command with args, without the program name, and returns the exit
 // status. SIGINT, SIGTERM and SIGHUP cancel it.
 func Main(args []string) int {
 	// With a handler, writing to a closed pipe fails instead of killing the
 	// process, and unlike an ignored signal it is not passed on to children.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), ending()...)
+	ctx, stop := signal.NotifyContext(context.Background(), endingSignals()...)
 	defer stop()
 	context.AfterFunc(ctx, func() {
-		time.AfterFunc(grace+time.Duration(longer.Load()), func() { os.Exit(statusFailed) }) // it hangs in something that cannot be canceled
+		time.AfterFunc(grace+time.Duration(extraGrace.Load()), func() { os.Exit(statusFailed) }) // it hangs in something that cannot be canceled
 	})
 
 	root := newRoot()
@@ -57,9 +56,9 @@ func Main(args []string) int {
 	return report(err)
 }
 
-// ending returns the signals that end the command. A shell has SIGINT ignored in
-// what it runs in the background of a script, and nohup(1) SIGHUP: that stays so.
-func ending() []os.Signal {
+// endingSignals returns the signals that end the command. In the background of a
+// script a shell ignores SIGINT, and nohup(1) ignores SIGHUP; they stay ignored.
+func endingSignals() []os.Signal {
 	signals := []os.Signal{syscall.SIGTERM}
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
 		if !signal.Ignored(s) {
@@ -69,7 +68,7 @@ func ending() []os.Signal {
 	return signals
 }
 
-// prepare makes c note that it runs, and see its arguments as they were given.
+// prepare makes c set running when it runs, and see its arguments as they were given.
 func prepare(c *cobra.Command, running *bool) {
 	run := c.RunE
 	if run == nil {
@@ -98,24 +97,23 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ipcmq",
 		Short: "See, send, receive, watch and diagnose kernel message queues",
-		Long: `ipcmq works with the message queues of the kernel, System V and POSIX ones, and with
-those that package mq/jetstream keeps on NATS servers.
+		Long: `ipcmq works with the message queues of the kernel, System V and POSIX, and with the
+queues that package mq/jetstream keeps on NATS servers.
 
 An address names a queue:
   42, 0x2a, -42    the key of a System V queue
   id:7             the id of a System V queue, as ls and ipcs show it
-  ftok:PATH,A      the key that ftok(3) makes of a file and a character, or of a
-                   number up to 255: digits are one, so C's '5' is 53
+  ftok:PATH,A      the key that ftok(3) makes from a file and a character, or from a
+                   number up to 255: digits are a number, so C's '5' is 53
   /jobs            the name of a POSIX queue
-  name:/a%0Ab      such a name, in which %0A stands for a byte: as the command writes
-                   names with blanks, control characters or bytes that are no UTF-8
-  js:orders        a queue on NATS JetStream, for ls, stat, create, set, rm, send, recv,
+  name:/a%0Ab      such a name with %0A for a byte: the command writes names with
+                   blanks, control characters or bytes that are not UTF-8 in this form
+                   js:orders        a queue on NATS JetStream, for ls, stat, create, set, rm, send, recv,
                    peek, work and requeue
 
 ` + accountHelp + `
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 nothing there in time (no
-message, or no room).`,
+Exit status: 0 success, 1 failure, 2 wrong usage, 3 no message, or no room, in time.`,
 		Example: `  ipcmq create 42
   ipcmq send 42 "hello"
   ipcmq recv 42
@@ -146,7 +144,7 @@ message, or no room).`,
 	return root
 }
 
-// oneOf is a flag whose values are listed.
+// oneOf is a flag that takes one of a list of values.
 type oneOf struct {
 	value  string
 	values []string
@@ -161,10 +159,10 @@ func (o *oneOf) Set(s string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("it is one of %v", o.values)
+	return fmt.Errorf("it must be one of %v", o.values)
 }
 
-// choiceFlag adds a flag that takes one of values.
+// choiceFlag adds a flag that takes one of the values.
 func choiceFlag(c *cobra.Command, name, value, usage string, values ...string) *oneOf {
 	o := &oneOf{value, values}
 	c.Flags().Var(o, name, usage)

@@ -15,7 +15,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// Completion is tried as a user does, with the Tab key, in each shell.
+// Completion is tested as a user would use it, with the Tab key, in each shell.
 func TestShellsComplete(t *testing.T) {
 	testutil.NeedNamespace(t)
 	testutil.NeedMqueue(t)
@@ -59,12 +59,12 @@ func TestShellsComplete(t *testing.T) {
 				cmd.Wait()
 			})
 			lines := 0
-			// says types a line, and wants it to have written all parts when it has ended.
-			says := func(typed string, parts ...string) {
+			// check types a line, and checks that its output contains all parts.
+			check := func(typed string, parts ...string) {
 				lines++
-				terminal.Type(t, fmt.Sprintf("%s; echo en''d-of-%d\r", typed, lines)) // which is not what it writes
+				terminal.Type(t, fmt.Sprintf("%s; echo en''d-of-%d\r", typed, lines)) // so that the echo of the input differs from the output
 				end := fmt.Sprintf("end-of-%d", lines)
-				// A shell may take long to read its functions.
+				// A shell may need a long time to read its functions.
 				for deadline := time.Now().Add(time.Minute); !strings.Contains(terminal.Shown(), end) && time.Now().Before(deadline); {
 					<-time.After(10 * time.Millisecond)
 				}
@@ -74,17 +74,17 @@ func TestShellsComplete(t *testing.T) {
 					}
 				}
 			}
-			says(shell.setUp)
-			says("ipcmq sta\t0x00c0f\t", "   System V") // the name of a command, and a key
-			says("ipcmq stat name\t", "   POSIX")       // an address with a colon
+			check(shell.setUp)
+			check("ipcmq sta\t0x00c0f\t", "   System V") // the name of a command, and a key
+			check("ipcmq stat name\t", "   POSIX")       // an address with a colon
 			if err := s.TrySend(mq.Message{Type: 1, Data: []byte("hello")}); err != nil {
 				t.Fatal(err)
 			}
-			says("ipcmq recv 0x00c0ffee --no-w\t--form\tj\t", `"data":"aGVsbG8="`) // flags, and the value of one
+			check("ipcmq recv 0x00c0ffee --no-w\t--form\tj\t", `"data":"aGVsbG8="`) // flags, and the value of one
 			if err := s.TrySend(mq.Message{Type: 1, Data: []byte("equal")}); err != nil {
 				t.Fatal(err)
 			}
-			says("ipcmq recv 0x00c0ffee --no-wait --format=j\t", `"data":"ZXF1YWw="`)
+			check("ipcmq recv 0x00c0ffee --no-wait --format=j\t", `"data":"ZXF1YWw="`)
 			if shown := terminal.Shown(); strings.Contains(shown, "command not found") {
 				t.Errorf("it shows %q", shown)
 			}

@@ -23,17 +23,17 @@ func createCommand() *cobra.Command {
 	var remote remoteChoices
 	c := &cobra.Command{
 		Use:   "create ADDR [flags]",
-		Short: "Create a queue, if there is none",
-		Long: `Create makes a queue and says how to address it. If there is one already it stays
-as it is; with --exclusive that is an error.
+		Short: "Create a queue, unless it exists",
+		Long: `Create creates a queue and prints its address. A queue that exists already stays as
+it is; with --exclusive that is an error.
 
 Sizes may be given as 65536, 64K or 1M.
 
 ` + jetstreamHelp + ` It has
-a mode instead of permissions. With --mode lease, the default, receivers can have
-messages on lease, so that none is lost with them; with --mode claim, every selector
-of ipcmq recv works. Its capacity, 64M by default, counts about 100 bytes for each message
-besides the payload, and --max-messages limits it too.`,
+a mode instead of permissions. With --mode lease, the default, receivers can lease
+messages, so that no message is lost when they die; with --mode claim, every selector
+of ipcmq recv works. Its capacity, 64M by default, counts about 100 bytes per message in
+addition to the payload; --max-messages limits the number of messages too.`,
 		Example: `  ipcmq create 42
   ipcmq create 0x2a --mode 0660 --capacity 1M
   ipcmq create /jobs --max-messages 10 --max-message-size 4K --exclusive
@@ -59,7 +59,7 @@ besides the payload, and --max-messages limits it too.`,
 				return usagef("a queue on JetStream has a --capacity and --max-messages, not --max-message-size: max_payload of the server limits messages")
 			}
 			if c.Flags().Changed("mode") && mode.remote == 0 {
-				return usagef("--mode %v: a queue on JetStream has no permissions, its mode is lease or claim; the server says who may use it", &mode.mode)
+				return usagef("--mode %v: a queue on JetStream has no permissions, its mode is lease or claim; the server controls who may use it", &mode.mode)
 			}
 			cfg := jetstream.Config{Exclusive: exclusive, Mode: mode.remote, MaxBytes: int64(capacity), MaxMessages: int64(messages)}
 			return servers.create(c.Context(), a, remote.in(cfg))
@@ -71,7 +71,7 @@ besides the payload, and --max-messages limits it too.`,
 		case mode.remote != 0:
 			return usagef("--mode %v is for queues on JetStream; %v has permissions, such as 0660", &mode, a)
 		case a.Kind == address.ID:
-			return usagef("%v: the kernel chooses the ids; create a queue with a key or a name", a)
+			return usagef("%v: the kernel chooses ids; create a queue with a key or a name", a)
 		case a.Kind == address.Name && capacity != 0:
 			return usagef("a POSIX queue has --max-messages and --max-message-size, not --capacity")
 		case a.IsSysV() && (messages != 0 || size != 0):
@@ -83,14 +83,14 @@ besides the payload, and --max-messages limits it too.`,
 				return err
 			}
 			defer q.Close()
-			return say("%s %s", madeOrFound(q.Created()), a)
+			return printLine("%s %s", madeOrFound(q.Created()), a)
 		}
 		q, err := sysv.Open(a.Key, &sysv.Config{Mode: fs.FileMode(mode.mode), Exclusive: exclusive, Capacity: int(capacity)})
 		if err != nil {
 			return err
 		}
 		defer q.Close()
-		return say("%s %s id:%d", madeOrFound(q.Created()), a, q.ID())
+		return printLine("%s %s id:%d", madeOrFound(q.Created()), a, q.ID())
 	})
 	return c
 }
@@ -102,7 +102,7 @@ func madeOrFound(created bool) string {
 	return "exists"
 }
 
-// modeFlag is permissions in octal.
+// modeFlag is a flag for permissions in octal.
 type modeFlag fs.FileMode
 
 func (m *modeFlag) Type() string { return "octal" }
@@ -116,13 +116,13 @@ func (m *modeFlag) String() string {
 func (m *modeFlag) Set(s string) error {
 	n, err := strconv.ParseUint(s, 8, 32)
 	if err != nil || n == 0 || n&^0o666 != 0 {
-		return fmt.Errorf("it is octal, read and write for owner, group and others, such as 0660")
+		return fmt.Errorf("it must be octal, read and write for owner, group and others, such as 0660")
 	}
 	*m = modeFlag(n)
 	return nil
 }
 
-// byteFlag is a number of bytes.
+// byteFlag is a flag for a number of bytes.
 type byteFlag int64
 
 func (b *byteFlag) Type() string { return "bytes" }
@@ -147,7 +147,7 @@ func (b *byteFlag) Set(s string) error {
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || n < 1 || n > math.MaxInt32>>shift {
-		return fmt.Errorf("it is a number of bytes from 1 to 2147483647, such as 65536, 64K or 1M")
+		return fmt.Errorf("it must be a number of bytes from 1 to 2147483647, such as 65536, 64K or 1M")
 	}
 	*b = byteFlag(n << shift)
 	return nil

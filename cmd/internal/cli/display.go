@@ -10,9 +10,9 @@ import (
 	"golang.org/x/term"
 )
 
-// A display is a terminal that is being drawn on. It asks the terminal nothing:
-// one that does not answer would have to be waited for, and what one answers
-// late would be typed into the program that comes next.
+// A display draws on a terminal. It never queries the terminal: it would have to
+// wait for one that does not answer, and a late answer would become input of the
+// next program.
 type display struct {
 	in, out *os.File
 	before  *term.State
@@ -21,26 +21,26 @@ type display struct {
 	lines         []string // on the screen now
 }
 
-// Control sequences of terminals, as xterm names them.
+// Control sequences of terminals, with xterm's names.
 const (
-	enterScreen = "\x1b[?1049h\x1b[?25l\x1b[?7l" // the alternate screen, no cursor, long lines are cut
+	enterScreen = "\x1b[?1049h\x1b[?25l\x1b[?7l" // alternate screen, no cursor, long lines cut off
 	leaveScreen = "\x1b[m\x1b[?7h\x1b[?25h\x1b[?1049l"
 	clearScreen = "\x1b[2J"
 	clearLine   = "\x1b[2K"
 )
 
-// canDraw reports whether in and out are a terminal that knows control
+// canDraw reports whether in and out are a terminal that understands control
 // sequences.
 func canDraw(in, out *os.File) bool {
 	kind := os.Getenv("TERM")
 	return isTerminal(in) && isTerminal(out) && kind != "" && kind != "dumb"
 }
 
-// openDisplay takes the screen and the keys of the terminal.
+// openDisplay takes over the screen and the keyboard of the terminal.
 func openDisplay(in, out *os.File) (*display, error) {
 	before, err := term.MakeRaw(int(in.Fd()))
 	if err != nil {
-		return nil, fmt.Errorf("take the keys of the terminal: %w", err)
+		return nil, fmt.Errorf("read keys from the terminal: %w", err)
 	}
 	d := &display{in: in, out: out, before: before}
 	if _, err := out.WriteString(enterScreen); err != nil {
@@ -50,13 +50,13 @@ func openDisplay(in, out *os.File) (*display, error) {
 	return d, nil
 }
 
-// close gives the terminal back as it was. What was typed and not read stays.
+// close restores the terminal. Typed input that was not read stays.
 func (d *display) close() {
-	_, _ = d.out.WriteString(leaveScreen) // more cannot be done for a terminal that is gone
+	_, _ = d.out.WriteString(leaveScreen) // if it fails, the terminal is gone
 	_ = term.Restore(int(d.in.Fd()), d.before)
 }
 
-// resized notices the size of the terminal, and reports whether it has changed.
+// resized reads the size of the terminal, and reports whether it has changed.
 func (d *display) resized() bool {
 	width, height, err := term.GetSize(int(d.out.Fd()))
 	if err != nil || width < 1 || height < 1 { // a serial console does not know its size
@@ -76,7 +76,7 @@ func sizeOf(variable string, otherwise int) int {
 	return otherwise
 }
 
-// draw shows text, of which it writes the lines that have changed.
+// draw shows text; it writes only the lines that have changed.
 func (d *display) draw(text string) error {
 	lines := strings.Split(text, "\n")
 	lines = lines[:min(len(lines), d.height)]
@@ -99,11 +99,11 @@ func (d *display) draw(text string) error {
 	return err
 }
 
-// Keys that have names; others are named by what they write.
+// Keys with names; other keys are named by the characters they send.
 const (
 	keyUp, keyDown         = "up", "down"
 	keyPageUp, keyPageDown = "page up", "page down"
-	keyEscape              = "escape" // or a part of another key, whose rest follows
+	keyEscape              = "escape" // or the beginning of another key
 	keyInterrupt           = "\x03"
 )
 
@@ -112,8 +112,8 @@ var keySequences = map[string]string{
 }
 
 // readKeys sends the keys that are typed, until send returns false or the terminal
-// is gone. It reads byte after byte, so that what is typed behind the last key is
-// left to the program that comes next.
+// is gone. It reads byte by byte, so that input after the last key is left to the
+// next program.
 func readKeys(in io.Reader, send func(key string) (more bool)) error {
 	var sequence []byte // since an escape
 	for b := make([]byte, 1); ; {
@@ -129,7 +129,7 @@ func readKeys(in io.Reader, send func(key string) (more bool)) error {
 		default:
 			sequence, key = append(sequence, b[0]), keyEscape
 			if sequenceEnds(sequence) {
-				key, sequence = keySequences[string(sequence)], nil // empty if it is none of ours
+				key, sequence = keySequences[string(sequence)], nil // empty if unknown
 			}
 		}
 		if !send(key) {

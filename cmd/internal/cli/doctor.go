@@ -21,17 +21,17 @@ func doctorCommand() *cobra.Command {
 	asJSON := false
 	c := &cobra.Command{
 		Use:   "doctor [flags]",
-		Short: "Find what commonly goes wrong on this host, and what to do",
-		Long: `Doctor looks for what commonly goes wrong with message queues on a host: limits that
-are too small for the queues there are, queues that are removed at logout
-(RemoveIPC of systemd), a mqueue file system that is not mounted, full queues that
+		Short: "Find common problems on this host, and their remedies",
+		Long: `Doctor looks for common problems with message queues on a host: limits that
+are too small for the existing queues, queues that are removed at logout
+(RemoveIPC of systemd), an mqueue file system that is not mounted, full queues that
 nobody reads, queues whose last users are gone, inboxes of dead clients, messages
 lent to processes that have ended, leases and large payloads of queues that are gone,
-POSIX queues that were unlinked and are still open, modes and keys that come of
+POSIX queues that were unlinked and are still open, modes and keys that are probably
 mistakes, other IPC namespaces.
 
-The status is 1 if something is wrong. What is only worth knowing is a note, and
-so is what cannot be seen from here: nothing is ok that was not looked at.`,
+The status is 1 if something is wrong. A note is something worth knowing, or something
+that cannot be seen from here: only what was checked is reported as ok.`,
 		Example: `  ipcmq doctor
   ipcmq doctor --json | jq '.[] | select(.level == "WRONG")'`,
 		Args: cobra.NoArgs,
@@ -71,11 +71,11 @@ const (
 	wrongLevel = "WRONG"
 )
 
-// A finding is what a check has found.
+// A finding is the result of a check.
 type finding struct {
 	Level  string `json:"level"`
 	Text   string `json:"text"`
-	Remedy string `json:"remedy,omitempty"` // what to do; empty if nothing is to be done
+	Remedy string `json:"remedy,omitempty"` // what to do; empty if nothing needs to be done
 }
 
 func ok(format string, args ...any) finding {
@@ -92,7 +92,7 @@ func wrong(remedy, format string, args ...any) finding {
 
 func diagnose() (findings []finding) {
 	l := collect.List()
-	_, _ = collect.Wait(l.Queues) // where nobody is seen, nobody is named
+	_, _ = collect.Wait(l.Queues) // if it fails, no process is named
 	rows, problems := l.Queues, l.Problems()
 	for _, err := range problems {
 		switch {
@@ -108,8 +108,8 @@ func diagnose() (findings []finding) {
 	}
 	findings = append(findings, checkSysvLimits(l)...)
 	findings = append(findings, checkPosixLimits(l)...)
-	findings = append(findings, asFarAsSeen(problems, checkFull(rows, time.Now()))...)
-	findings = append(findings, asFarAsSeen(problems, checkPrivate(rows))...)
+	findings = append(findings, onlyListed(problems, checkFull(rows, time.Now()))...)
+	findings = append(findings, onlyListed(problems, checkPrivate(rows))...)
 	findings = append(findings, checkInboxes(l)...)
 	findings = append(findings, checkLeases(l)...)
 	findings = append(findings, checkLarge(l)...)
@@ -119,8 +119,8 @@ func diagnose() (findings []finding) {
 	return append(findings, checkNamespaces(procfs.Root)...)
 }
 
-// asFarAsSeen makes a note of what is ok only as far as queues could be listed.
-func asFarAsSeen(problems []error, findings []finding) []finding {
+// onlyListed turns ok into a note if not all queues could be listed.
+func onlyListed(problems []error, findings []finding) []finding {
 	if len(problems) == 0 {
 		return findings
 	}
@@ -132,7 +132,7 @@ func asFarAsSeen(problems []error, findings []finding) []finding {
 	return findings
 }
 
-// splitRemedy takes apart "what is wrong (what to do)".
+// splitRemedy splits "what is wrong (what to do)".
 func splitRemedy(text string) (what, remedy string) {
 	if i := strings.LastIndex(text, " ("); i > 0 && strings.HasSuffix(text, ")") {
 		return text[:i], text[i+2 : len(text)-1]
@@ -140,15 +140,15 @@ func splitRemedy(text string) (what, remedy string) {
 	return text, ""
 }
 
-// much is the part of a limit from which on it is called too small.
-const much = 0.8
+// nearlyUsedUp is the fraction of a limit from which its use is reported.
+const nearlyUsedUp = 0.8
 
 func checkSysvLimits(l collect.Listing) (findings []finding) {
 	u, err := l.SysVUse()
 	if err != nil {
 		return []finding{note("", "System V limits: %s", explain(err))}
 	}
-	if float64(u.Usage.Queues) >= much*float64(u.MaxQueues) {
+	if float64(u.Usage.Queues) >= nearlyUsedUp*float64(u.MaxQueues) {
 		findings = append(findings, wrong(raiseOr(limits.MsgMni, u.MaxQueues, "ipcmq rm --mine --empty"),
 			"%d of %d System V queues are used (kernel.msgmni)", u.Usage.Queues, u.MaxQueues))
 	}
@@ -174,10 +174,10 @@ func checkCapacity(r collect.Queue, l sysv.Limits) []finding {
 		return []finding{wrong(fmt.Sprintf("ipcmq set %s --capacity %d", r.Where.Shell(), capacity),
 			"%s has a capacity of %d bytes: a message of up to %d (kernel.msgmax) can never be sent to it", r.Address, r.Capacity, l.MaxMessage)}
 	case r.Capacity > limits.MsgMnb.Ceiling:
-		return []finding{note(fmt.Sprintf("ipcmq set %s --capacity %d, if its owner is to change it: %s", r.Where.Shell(), capacity, limits.MsgMnb.Set(r.Capacity)),
+		return []finding{note(fmt.Sprintf("ipcmq set %s --capacity %d, if its owner must be able to change it: %s", r.Where.Shell(), capacity, limits.MsgMnb.Set(r.Capacity)),
 			"%s has a capacity of %d bytes, above kernel.msgmnb = %d", r.Address, r.Capacity, capacity)}
 	case r.Capacity > capacity:
-		return []finding{note(limits.MsgMnb.Set(r.Capacity)+", if its owner is to change it or make it again",
+		return []finding{note(limits.MsgMnb.Set(r.Capacity)+", if its owner must be able to change it or create it again",
 			"%s has a capacity of %d bytes, above kernel.msgmnb = %d", r.Address, r.Capacity, capacity)}
 	}
 	return nil
@@ -190,28 +190,28 @@ func checkPosixLimits(queues collect.Listing) (findings []finding) {
 	}
 	u, err := queues.PosixUse()
 	if err != nil {
-		return []finding{note("", "how much is used of the POSIX limits is not known: the queues cannot be listed")}
+		return []finding{note("", "how much of the POSIX limits is used is not known: the queues cannot be listed")}
 	}
-	if l.MaxQueues >= 0 && float64(u.Queues) >= much*float64(l.MaxQueues) { // the kernel takes negative ones for none
+	if l.MaxQueues >= 0 && float64(u.Queues) >= nearlyUsedUp*float64(l.MaxQueues) { // the kernel treats a negative limit as unlimited
 		findings = append(findings, wrong(raiseOr(limits.MqQueuesMax, l.MaxQueues, "ipcmq rm --mine --empty"),
 			"%d of %d POSIX queues are used (fs.mqueue.queues_max)", u.Queues, l.MaxQueues))
 	}
-	if l.UserBytes >= 0 && float64(u.Bytes) >= much*float64(l.UserBytes) {
+	if l.UserBytes >= 0 && float64(u.Bytes) >= nearlyUsedUp*float64(l.UserBytes) {
 		findings = append(findings, wrong(limits.DoubleMsgqueue(l.UserBytes, l.MaxUserBytes)+", LimitMSGQUEUE= of a systemd unit, or smaller queues",
 			"the POSIX queues of this user take %d of %d bytes (RLIMIT_MSGQUEUE)", u.Bytes, l.UserBytes))
 	}
 	switch {
 	case u.UnlinkedErr != nil:
-		findings = append(findings, note("", "whether queues are open that were unlinked, and count for the POSIX limits, is not known: %v", u.UnlinkedErr))
+		findings = append(findings, note("", "whether unlinked queues are still open, and count towards the POSIX limits, is not known: %v", u.UnlinkedErr))
 	case len(findings) == 0 && u.Unlinked.Hidden > 0:
-		findings = append(findings, note("", "the POSIX limits suffice for what this user sees: %d of %d queues; "+
-			"processes of others may have queues open that were unlinked", u.Queues, l.MaxQueues))
+		findings = append(findings, note("", "the POSIX limits suffice for what this user can see: %d of %d queues; "+
+			"processes of other users may have unlinked queues open", u.Queues, l.MaxQueues))
 	case len(findings) == 0:
 		findings = append(findings, ok("the POSIX limits suffice: %d of %d queues", u.Queues, l.MaxQueues))
 	}
 	if n := u.Unlinked.Queues; n > 0 {
 		holders := u.Unlinked.Holders[:min(len(u.Unlinked.Holders), 3)]
-		findings = append(findings, note("they go when those who have them open close them or end",
+		findings = append(findings, note("they go away when the processes that have them open close them or end",
 			"%s unlinked and still open, in no listing, with %d bytes of RLIMIT_MSGQUEUE of this user: held by %s%s",
 			map[bool]string{true: "1 POSIX queue is", false: fmt.Sprintf("%d POSIX queues are", n)}[n == 1], u.Unlinked.Bytes,
 			strings.Join(holders, ", "), map[bool]string{true: " ..."}[len(u.Unlinked.Holders) > 3]))
@@ -219,7 +219,7 @@ func checkPosixLimits(queues collect.Listing) (findings []finding) {
 	return findings
 }
 
-// raiseOr says how to raise a limit, given its value now, or what else helps.
+// raiseOr explains how to raise a limit, given its value now, or what else helps.
 func raiseOr(l limits.Limit, now int, otherwise string) string {
 	if l.AtCeiling(int64(now)) {
 		return otherwise + "; " + l.Double(int64(now))
@@ -227,7 +227,7 @@ func raiseOr(l limits.Limit, now int, otherwise string) string {
 	return l.Double(int64(now)) + ", or " + otherwise
 }
 
-// unreadAfter is how long a full queue may go unread.
+// unreadAfter is how long a full queue may go unread before it is reported.
 const unreadAfter = 10 * time.Second
 
 // checkFull finds queues that are full and that nobody reads.
@@ -252,7 +252,7 @@ func checkFull(rows []collect.Queue, now time.Time) (findings []finding) {
 		if senders > 0 {
 			text += fmt.Sprintf("; %s for room", plural(senders, "sender")+" waiting")
 		}
-		findings = append(findings, wrong(fmt.Sprintf("start its reader, or look (ipcmq stat %s), save and empty it: ipcmq drain %s --to FILE", r.Where.Shell(), r.Where.Shell()), "%s", text))
+		findings = append(findings, wrong(fmt.Sprintf("start its reader, or look at it (ipcmq stat %s), save and empty it: ipcmq drain %s --to FILE", r.Where.Shell(), r.Where.Shell()), "%s", text))
 	}
 	if len(findings) == 0 {
 		findings = append(findings, ok("no queue is full and unread"))
@@ -286,7 +286,7 @@ func checkNamespaces(proc fs.FS) (findings []finding) {
 	}
 	if mine != initialNamespace {
 		findings = append(findings, note("docker run --ipc=host or --ipc=container:NAME, or nsenter --ipc --target PID ipcmq ls",
-			"this is an IPC namespace of its own, %s, as containers have it: queues of the host are others", mine))
+			"this is a separate IPC namespace, %s, as in a container: the queues of the host are not seen here", mine))
 	}
 	var others []string // a process of each other namespace
 	seen := map[string]bool{mine: true}
@@ -294,7 +294,7 @@ func checkNamespaces(proc fs.FS) (findings []finding) {
 	processes, _ := fs.ReadDir(proc, ".")
 	for _, p := range processes {
 		if line, err := fs.ReadFile(proc, p.Name()+"/cmdline"); err != nil || len(line) == 0 {
-			continue // no process, or a thread of the kernel
+			continue // not a process, or a kernel thread
 		}
 		namespace, err := fs.ReadLink(proc, p.Name()+"/ns/ipc")
 		if err != nil || seen[namespace] {
@@ -309,11 +309,11 @@ func checkNamespaces(proc fs.FS) (findings []finding) {
 	if n := len(others); n > 0 {
 		others = others[:min(n, 3)]
 		findings = append(findings, note(fmt.Sprintf("nsenter --ipc --target %s ipcmq ls", first),
-			"processes run in %s, whose queues are not seen from here: %s%s", plural(n, "other IPC namespace"),
+			"processes run in %s, whose queues cannot be seen from here: %s%s", plural(n, "other IPC namespace"),
 			strings.Join(others, ", "), map[bool]string{true: " ..."}[n > len(others)]))
 	}
 	if len(findings) == 0 {
-		findings = append(findings, ok("all processes that this user sees share the IPC namespace of the host"))
+		findings = append(findings, ok("all processes that this user can see share the IPC namespace of the host"))
 	}
 	return findings
 }

@@ -17,13 +17,13 @@ func TestRemoveIPCIsReadAsSystemdDoes(t *testing.T) {
 		where string
 	}{
 		{"no file", nil, true, "by default"},
-		{"a comment tells the default", map[string]string{"etc/systemd/logind.conf": "[Login]\n#RemoveIPC=no\n"}, false, "by default, /etc/systemd/logind.conf"},
-		{"said", map[string]string{"etc/systemd/logind.conf": "[Login]\n RemoveIPC = no \n"}, false, "/etc/systemd/logind.conf"},
+		{"a comment documents the default", map[string]string{"etc/systemd/logind.conf": "[Login]\n#RemoveIPC=no\n"}, false, "by default, /etc/systemd/logind.conf"},
+		{"set in the file", map[string]string{"etc/systemd/logind.conf": "[Login]\n RemoveIPC = no \n"}, false, "/etc/systemd/logind.conf"},
 		{"the main file of /etc hides that of /usr", map[string]string{"etc/systemd/logind.conf": "", "usr/lib/systemd/logind.conf": "RemoveIPC=no"}, true, "by default"},
 		{"a file of the directory wins", map[string]string{"etc/systemd/logind.conf": "RemoveIPC=no", "etc/systemd/logind.conf.d/a.conf": "RemoveIPC=yes"}, true, "/etc/systemd/logind.conf.d/a.conf"},
 		{"the last by name wins", map[string]string{"usr/lib/systemd/logind.conf.d/b.conf": "RemoveIPC=no", "etc/systemd/logind.conf.d/a.conf": "RemoveIPC=yes"}, false, "/usr/lib/systemd/logind.conf.d/b.conf"},
 		{"/etc replaces a file of its name", map[string]string{"usr/lib/systemd/logind.conf.d/b.conf": "RemoveIPC=no", "etc/systemd/logind.conf.d/b.conf": "RemoveIPC=yes"}, true, "/etc/systemd/logind.conf.d/b.conf"},
-		{"a comment says nothing after a word", map[string]string{"etc/systemd/logind.conf": "RemoveIPC=no\n#RemoveIPC=yes\n"}, false, "/etc/systemd/logind.conf"},
+		{"a comment counts for nothing after a setting", map[string]string{"etc/systemd/logind.conf": "RemoveIPC=no\n#RemoveIPC=yes\n"}, false, "/etc/systemd/logind.conf"},
 	} {
 		root := fstest.MapFS{}
 		for name, text := range test.files {
@@ -56,7 +56,7 @@ func TestRemoveIPCMattersWithSystemdAndToOrdinaryUsers(t *testing.T) {
 	}
 }
 
-func TestNamespacesOfOtherProcessesAreTold(t *testing.T) {
+func TestNamespacesOfOtherProcessesAreReported(t *testing.T) {
 	proc := fstest.MapFS{}
 	add := func(pid, namespace, comm string) {
 		proc[pid+"/ns/ipc"] = &fstest.MapFile{Data: []byte(namespace), Mode: fs.ModeSymlink | 0o777}
@@ -71,13 +71,13 @@ func TestNamespacesOfOtherProcessesAreTold(t *testing.T) {
 	add("7", "ipc:[99]", "postgres")
 	add("8", "ipc:[99]", "postgres")
 	add("9", "ipc:[98]", "php")
-	proc["5/ns/ipc"] = &fstest.MapFile{Data: []byte("ipc:[97]"), Mode: fs.ModeSymlink | 0o777} // a thread of the kernel
+	proc["5/ns/ipc"] = &fstest.MapFile{Data: []byte("ipc:[97]"), Mode: fs.ModeSymlink | 0o777} // a kernel thread
 	got := cli.Namespaces(proc)
-	if len(got) != 1 || got[0] != "note processes run in 2 other IPC namespaces, whose queues are not seen from here: 7 postgres, 9 php" {
+	if len(got) != 1 || got[0] != "note processes run in 2 other IPC namespaces, whose queues cannot be seen from here: 7 postgres, 9 php" {
 		t.Errorf("others: %q", got)
 	}
 	add("self", "ipc:[98]", "ipcmq")
-	if got := cli.Namespaces(proc); len(got) != 2 || !strings.HasPrefix(got[0], "note this is an IPC namespace of its own, ipc:[98]") {
+	if got := cli.Namespaces(proc); len(got) != 2 || !strings.HasPrefix(got[0], "note this is a separate IPC namespace, ipc:[98]") {
 		t.Errorf("in a container: %q", got)
 	}
 }

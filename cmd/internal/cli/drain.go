@@ -14,15 +14,15 @@ func drainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "drain ADDR --to FILE",
 		Short: "Move all messages of a queue into a file",
-		Long: `Drain takes the messages that wait in a queue and writes them to a new file, with
+		Long: `Drain takes the waiting messages out of a queue and writes them to a new file, with
 their types or priorities, until the queue is empty. Load puts them back.
 
-Each message is written before the next is taken, so if drain is killed one
-message at most is lost, and the file lacks its end: load --incomplete takes it
-all the same. SIGINT, SIGTERM and SIGHUP stop the taking and complete the file. If a
-write fails, the message in hand goes back, to the end of the queue. The file is
-on the disk when drain has ended with status 0; a crash of the system before that
-can lose what was not yet there, as it loses queues.
+Each message is written before the next is taken, so if drain is killed at most one
+message is lost, and the file lacks its last line: load --incomplete still accepts
+it. SIGINT, SIGTERM and SIGHUP stop drain and complete the file. If a write fails, the
+message just taken goes back, to the end of the queue. When drain has ended with
+status 0 the file is on disk; a system crash before that can lose messages not yet on
+disk, just as it loses queues.
 
 ` + fileHelp,
 		Example: `  ipcmq drain 42 --to messages.jsonl
@@ -68,7 +68,7 @@ can lose what was not yet there, as it loses queues.
 		if err == nil && c.Context().Err() != nil {
 			err = errors.New("interrupted: the file is complete, and the rest is in the queue")
 		}
-		tell("%s in %s", plural(file.count, "message"), to)
+		logLine("%s in %s", plural(file.count, "message"), to)
 		return err
 	}
 	return c

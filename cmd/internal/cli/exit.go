@@ -27,8 +27,8 @@ func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// errTold is an error that has been told to the user already.
-var errTold = errors.New("failed")
+// errReported stands for errors that have been reported to the user already.
+var errReported = errors.New("failed")
 
 // status returns the exit status for err.
 func status(err error) int {
@@ -38,7 +38,7 @@ func status(err error) int {
 	case err == nil:
 		return statusDone
 	case errors.As(err, &usage), errors.Is(err, mq.ErrInvalidType), errors.Is(err, mq.ErrInvalidPriority),
-		errors.Is(err, mq.ErrInvalidConfig) && !errors.As(err, &refused): // a limit of the kernel, which may change
+		errors.Is(err, mq.ErrInvalidConfig) && !errors.As(err, &refused): // a kernel limit, which may change
 		return statusUsage
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, mq.ErrEmpty), errors.Is(err, mq.ErrFull):
 		return statusNothing
@@ -46,19 +46,19 @@ func status(err error) int {
 	return statusFailed
 }
 
-// report tells err in one line and returns the exit status.
+// report writes err as one line and returns the exit status.
 func report(err error) int {
 	s := status(err)
-	if err == nil || err == errTold {
+	if err == nil || err == errReported {
 		return s
 	}
 	text := strings.ReplaceAll(strings.TrimSpace(explain(err)), "\n", "; ")
-	tell("ipcmq: %s", text)
+	logLine("ipcmq: %s", text)
 	return s
 }
 
-// explain returns the text of err in the words of the command line, with queues
-// as their addresses.
+// explain returns the text of err in the terms of the command line, with addresses
+// of queues.
 func explain(err error) string {
 	var e *mq.Error
 	if !errors.As(err, &e) {
@@ -84,7 +84,7 @@ func explain(err error) string {
 	}
 	reason, state := "", ""
 	if after, ok := strings.CutPrefix(e.Detail, context.DeadlineExceeded.Error()); ok {
-		state = after // of the queue, behind a semicolon
+		state = after // of the queue, after a semicolon
 	}
 	switch {
 	case errors.Is(e, context.Canceled):
@@ -98,7 +98,7 @@ func explain(err error) string {
 	case errors.Is(e, mq.ErrFull):
 		reason = "the queue is full"
 	case errors.Is(e, fs.ErrNotExist) && e.Op == "open":
-		reason = "there is no such queue (ipcmq ls lists those there are, ipcmq create makes one)"
+		reason = "there is no such queue (ipcmq ls lists queues, ipcmq create creates one)"
 	case errors.Is(e, fs.ErrExist) && e.Op == "open":
 		reason = "the queue exists already"
 	}
@@ -116,8 +116,7 @@ func explain(err error) string {
 	return strings.Replace(err.Error(), e.Error(), text, 1)
 }
 
-// inFlags returns what the libraries say of their settings in the words of the
-// command line.
+// inFlags replaces the names of the libraries' settings with those of flags.
 var inFlags = strings.NewReplacer(
 	"raise it with Set;", "raise it with ipcmq set ADDR --capacity BYTES;",
 	"set Capacity to", "set --capacity to",

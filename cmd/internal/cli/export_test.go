@@ -13,13 +13,13 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// What tests outside of the package use.
+// Exported for tests outside of the package.
 var (
 	RemoveIPC      = removeIPC
 	Amount         = amount[int64]
 	Age            = age
 	Sparkline      = sparkline
-	Briefly        = briefly
+	ShortNumber    = shortNumber
 	ReadMessages   = readMessages
 	NewMessageFile = createMessageFile
 	ReadKeys       = readKeys
@@ -46,7 +46,7 @@ func Namespaces(proc fs.FS) (texts []string) {
 	return texts
 }
 
-// CheckCapacity returns what doctor says of a queue with key 42.
+// CheckCapacity returns what doctor reports about a queue with key 42.
 func CheckCapacity(capacity int64, l sysv.Limits) (text, remedy string) {
 	r := collect.OfSysV(sysv.Stat{Key: 42, Capacity: capacity})
 	for _, f := range checkCapacity(r, l) {
@@ -67,19 +67,19 @@ type Gauge struct {
 	In, Out, Net            float64
 	History                 []float64
 	Receivers, BlockedSends int
-	Command                 string // of those that wait; perl if it is empty
+	Command                 string // of the waiting process; perl if empty
 	Lent, Dead              int
 }
 
-// Listing returns what ls shows of a POSIX queue, and its address.
+// Listing returns what ls shows about a POSIX queue, and its address.
 func Listing(name, owner, command string) (shown, as string) {
 	used := &collect.Process{PID: 7, Command: command}
 	q := collect.Queue{Address: address.OfName(name).String(), Kind: collect.Posix, Owner: owner, LastSender: used, LastReceiver: used}
 	return string(listing([]collect.Queue{q}, time.Unix(1, 0))), q.Address
 }
 
-// View returns what top shows of gauges on a screen of that size.
-// after keys are typed, where "escape" is a key.
+// View returns what top shows for gauges on a screen of that size
+// after keys are typed, one of which may be "escape".
 func View(width, height int, keys []string, gauges ...Gauge) string {
 	s := &screen{painter: painter{plain: true}, meter: &collect.Meter{Interval: time.Second}, at: time.Unix(1, 0), width: width, height: height, choice: choice{order: byName}}
 	for _, g := range gauges {

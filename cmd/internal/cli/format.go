@@ -16,19 +16,19 @@ import (
 
 const formatHelp = `Formats:
   text   the bytes and a newline; on a terminal, control characters are escaped
-  hex    two digits a byte, and a newline
-  json   an object a line: type or priority, size, and data in base64
+  hex    two digits per byte, and a newline
+  json   one object per line: type or priority, size, and data in base64
   raw    the bytes and nothing else`
 
 // A format writes messages.
 type format struct {
 	*oneOf
 	withType bool
-	terminal bool // control characters are to be escaped
+	terminal bool // escape control characters
 	types    bool // messages have types, not priorities
 }
 
-// formatFlags adds the flags that choose a format.
+// formatFlags adds the flags for the format.
 func formatFlags(c *cobra.Command) *format {
 	f := &format{oneOf: choiceFlag(c, "format", "text", "text, hex, json or raw", "text", "hex", "json", "raw")}
 	c.Flags().BoolVar(&f.withType, "with-type", false, "put the type (POSIX: the priority) and a tab before each message")
@@ -38,7 +38,7 @@ func formatFlags(c *cobra.Command) *format {
 // begin checks the flags and prepares for the messages of q.
 func (f *format) begin(q mq.Queue, terminal bool) error {
 	if f.withType && f.value == "raw" {
-		return usagef("--with-type and --format raw exclude each other; --format json has the type")
+		return usagef("--with-type and --format raw cannot be combined; --format json has the type")
 	}
 	f.terminal, f.types = terminal, hasTypes(q)
 	return nil
@@ -61,7 +61,7 @@ func newJSONMessage(m mq.Message) jsonMessage {
 	return j
 }
 
-// append appends m as it is to be written.
+// append appends m in the chosen format.
 func (f *format) append(b []byte, m mq.Message) []byte {
 	if f.withType && f.value != "json" {
 		if f.types {
@@ -92,7 +92,7 @@ func (f *format) append(b []byte, m mq.Message) []byte {
 	return append(b, '\n')
 }
 
-// appendLent is append of a message that is lent, of which JSON tells more.
+// appendLent is append for a lent message, for which JSON has more fields.
 func (f *format) appendLent(b []byte, l collect.Lent, m mq.Message) []byte {
 	if f.value != "json" {
 		return f.append(b, m)
@@ -108,8 +108,8 @@ func (f *format) appendLent(b []byte, l collect.Lent, m mq.Message) []byte {
 	return append(appendJSON(b, line), '\n')
 }
 
-// writeData writes the bytes of others as they are, on a terminal as far as
-// they can be seen.
+// writeData writes bytes from other programs as they are, or on a terminal with
+// control characters escaped.
 func writeData(f *os.File, data []byte) error {
 	if isTerminal(f) {
 		data = visible.AppendText(nil, data)

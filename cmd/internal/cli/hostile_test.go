@@ -33,8 +33,8 @@ var hostileNames = []string{
 	"/two words", "/x;touch touched", "/$(touch touched)", "/`touch touched`", "/'quoted'", `/"quoted"`, `/back\slash`, "/100%", "/-n", "/~", "/*", "/größe",
 }
 
-// makeHostile makes the queues, fills one, and has a message sent by a process
-// whose name is as bad.
+// makeHostile creates the queues, fills one, and has a message sent by a process
+// with an equally bad name.
 func makeHostile(t *testing.T) {
 	t.Helper()
 	testutil.NeedNamespace(t)
@@ -70,7 +70,7 @@ func makeHostile(t *testing.T) {
 	holdEvil(t)
 }
 
-// hostileKey is that of a queue of which a process with a bad name has a message.
+// hostileKey is the key of a queue of which a process with a bad name holds a message.
 const hostileKey = 0x2b2b
 
 func holdEvil(t *testing.T) {
@@ -92,8 +92,8 @@ func holdEvil(t *testing.T) {
 	}
 }
 
-// checkHarmless fails the test if what a command wrote could command a terminal
-// or has a forged line. What top writes has control sequences of its own.
+// checkHarmless fails the test if the output of a command could control a terminal
+// or contains a forged line. The output of top has control sequences of its own.
 func checkHarmless(t *testing.T, what, shown string) {
 	t.Helper()
 	if strings.Contains(shown, evil) || strings.Contains(shown, "\u009b") || !utf8.ValidString(shown) {
@@ -112,7 +112,7 @@ func checkHarmless(t *testing.T, what, shown string) {
 	}
 }
 
-// shownBy runs ipcmq, and returns what it wrote to both its outputs.
+// shownBy runs ipcmq, and returns its standard output and standard error.
 func shownBy(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := command(t, args...)
@@ -124,7 +124,7 @@ func shownBy(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-func TestNamesOfOthersCannotCommandATerminal(t *testing.T) {
+func TestNamesOfOthersCannotControlATerminal(t *testing.T) {
 	makeHostile(t)
 	commands := [][]string{
 		{"ls"}, {"ls", "--json"}, {"doctor"}, {"limits"}, {"top", "-n", "1", "--interval", "100ms"}, {"rm", "--mine"}, {"stat", "0x2b2b"}, {"stat", "0x2b2b", "--json"},
@@ -152,8 +152,8 @@ func TestNamesOfOthersCannotCommandATerminal(t *testing.T) {
 	}
 }
 
-// Each queue has an address that commands take, from ls, from ls --json and from
-// completion, where a shell reads it.
+// ls, ls --json and completion, as read by a shell, give each queue an address that
+// commands accept.
 func TestEveryQueueHasAnAddress(t *testing.T) {
 	makeHostile(t)
 	want := map[string]bool{}
@@ -204,7 +204,7 @@ func TestEveryQueueHasAnAddress(t *testing.T) {
 		if !strings.HasPrefix(a, "/") && !strings.HasPrefix(a, "name:/") {
 			continue
 		}
-		// As when it is typed, in a directory where a star means something.
+		// As if typed, in a directory where a star matches files.
 		sh := exec.Command("sh", "-c", "ipcmq stat --json "+a)
 		sh.Dir = t.TempDir()
 		os.WriteFile(filepath.Join(sh.Dir, "file"), nil, 0o600)
@@ -229,9 +229,9 @@ func TestEveryQueueHasAnAddress(t *testing.T) {
 	}
 }
 
-// What a server answers, and what a command of serve writes, cannot command a
+// The answer of a server, and the output of a command of serve, cannot control a
 // terminal either; elsewhere a reply stays as it is.
-func TestAnswersOfOthersCannotCommandATerminal(t *testing.T) {
+func TestAnswersOfOthersCannotControlATerminal(t *testing.T) {
 	testutil.NeedNamespace(t)
 	q := openQueue(t)
 	serve := func(typ, script string) *testutil.Terminal {
@@ -270,7 +270,7 @@ func TestAnswersOfOthersCannotCommandATerminal(t *testing.T) {
 	checkHarmless(t, "serve", failing.Shown())
 }
 
-func TestJSONHoldsWhatCannotBeSeenInEscapes(t *testing.T) {
+func TestJSONEscapesInvisibleCharacters(t *testing.T) {
 	for _, s := range []string{"plain ä", evil, "\x7f\u009b\u202e\U000e0041\n\t\"\\", "\ufffd"} {
 		b, err := json.Marshal(s)
 		if err != nil {
@@ -289,11 +289,11 @@ func TestJSONHoldsWhatCannotBeSeenInEscapes(t *testing.T) {
 	}
 }
 
-// Text for people goes through line and table; the files below may write
-// otherwise, and say why.
+// Text for people goes through line and table. The files below may write in another
+// way, for the reason given.
 func TestTextGoesOneWay(t *testing.T) {
 	allowed := map[string]string{
-		"say.go":      "line and table",
+		"text.go":     "line and table",
 		"bash.go":     "a script, which is the same everywhere",
 		"man.go":      "manual pages, which are the same everywhere",
 		"ls.go":       "JSON",
@@ -302,7 +302,7 @@ func TestTextGoesOneWay(t *testing.T) {
 		"recv.go":     "messages",
 		"request.go":  "a reply, through writeData",
 		"program.go":  "what a program wrote, through writeData",
-		"work.go":     "what a program wrote: through relay, or if it is no terminal to be escaped for, by itself",
+		"work.go":     "what a program wrote: through relay, or directly if it is not a terminal",
 		"rm.go":       "the question, through write",
 		"top.go":      "the screen, through painter; lines, through write",
 		"progress.go": "bars",

@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// The command does with the public packages what any program can do. Of the
-// internal ones it has what it shares with the bridge, and what tells of the
-// system or depends on it: process groups, descriptors, limits.
+// The command uses the public packages as any program can. Of the internal packages it
+// uses those that it shares with the bridge, and those about the operating system:
+// process groups, descriptors, limits.
 func TestCommandUsesPublicPackages(t *testing.T) {
 	files, err1 := filepath.Glob("*.go")
 	collected, err2 := filepath.Glob("../collect/*.go")
@@ -42,7 +42,7 @@ func TestCommandUsesPublicPackages(t *testing.T) {
 	}
 }
 
-// Each command has a help with examples.
+// The help of each command has examples.
 func TestEachCommandHasExamples(t *testing.T) {
 	for _, name := range []string{"ls", "stat", "create", "set", "rm", "send", "recv", "peek", "request", "serve", "work", "requeue", "drain", "load",
 		"top", "web", "export", "limits", "doctor", "bench", "version"} {

@@ -30,11 +30,11 @@ func checkInboxes(l collect.Listing) (findings []finding) {
 	}
 	if len(j.Unknown) > 0 {
 		findings = append(findings, note("look from the pid namespace of their clients, as their user or as root",
-			"whether the clients of %s live cannot be told from here: %s", plural(len(j.Unknown), "inbox"), firstOf(j.Unknown)))
+			"whether the clients of %s are alive cannot be seen from here: %s", plural(len(j.Unknown), "inbox"), firstOf(j.Unknown)))
 	}
 	for _, err := range problems {
 		switch {
-		case errors.Is(err, fs.ErrNotExist): // told as what cannot be listed
+		case errors.Is(err, fs.ErrNotExist): // reported as queues that cannot be listed
 			if len(findings) == 0 {
 				findings = append(findings, note("", "of the queues that could be listed, none is the inbox of a dead client"))
 			}

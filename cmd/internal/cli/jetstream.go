@@ -17,29 +17,29 @@ import (
 	"ipcmq/mq/jetstream"
 )
 
-// jetstreamHelp is what commands that know js: addresses say of them.
+// jetstreamHelp is the help of commands that take js: addresses.
 const jetstreamHelp = `js:orders is a queue on NATS JetStream, at the server of --server or $NATS_URL;
 ipcmq help says how to log in there.`
 
-// natsServers is where queues on JetStream are.
+// natsServers are the servers with queues on JetStream.
 type natsServers struct {
 	flag    string
 	account natsAccount
-	names   map[string]bool // of queues that errors may be about
+	names   map[string]bool // of queues that errors may refer to
 }
 
-// serverFlag adds the flag for servers. Errors of the command then name them.
+// serverFlag adds the flag for servers, which errors of the command then name.
 func serverFlag(c *cobra.Command) *natsServers {
 	s := &natsServers{names: map[string]bool{}}
-	c.Flags().StringVar(&s.flag, "server", "", "URLs of NATS servers, with commas, for js: addresses (default: $NATS_URL)")
+	c.Flags().StringVar(&s.flag, "server", "", "comma-separated URLs of NATS servers, for js: addresses (default: $NATS_URL)")
 	return s
 }
 
-// at returns run with errors that name the servers and the queue.
+// at wraps run so that errors name the servers and the queue.
 func (s *natsServers) at(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
 		err := run(c, args)
-		if err == nil || err == errTold || len(s.names) == 0 {
+		if err == nil || err == errReported || len(s.names) == 0 {
 			return err
 		}
 		return &remoteError{err, s}
@@ -54,7 +54,7 @@ type remoteError struct {
 
 func (e *remoteError) Unwrap() error { return e.error }
 
-// where returns the addresses of the servers without what is to log in.
+// where returns the addresses of the servers without credentials.
 func (s *natsServers) where() string {
 	var all []string
 	for one := range strings.SplitSeq(s.account.URL, ",") {
@@ -75,12 +75,12 @@ func (s *natsServers) where() string {
 func (s *natsServers) parse(arg string) (address.Address, error) {
 	a, err := s.parseOne(arg)
 	if err == nil && a.Kind != address.JetStream && s.flag != "" {
-		err = usagef("--server: %v is a queue of the kernel; one on JetStream is such as js:orders", a)
+		err = usagef("--server: %v is a kernel queue; queues on JetStream have addresses such as js:orders", a)
 	}
 	return a, err
 }
 
-// isFor returns an error if a server was given, and none of the addresses is on JetStream.
+// isFor returns an error if a server was given but no address is on JetStream.
 func (s *natsServers) isFor(args ...string) error {
 	if s.flag != "" && !slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, jetstreamPrefix) }) {
 		return usagef("--server goes with a queue on JetStream, such as js:orders")
@@ -100,7 +100,7 @@ func (s *natsServers) parseOne(arg string) (address.Address, error) {
 	return a, nil
 }
 
-// login reads where the servers are, and who the user is.
+// login reads the addresses of the servers and the credentials.
 func (s *natsServers) login() (err error) {
 	if s.account.URL != "" {
 		return nil
@@ -112,8 +112,8 @@ func (s *natsServers) login() (err error) {
 	return err
 }
 
-// answerIn is how long servers may take until a queue is open. One that cannot be
-// reached is noticed sooner.
+// answerIn is how long servers may take to open a queue. An unreachable server is
+// noticed sooner.
 const answerIn = 3 * time.Second
 
 var errNoAnswer = errors.New("no answer within " + answerIn.String())
@@ -123,7 +123,7 @@ func (s *natsServers) openAny(ctx context.Context, a address.Address, access mq.
 	if a.Kind != address.JetStream {
 		return open(a, access, create)
 	}
-	return as(s.open(ctx, a, jetstream.Config{Access: access, OpenOnly: !create}))
+	return exchangeOrNil(s.open(ctx, a, jetstream.Config{Access: access, OpenOnly: !create}))
 }
 
 // A remoteQueue is a queue on JetStream.
@@ -148,7 +148,7 @@ func (s *natsServers) open(ctx context.Context, a address.Address, cfg jetstream
 	return &remoteQueue{q, a, s}, nil
 }
 
-// list returns what the servers have of queues.
+// list returns the queues of the servers.
 func (s *natsServers) list(ctx context.Context) ([]jetstream.Stat, error) {
 	s.names[""] = true
 	if err := s.login(); err != nil {
@@ -164,22 +164,22 @@ func (s *natsServers) list(ctx context.Context) ([]jetstream.Stat, error) {
 	return all, unanswered(err)
 }
 
-// configure adds what is to log in, and tells when the connection is lost.
+// configure adds the credentials, and reports when the connection is lost.
 func (s *natsServers) configure(cfg *jetstream.Config) (err error) {
 	cfg.Domain, cfg.APIPrefix = s.account.Domain, s.account.APIPrefix
 	cfg.NATS, err = s.account.options()
 	cfg.NATS = append(cfg.NATS,
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
-				tell("ipcmq: the connection to %s is lost, and is being made again: %v", s.where(), err)
+				logLine("ipcmq: the connection to %s is lost, reconnecting: %v", s.where(), err)
 			}
 		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) { tell("ipcmq: connected again, to %s", nc.ConnectedUrlRedacted()) }))
+		nats.ReconnectHandler(func(nc *nats.Conn) { logLine("ipcmq: reconnected to %s", nc.ConnectedUrlRedacted()) }))
 	return err
 }
 
-// unanswered returns an error of a server that did not answer in time as one of the
-// server: the user has set no time.
+// unanswered turns the timeout of a server into an error about the server: the user
+// did not set a timeout.
 func unanswered(err error) error {
 	var e *mq.Error
 	if !errors.Is(err, errNoAnswer) || !errors.As(err, &e) {
@@ -192,7 +192,7 @@ func unanswered(err error) error {
 	return &mq.Error{Op: e.Op, Queue: e.Queue, Kind: mq.ErrUnavailable, Detail: detail}
 }
 
-// remoteReason returns what an error of a queue on JetStream says, unless it is reason.
+// remoteReason returns the reason of an error of a queue on JetStream: its own, or reason.
 func remoteReason(e *mq.Error, reason string) string {
 	if reason != "" {
 		return strings.TrimSuffix(reason, "; no message came")

@@ -11,16 +11,16 @@ import (
 	"ipcmq/mq/large"
 )
 
-// largeHelp is what commands with --large say of it.
-const largeHelp = `With --large payloads have up to 64 MiB (System V): those that do not fit into the
-queue travel in shared memory, with a ticket of 32 bytes in the queue. All who use
-the queue should then know tickets: see package ipcmq/mq/large.`
+// largeHelp is the help of commands with --large.
+const largeHelp = `With --large payloads can have up to 64 MiB (System V): those that do not fit into the
+queue travel in shared memory, with a ticket of 32 bytes in the queue. All programs
+that use the queue should then understand tickets: see package ipcmq/mq/large.`
 
-// A largeFlag says that payloads may not fit into the queue.
+// A largeFlag allows payloads that do not fit into the queue.
 type largeFlag bool
 
 func (l *largeFlag) add(c *cobra.Command) {
-	c.Flags().BoolVar((*bool)(l), "large", false, "payloads of up to 64 MiB, through shared memory if need be (System V)")
+	c.Flags().BoolVar((*bool)(l), "large", false, "payloads of up to 64 MiB, through shared memory if necessary (System V)")
 }
 
 // wrap wraps a queue if the flag was given, and closes it if that fails.
@@ -28,7 +28,7 @@ func (l largeFlag) wrap(q mq.Exchange, err error) (mq.Exchange, error) {
 	if err != nil || !l {
 		return q, err
 	}
-	w, err := large.Wrap(q, &large.Config{Logger: slog.New(teller{})})
+	w, err := large.Wrap(q, &large.Config{Logger: slog.New(logHandler{})})
 	if err != nil {
 		q.Close()
 		if errors.Is(err, errors.ErrUnsupported) {
@@ -39,14 +39,14 @@ func (l largeFlag) wrap(q mq.Exchange, err error) (mq.Exchange, error) {
 	return w, nil
 }
 
-// A teller tells what is logged on standard error.
-type teller struct{}
+// A logHandler writes log records to standard error.
+type logHandler struct{}
 
-func (teller) Enabled(context.Context, slog.Level) bool { return true }
-func (t teller) WithAttrs([]slog.Attr) slog.Handler     { return t }
-func (t teller) WithGroup(string) slog.Handler          { return t }
+func (logHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (t logHandler) WithAttrs([]slog.Attr) slog.Handler     { return t }
+func (t logHandler) WithGroup(string) slog.Handler          { return t }
 
-func (teller) Handle(_ context.Context, r slog.Record) error {
+func (logHandler) Handle(_ context.Context, r slog.Record) error {
 	why := ""
 	r.Attrs(func(a slog.Attr) bool {
 		if a.Key == "reason" {
@@ -54,6 +54,6 @@ func (teller) Handle(_ context.Context, r slog.Record) error {
 		}
 		return true
 	})
-	tell("ipcmq: %s: %s", r.Message, why)
+	logLine("ipcmq: %s: %s", r.Message, why)
 	return nil
 }

@@ -8,13 +8,13 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// usersGone reports whether all who used a System V queue last have certainly
-// ended, nobody waits at it, and none who lives has messages of it on lease.
+// usersGone reports whether the last users of a System V queue have certainly ended,
+// nobody waits at it, and no living process has messages of it on lease.
 func usersGone(r collect.Queue) bool {
 	if r.Kind != collect.SysV || len(r.Waiting) > 0 {
 		return false
 	}
-	if l := r.Leases; l != nil && (l.Held < 0 || l.Held > l.Dead) { // or who has them is not seen
+	if l := r.Leases; l != nil && (l.Held < 0 || l.Held > l.Dead) { // held by the living, or by processes that cannot be seen
 		return false
 	}
 	gone := 0
@@ -30,13 +30,12 @@ func usersGone(r collect.Queue) bool {
 	return gone > 0
 }
 
-// checkPrivate finds private queues that nobody can be using: others reach them
-// only through those who have used them. What an inbox says of its owner is
-// judged elsewhere.
+// checkPrivate finds private queues that nobody can be using: other processes reach
+// them only through processes that have used them. checkInboxes checks inboxes.
 func checkPrivate(rows []collect.Queue) (findings []finding) {
 	for _, r := range rows {
 		if r.Key == sysv.Private.String() && !r.Inbox && usersGone(r) {
-			findings = append(findings, wrong("if the program that made it has ended too: ipcmq rm "+r.Where.Shell(), "%s is private and its last users are gone: sender %s, receiver %s, %s",
+			findings = append(findings, wrong("if the program that created it has ended too: ipcmq rm "+r.Where.Shell(), "%s is private and its last users are gone: sender %s, receiver %s, %s",
 				r.Address, nameOf(r.LastSender), nameOf(r.LastReceiver), plural(int(r.Messages), "message")))
 		}
 	}
@@ -49,8 +48,9 @@ func checkPrivate(rows []collect.Queue) (findings []finding) {
 // mostNamed is how many queues one finding names.
 const mostNamed = 10
 
-// checkKeyed finds queues that have a key, which a program may yet open, and no
-// living user. Inboxes are judged elsewhere, here too: who replied last may have ended.
+// checkKeyed finds queues without a living user that have a key, with which a program
+// may still open them. It leaves inboxes to checkInboxes: the last to reply to one may
+// have ended.
 func checkKeyed(rows []collect.Queue) (findings []finding) {
 	var texts, addresses []string
 	n := 0
@@ -74,23 +74,23 @@ func checkKeyed(rows []collect.Queue) (findings []finding) {
 	if n > mostNamed {
 		more = " ..."
 	}
-	return []finding{note("if no program is to use them again: ipcmq rm "+strings.Join(addresses, " "),
+	return []finding{note("if no program will use them again: ipcmq rm "+strings.Join(addresses, " "),
 		"%s with a key, whose last users are gone: %s%s", plural(n, "queue"), strings.Join(texts, ", "), more)}
 }
 
-// perlKey is what Perl makes of every key of 2^31 or more.
+// perlKey is the key that Perl uses instead of every key of 2^31 or more.
 const perlKey sysv.Key = 1 << 31
 
-// checkOdd finds queues that programs make by mistake.
+// checkOdd finds queues that programs create by mistake.
 func checkOdd(rows []collect.Queue) (findings []finding) {
 	for _, r := range rows {
 		if r.Mode == collect.Octal(0) {
 			findings = append(findings, wrong(fmt.Sprintf("ipcmq set %s --mode 0600", r.Where.Shell()),
-				"%s has mode 0000: none but root can send or receive (PHP makes such queues where no mode is given as octal)", r.Address))
+				"%s has mode 0000: only root can send or receive (PHP creates such queues if the mode is not given as octal)", r.Address))
 		}
 		if r.Key == perlKey.String() {
 			findings = append(findings, note("in Perl, pass such keys signed: unpack('l', pack('L', $key))",
-				"there is a queue with key %s: Perl takes it for every key of 2^31 and above, so that programs meet in it by mistake", r.Key))
+				"there is a queue with key %s: Perl uses it for every key of 2^31 and above, so that programs share it by mistake", r.Key))
 		}
 	}
 	return findings

@@ -17,7 +17,7 @@ type lender interface {
 	mq.Leaser
 }
 
-// openLender opens a queue that can lend its messages, of which arg is the address.
+// openLender opens the queue with address arg, which must be able to lend its messages.
 func (s *natsServers) openLender(ctx context.Context, arg string, access mq.Access, create bool) (lender, error) {
 	a, err := s.parseOne(arg)
 	if err != nil {
@@ -36,14 +36,14 @@ func (s *natsServers) openLender(ctx context.Context, arg string, access mq.Acce
 	}
 	if q.Mode() != jetstream.LeaseMode {
 		q.Close()
-		return nil, usagef("%v: in claim mode a queue on JetStream cannot lend its messages until they are done; one made with --mode lease can", a)
+		return nil, usagef("%v: in claim mode a queue on JetStream cannot lend its messages; one created with --mode lease can", a)
 	}
 	return q, nil
 }
 
-// openLending opens a queue of the kernel that can lend its messages.
+// openLending opens a kernel queue, which must be able to lend its messages.
 func openLending(a address.Address, access mq.Access, create bool) (*sysv.Queue, error) {
-	refused := usagef("%v: only System V queues with a key, and queues on JetStream, can lend their messages until they are done", a)
+	refused := usagef("%v: only System V queues with a key, and queues on JetStream, can lend their messages", a)
 	if a.Kind == address.Name {
 		return nil, refused
 	}
@@ -59,7 +59,7 @@ func openLending(a address.Address, access mq.Access, create bool) (*sysv.Queue,
 	return s, nil
 }
 
-// isSame reports whether x and y are one queue.
+// isSame reports whether x and y are the same queue.
 func isSame(x, y mq.Exchange) bool {
 	switch x := x.(type) {
 	case *sysv.Queue:
@@ -72,7 +72,7 @@ func isSame(x, y mq.Exchange) bool {
 	return false
 }
 
-// messagesOf returns how many messages a queue has, lent ones too.
+// messagesOf returns how many messages a queue has, including lent ones.
 func messagesOf(ctx context.Context, q lender) (int, error) {
 	switch q := q.(type) {
 	case *remoteQueue:

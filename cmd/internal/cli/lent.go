@@ -10,7 +10,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// lentIn says how many messages are lent, as in "5 (2 due, 1 dead)".
+// lentIn returns how many messages are lent, as in "5 (2 due, 1 dead)".
 func lentIn(q collect.Queue) string {
 	l := q.Leases
 	switch {
@@ -33,27 +33,26 @@ func lentIn(q collect.Queue) string {
 	return text
 }
 
-// lentBriefly is lentIn for top.
-func lentBriefly(l *collect.Leases) (text string, look []style) {
+// lentForTop is lentIn for top.
+func lentForTop(l *collect.Leases) (text string, look []style) {
 	switch n := l.Messages(); {
 	case n < 0:
 		return "?", []style{faint}
 	case n == 0:
 		return "-", []style{faint}
 	case l.Dead > 0:
-		return briefly(float64(n)) + "!", []style{bold, red}
+		return shortNumber(float64(n)) + "!", []style{bold, red}
 	case l.Due > 0:
-		return briefly(float64(n)), []style{yellow}
+		return shortNumber(float64(n)), []style{yellow}
 	default:
-		return briefly(float64(n)), nil
+		return shortNumber(float64(n)), nil
 	}
 }
 
-// mostLent is how many messages stat shows of those that are lent, and how many of
-// their holders.
+// mostLent is how many lent messages, and how many of their holders, stat shows.
 const mostLent = 20
 
-// leases is what stat shows of what is lent.
+// leases returns what stat shows about leases.
 func (d description) leases(now time.Time) (lines [][]string) {
 	l := d.Leases
 	if l == nil {
@@ -84,7 +83,7 @@ func (d description) leases(now time.Time) (lines [][]string) {
 	return lines
 }
 
-// held says what a process has.
+// held returns how many messages a process holds, and since when.
 func held(h collect.Holder, now time.Time) string {
 	text := fmt.Sprintf("%s: %s", h, plural(h.Messages, "message"))
 	if h.Since != nil {
@@ -125,7 +124,7 @@ func lentMessage(m collect.Lent, now time.Time) string {
 	return text
 }
 
-// until says how far away a time is.
+// until returns how far away a time is.
 func until(now, t time.Time) string {
 	if t.Before(now) {
 		return age(now, t) + " ago"
@@ -133,8 +132,8 @@ func until(now, t time.Time) string {
 	return "in " + age(t, now)
 }
 
-// checkLeases finds messages whose holders have ended and that nobody takes over,
-// pools of queues that are gone, and those that are of no use.
+// checkLeases finds messages whose holders have ended and that nobody takes over, and
+// pools of queues that are gone.
 func checkLeases(l collect.Listing) (findings []finding) {
 	lent, unjudged := 0, 0
 	for _, q := range l.Queues {
@@ -148,19 +147,19 @@ func checkLeases(l collect.Listing) (findings []finding) {
 		waits, _ := q.CountWaiting()
 		switch {
 		case r.Dead > 0 && living == 0 && r.Unjudged == 0 && waits == 0:
-			findings = append(findings, wrong(fmt.Sprintf("start its workers, which get them again; ipcmq stat %s shows them", q.Where.Shell()),
+			findings = append(findings, wrong(fmt.Sprintf("start its workers, which will get them; ipcmq stat %s shows them", q.Where.Shell()),
 				"%s of %s %s with processes that have ended, and nobody takes them over: %s", plural(r.Dead, "message"), q.Address, isOrAre(r.Dead), deadHolders(r)))
 		case r.Dead > 0:
 			findings = append(findings, note(fmt.Sprintf("the next call that leases gets them; ipcmq stat %s shows them", q.Where.Shell()),
 				"%s of %s %s with processes that have ended: %s", plural(r.Dead, "message"), q.Address, isOrAre(r.Dead), deadHolders(r)))
 		}
 		if r.Free == 0 {
-			findings = append(findings, note(fmt.Sprintf("workers that are quicker, or more leases at once, when the queue is made again (MaxLeases of mq/sysv); ipcmq stat %s shows them", q.Where.Shell()),
-				"as many messages of %s are lent as can be, %d: nobody gets more until one is settled", q.Address, r.Slots))
+			findings = append(findings, note(fmt.Sprintf("faster workers, or more leases at once when the queue is created again (MaxLeases of mq/sysv); ipcmq stat %s shows them", q.Where.Shell()),
+				"all %[2]d leases of %[1]s are in use: nobody gets another message until one is settled", q.Address, r.Slots))
 		}
 	}
 	if unjudged > 0 {
-		findings = append(findings, note("look from their pid namespace, or as root", "whether those live who have %s on lease cannot be told from here", plural(unjudged, "message")))
+		findings = append(findings, note("look from their pid namespace, or as root", "whether the holders of %s on lease are alive cannot be seen from here", plural(unjudged, "message")))
 	}
 	if n := len(l.Orphans); n > 0 {
 		var texts []string
@@ -170,9 +169,9 @@ func checkLeases(l collect.Listing) (findings []finding) {
 		if n > mostNamed {
 			texts = append(texts, fmt.Sprintf("%s more", amount(n-mostNamed)))
 		}
-		what := "1 pool of a queue that is gone was left"
+		what := "1 pool was left by a queue that is gone"
 		if n > 1 {
-			what = amount(n) + " pools of queues that are gone were left"
+			what = amount(n) + " pools were left by queues that are gone"
 		}
 		findings = append(findings, wrong("ipcmq rm --orphaned-pools", "%s: %s", what, strings.Join(texts, "; ")))
 	}
@@ -180,13 +179,13 @@ func checkLeases(l collect.Listing) (findings []finding) {
 		findings = append(findings, wrong("", "%s", explain(err)))
 	}
 	if l.HiddenPools > 0 {
-		findings = append(findings, note("look as their user or as root", "this user may not see what is lent in %s", plural(l.HiddenPools, "pool")))
+		findings = append(findings, note("look as their user or as root", "this user may not see the leases in %s", plural(l.HiddenPools, "pool")))
 	}
-	if l.PoolErr != nil && l.SysVErr == nil { // or it is told of the queues
-		findings = append(findings, note("", "what is lent cannot be listed: %s", explain(l.PoolErr)))
+	if l.PoolErr != nil && l.SysVErr == nil { // otherwise the error of the queues is reported
+		findings = append(findings, note("", "leases cannot be listed: %s", explain(l.PoolErr)))
 	}
 	if len(findings) == 0 && l.SysVErr == nil {
-		findings = append(findings, ok("no message is with a process that has ended, of %s lent", amount(lent)))
+		findings = append(findings, ok("no process that has ended holds a message: %s lent", amount(lent)))
 	}
 	return findings
 }
@@ -198,7 +197,7 @@ func isOrAre(n int) string {
 	return "are"
 }
 
-// deadHolders names some of the processes that have ended and had messages.
+// deadHolders names some of the processes that ended while they held messages.
 func deadHolders(l *collect.Leases) string {
 	var texts []string
 	n := 0
@@ -224,22 +223,22 @@ func orphanText(o collect.Orphan) string {
 	return text
 }
 
-// removeOrphanedPools removes those that it may.
+// removeOrphanedPools removes the orphaned pools that it may remove.
 func removeOrphanedPools() error {
 	removed, err := sysv.RemoveOrphanedPools()
 	failed := error(nil)
 	if err != nil {
-		failed = errTold
+		failed = errReported
 		for _, err := range unjoin(err) {
 			report(err)
 		}
 	}
 	for _, p := range removed {
-		if err := say("segment %d of key %s", p.Segment, p.Key); err != nil {
+		if err := printLine("segment %d of key %s", p.Segment, p.Key); err != nil {
 			return err
 		}
 	}
-	if err := say("removed %s", plural(len(removed), "pool")); err != nil {
+	if err := printLine("removed %s", plural(len(removed), "pool")); err != nil {
 		return err
 	}
 	return failed

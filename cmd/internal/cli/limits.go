@@ -17,19 +17,19 @@ func limitsCommand() *cobra.Command {
 	asJSON := false
 	c := &cobra.Command{
 		Use:   "limits [flags]",
-		Short: "Show the limits, what is used of them, and how to raise each",
-		Long: `Limits shows the limits of this IPC namespace and user, what is used of them now,
-and the command that doubles each. A sysctl holds until the system restarts; put
-it into a file in /etc/sysctl.d to keep it. New values of kernel.msgmnb and
-fs.mqueue hold for queues that are created later.
+		Short: "Show the limits, how much is used, and how to raise each",
+		Long: `Limits shows the limits of this IPC namespace and user, how much of each is used,
+and the command that doubles it. A sysctl lasts until the system restarts; put it
+into a file in /etc/sysctl.d to keep it. New values of kernel.msgmnb and fs.mqueue
+apply to queues that are created later.
 
-POSIX queues that were unlinked and are still open count too, as far as this user
-may see the descriptors of processes.`,
+POSIX queues that were unlinked and are still open count too, if this user may see
+the file descriptors of the processes that have them open.`,
 		Example: `  ipcmq limits
   ipcmq limits --json | jq '.[] | select(.used > 0.8 * .now)'`,
 		Args: cobra.NoArgs,
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "write an array of objects; now is -1 for unlimited, and what is not known is left out")
+	c.Flags().BoolVar(&asJSON, "json", false, "write an array of objects; now is -1 for unlimited, and unknown values are left out")
 	c.RunE = func(*cobra.Command, []string) error {
 		l := collect.List()
 		sysvRows, err1 := sysvLimits(l)
@@ -48,7 +48,7 @@ may see the descriptors of processes.`,
 		for _, e := range []error{err1, err2} {
 			if e != nil {
 				report(e)
-				err = cmp.Or(err, errTold)
+				err = cmp.Or(err, errReported)
 			}
 		}
 		return err
@@ -56,11 +56,11 @@ may see the descriptors of processes.`,
 	return c
 }
 
-// A limitRow is a limit and what is used of it.
+// A limitRow is a limit and how much of it is used.
 type limitRow struct {
 	Limit string `json:"limit"`
 	Now   int64  `json:"now"`            // -1 for unlimited
-	Used  *int64 `json:"used,omitempty"` // nil if that is not known, or means nothing
+	Used  *int64 `json:"used,omitempty"` // nil if unknown or meaningless
 	What  string `json:"of_what"`
 	Raise string `json:"raise,omitempty"`
 }
@@ -91,7 +91,7 @@ func sysvLimits(l collect.Listing) ([]limitRow, error) {
 	}
 	return []limitRow{
 		limitOf(limits.MsgMax, u.MaxMessage, nil, "bytes of one message (System V)"),
-		limitOf(limits.MsgMnb, u.DefaultCapacity, usedOf(u.Largest), "bytes of capacity of a queue; used: the largest"),
+		limitOf(limits.MsgMnb, u.DefaultCapacity, usedOf(u.Largest), "bytes of capacity of a new queue; used: the largest"),
 		limitOf(limits.MsgMni, u.MaxQueues, usedOf(int64(u.Usage.Queues)), fmt.Sprintf("queues; in them %s of %d bytes", plural(u.Usage.Messages, "message"), u.Usage.Bytes)),
 	}, nil
 }
@@ -111,16 +111,16 @@ func posixLimits(listing collect.Listing) ([]limitRow, error) {
 		raise = limits.DoubleMsgqueue(l.UserBytes, l.MaxUserBytes)
 	}
 	return []limitRow{
-		limitOf(limits.MqMsgDefault, l.DefaultMessages, nil, "messages of a queue, unless it asks (POSIX)"),
+		limitOf(limits.MqMsgDefault, l.DefaultMessages, nil, "messages of a queue, if not given (POSIX)"),
 		limitOf(limits.MqMsgMax, l.MaxMessages, messages, "messages of a queue; used: the largest"),
-		limitOf(limits.MqMsgsizeDefault, l.DefaultMessageSize, nil, "bytes of one message, unless it asks"),
+		limitOf(limits.MqMsgsizeDefault, l.DefaultMessageSize, nil, "bytes of one message, if not given"),
 		limitOf(limits.MqMsgsizeMax, l.MaxMessageSize, size, "bytes of one message; used: the largest"),
 		limitOf(limits.MqQueuesMax, l.MaxQueues, queues, "queues"),
 		{collect.MsgqueueLimit, l.UserBytes, bytes, "bytes of all queues of a user", raise},
 	}, err
 }
 
-// usedOf returns how much is used; nil if that is not known.
+// usedOf returns how much is used, or nil if that is not known.
 func usedOf(n int64) *int64 {
 	if n < 0 {
 		return nil

@@ -41,7 +41,7 @@ var (
 	atCeiling = regexp.MustCompile(`([a-z_.]+) is at the kernel's own limit, (\d+)`)
 )
 
-// tryRemedies does what the text advises, and returns how much advice there was.
+// tryRemedies follows the advice in the text, and returns how many remedies there were.
 func tryRemedies(t *testing.T, text string) (advised int) {
 	t.Helper()
 	for _, m := range setsLimit.FindAllStringSubmatch(text, -1) {
@@ -65,7 +65,7 @@ func tryRemedies(t *testing.T, text string) (advised int) {
 			t.Error(err)
 			continue
 		}
-		if m[1] != limits.MsgMni.Name { // it may be higher, with ipcmni_extend
+		if m[1] != limits.MsgMni.Name { // may be higher with ipcmni_extend
 			if err := writeLimit(m[1], strconv.FormatInt(value+1, 10)); err == nil {
 				t.Errorf("%s can be more than %d", m[1], value)
 				writeLimit(m[1], m[2])
@@ -76,7 +76,7 @@ func tryRemedies(t *testing.T, text string) (advised int) {
 	return advised
 }
 
-// Whatever the limits are, the kernel accepts what limits and doctor advise.
+// Whatever the limits are, the kernel accepts the advice of limits and doctor.
 func TestRemediesWork(t *testing.T) {
 	testutil.NeedNamespace(t)
 	testutil.NeedMqueue(t)
@@ -85,7 +85,7 @@ func TestRemediesWork(t *testing.T) {
 		name  string
 		value func(limits.Limit) int64
 	}{
-		{"low", func(limits.Limit) int64 { return 128 }}, // the least that fs.mqueue.msgsize_max may be
+		{"low", func(limits.Limit) int64 { return 128 }}, // the minimum of fs.mqueue.msgsize_max
 		{"half of the ceiling", func(l limits.Limit) int64 { return l.Ceiling / 2 }},
 		{"more than half", func(l limits.Limit) int64 { return l.Ceiling/2 + 1 }},
 		{"below the ceiling", func(l limits.Limit) int64 { return l.Ceiling - 1 }},
@@ -121,7 +121,7 @@ func TestRemediesWork(t *testing.T) {
 	})
 }
 
-func TestDoctorAdvisesCapacitiesThatCanBe(t *testing.T) {
+func TestDoctorAdvisesPossibleCapacities(t *testing.T) {
 	usual := sysv.Limits{MaxMessage: 8192, DefaultCapacity: 16384}
 	for _, test := range []struct {
 		capacity     int64
@@ -132,10 +132,10 @@ func TestDoctorAdvisesCapacitiesThatCanBe(t *testing.T) {
 		{8192, usual, "", ""},
 		{8191, usual, "WRONG 0x0000002a has a capacity of 8191 bytes", "ipcmq set 0x0000002a --capacity 16384"},
 		{16385, usual, "note 0x0000002a has a capacity of 16385 bytes, above kernel.msgmnb = 16384",
-			"sysctl -w kernel.msgmnb=16385, if its owner is to change it or make it again"},
-		{1<<31 - 1, usual, "note ", "sysctl -w kernel.msgmnb=2147483647, if its owner is to change it or make it again"},
+			"sysctl -w kernel.msgmnb=16385, if its owner must be able to change it or create it again"},
+		{1<<31 - 1, usual, "note ", "sysctl -w kernel.msgmnb=2147483647, if its owner must be able to change it or create it again"},
 		{1 << 31, usual, "note 0x0000002a has a capacity of 2147483648 bytes, above kernel.msgmnb = 16384",
-			"ipcmq set 0x0000002a --capacity 16384, if its owner is to change it: the kernel allows no more than kernel.msgmnb = 2147483647"},
+			"ipcmq set 0x0000002a --capacity 16384, if its owner must be able to change it: the kernel allows no more than kernel.msgmnb = 2147483647"},
 		{1 << 31, sysv.Limits{MaxMessage: 1<<31 - 1, DefaultCapacity: 1<<31 - 1}, "note ", "ipcmq set 0x0000002a --capacity 2147483647, if"},
 	} {
 		text, remedy := cli.CheckCapacity(test.capacity, test.limits)

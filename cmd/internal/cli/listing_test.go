@@ -9,9 +9,9 @@ import (
 	"ipcmq/cmd/internal/cli"
 )
 
-// Names of queues, users and processes are bytes of others: whatever they are, a
-// listing and top have a line for each queue, with nothing that commands a terminal,
-// and an address in a listing names its queue again.
+// Names of queues, users and processes are bytes chosen by others: whatever they are,
+// a listing and top have a line for each queue that cannot control a terminal, and an
+// address in a listing leads back to its queue.
 func FuzzListedNames(f *testing.F) {
 	f.Add("jobs", "root", "perl")
 	f.Add("a\nb", "x\x1b[31m", "(sd-pam)\r\n0x2a  7")

@@ -18,15 +18,15 @@ func loadCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "load ADDR --from FILE [flags]",
 		Short: "Put the messages of a file into a queue",
-		Long: `Load sends the messages of a file that drain has written, in their order, with
-their types or priorities. Before it sends anything it reads the whole file, and
-refuses it if a line is wrong or a message does not fit into the queue.
+		Long: `Load sends the messages of a file that drain has written, in order, with their
+types or priorities. Before it sends anything it reads the whole file, and refuses
+it if a line is malformed or a message does not fit into the queue.
 
-While there is no room load waits; --timeout is for each message. If a message
-cannot be sent, load says how many were; --skip leaves those out the next time.
+Load waits while there is no room; --timeout applies to each message. If a message
+cannot be sent, load reports how many were sent; --skip skips them the next time.
 
-With --from - it reads standard input. What comes from a pipe is kept in a
-temporary file until its end has come.
+With --from - it reads standard input. Input from a pipe is copied to a temporary
+file first.
 
 ` + fileHelp,
 		Example: `  ipcmq load 42 --from messages.jsonl
@@ -37,20 +37,20 @@ temporary file until its end has come.
 	}
 	c.Flags().StringVar(&from, "from", "", "the file to read, or - for standard input")
 	_ = c.MarkFlagRequired("from")
-	p := patienceFlags(c, "for room")
-	c.Flags().IntVar(&skip, "skip", 0, "leave out so many messages")
-	c.Flags().BoolVar(&incomplete, "incomplete", false, "load a file that lacks its end, as far as it goes")
-	c.Flags().BoolVar(&create, "create", false, "create the queue, with mode 0600, if there is none")
+	p := addWaitFlags(c, "for room")
+	c.Flags().IntVar(&skip, "skip", 0, "skip this many messages")
+	c.Flags().BoolVar(&incomplete, "incomplete", false, "load a file that lacks its last line, as far as it goes")
+	c.Flags().BoolVar(&create, "create", false, "create the queue, with mode 0600, if it does not exist")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if skip < 0 {
-			return usagef("--skip %d: it is 0 or more", skip)
+			return usagef("--skip %d: it must be 0 or more", skip)
 		}
 		f, err := openMessages(c.Context(), from)
 		if err != nil {
 			return err
 		}
 		defer f.Close()
-		// What is wrong with the file is found before a queue is created.
+		// Errors in the file are found before a queue is created.
 		if _, err := readMessages(f, incomplete, func(int, mq.Message, int) error { return nil }); err != nil {
 			return fmt.Errorf("%s: %w (nothing was sent)", from, err)
 		}
@@ -94,15 +94,15 @@ func openMessages(ctx context.Context, name string) (*os.File, error) {
 	return kept, err
 }
 
-func load(ctx context.Context, q mq.Queue, f *os.File, name string, incomplete bool, skip int, p *patience) error {
+func load(ctx context.Context, q mq.Queue, f *os.File, name string, incomplete bool, skip int, p *waitFlags) error {
 	can := q.Capabilities()
 	total, err := rereadMessages(f, incomplete, func(n int, m mq.Message, _ int) error {
 		switch {
 		case n <= skip:
 		case can.MaxType > 0 && m.Type == 0:
-			return fmt.Errorf("message %d has a priority and no type: it is of a POSIX queue", n)
+			return fmt.Errorf("message %d has a priority and no type: it is from a POSIX queue", n)
 		case can.MaxType == 0 && m.Type != 0:
-			return fmt.Errorf("message %d has a type and no priority: it is of a System V queue", n)
+			return fmt.Errorf("message %d has a type and no priority: it is from a System V queue", n)
 		case m.Type < 0 || m.Type > can.MaxType:
 			return fmt.Errorf("message %d has the type %d, which is outside 1 to %d", n, m.Type, can.MaxType)
 		case m.Priority > can.MaxPriority:
@@ -132,7 +132,7 @@ func load(ctx context.Context, q mq.Queue, f *os.File, name string, incomplete b
 	if err != nil {
 		return fmt.Errorf("%s: message %d of %d: %w (%d were sent; --skip %d loads the rest)", name, skip+sent+1, total, err, sent, skip+sent)
 	}
-	tell("%s loaded from %s", plural(sent, "message"), name)
+	logLine("%s loaded from %s", plural(sent, "message"), name)
 	return nil
 }
 

@@ -21,37 +21,37 @@ func lsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ls [js:] [flags]",
 		Short: "List all queues, System V and POSIX",
-		Long: `Ls lists every queue of the IPC namespace: how to address it, id, owner, mode,
-messages, bytes used of its capacity (POSIX: messages of the most it can hold),
-messages that are lent, the processes that sent and received last, and how long ago
-they did. One that has ended is gone; of one that this user may not see there is the
-number alone. What is lent is in the queue no more, and not lost: of 5 (2 due, 1 dead),
-2 go to whoever leases next, one of them since its holder has ended.
+		Long: `Ls lists every queue of the IPC namespace: its address, id, owner, mode, messages,
+bytes used of its capacity (POSIX: messages of the most it can hold), messages that
+are lent, the processes that last sent and received, and how long ago they did.
+A process that has ended is marked (gone); of a process that this user may not see, ls
+shows only the number. Lent messages are no longer in the queue, but not lost: of
+5 (2 due, 1 dead), 2 go to whoever leases next, one of them because its holder ended.
 
-A private queue, one without a key, is addressed by its id. POSIX queues do not
-tell who used them, and need a mounted mqueue file system to be listed. A name
-with blanks, characters that cannot be seen, or bytes that are no UTF-8 becomes
-an address such as name:/a%0Ab, here and in JSON. In names of processes and
-users, and in errors, such characters are written as \x0a.
+The address of a private queue, one without a key, is its id. The kernel does not
+record who used a POSIX queue, and lists POSIX queues only in a mounted mqueue file
+system. A name with blanks, invisible characters, or bytes that are not UTF-8 becomes
+an address such as name:/a%0Ab, here and in JSON. In names of processes and users,
+and in errors, such characters are written as \x0a.
 
-If queues of a kind cannot be listed, or one of them cannot be told of, standard
-error says so and the status is 1: an empty list means that there are none.
+If some queues cannot be listed, standard error says so and the status is 1: an empty
+list means that there are none.
 
 With js: or --server it lists the queues on JetStream at the server of --server or
-$NATS_URL instead: ipcmq help says how to log in there. Their messages include those
-that are lent.`,
+$NATS_URL instead: ipcmq help explains how to log in there. Their messages include
+lent ones.`,
 		Example: `  ipcmq ls
   ipcmq ls --json | jq '.[] | select(.messages > 100)'
   ipcmq ls --server nats://10.0.0.5:4222`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 || len(args) == 1 && args[0] != jetstreamPrefix {
-				return usagef("ls lists all queues, or with js: those on JetStream; ipcmq stat shows one")
+				return usagef("ls lists all queues, or with js: all queues on JetStream; ipcmq stat shows one")
 			}
 			return nil
 		},
 		ValidArgs: []cobra.Completion{cobra.CompletionWithDesc(jetstreamPrefix, "queues on JetStream")},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "write an array of objects; -1 is what the kernel does not tell")
+	c.Flags().BoolVar(&asJSON, "json", false, "write an array of objects; -1 stands for values that the kernel does not report")
 	servers := serverFlag(c)
 	c.RunE = servers.at(func(c *cobra.Command, args []string) error {
 		if len(args) > 0 || servers.flag != "" {
@@ -66,15 +66,15 @@ that are lent.`,
 		}
 		for _, p := range l.Problems() {
 			report(p)
-			err = cmp.Or(err, errTold)
+			err = cmp.Or(err, errReported)
 		}
 		return err
 	})
 	return c
 }
 
-// writeJSON writes v to standard output. What could command a terminal in a
-// string is written as escapes of JSON, which mean the same.
+// writeJSON writes v to standard output. It writes characters that could control a
+// terminal as JSON escapes, which mean the same.
 func writeJSON(v any) error {
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
@@ -84,7 +84,7 @@ func writeJSON(v any) error {
 	return err
 }
 
-// writeJSONLine is writeJSON without newlines but the last.
+// writeJSONLine is writeJSON on a single line.
 func writeJSONLine(v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -94,8 +94,8 @@ func writeJSONLine(v any) error {
 	return err
 }
 
-// appendJSON appends JSON with escapes for what cannot be seen. Outside of its
-// strings there are newlines alone.
+// appendJSON appends JSON with escapes for invisible characters. Outside of strings
+// the only one is the newline.
 func appendJSON(b, json []byte) []byte {
 	for _, r := range string(json) { // the encoder writes UTF-8 only
 		switch {
@@ -111,7 +111,7 @@ func appendJSON(b, json []byte) []byte {
 	return b
 }
 
-// listing is rows as a table.
+// listing returns rows as a table.
 func listing(rows []collect.Queue, now time.Time) harmless {
 	lines := [][]string{{"QUEUE", "ID", "OWNER", "MODE", "MESSAGES", "USED", "CAPACITY", "FULL", "LENT", "LAST SENDER", "LAST RECEIVER", "SENT", "RECEIVED", "CHANGED"}}
 	for _, r := range rows {

@@ -18,8 +18,8 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// The test binary is also the command, and a program that leases: under the names
-// ipcmq and lender, see bin.
+// Under the names ipcmq and lender the test binary is also the command, and a program
+// that leases messages; see bin.
 func TestMain(m *testing.M) {
 	switch filepath.Base(os.Args[0]) {
 	case "ipcmq":
@@ -27,14 +27,14 @@ func TestMain(m *testing.M) {
 	case "lender":
 		lender()
 	}
-	// What is caught here has its default in the commands that are executed, and what
-	// is ignored, as under nohup, would stay ignored.
+	// Commands that are executed get the default action of a signal that is caught here;
+	// an ignored one, as under nohup, would stay ignored.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	testutil.Main(m, nil)
 }
 
-// lender has messages of a queue on lease until it is killed: as many as it is told,
-// of which it gives the first back for an hour if there is a third argument.
+// lender KEY N leases N messages of a queue and holds them until it is killed. With a
+// third argument it gives the first one back for an hour.
 func lender() {
 	key, err := sysv.ParseKey(os.Args[1])
 	q, err2 := sysv.Open(key, &sysv.Config{OpenOnly: true, Lease: time.Hour, MaxLeases: 8})

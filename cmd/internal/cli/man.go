@@ -20,11 +20,11 @@ func manCommand() *cobra.Command {
 		Use:   "man [COMMAND] [flags]",
 		Short: "Write the manual pages",
 		Long: `Man writes the manual page of ipcmq, or of one of its commands, to standard output;
-with --dir all of them, as files such as ipcmq-recv.1 for a directory man1 of
-MANPATH. They say what the help says.
+with --dir it writes all of them, as files such as ipcmq-recv.1 for a directory man1 of
+MANPATH. Their text is that of the help.
 
-Their date is that of SOURCE_DATE_EPOCH, or else of the commit that ipcmq was built
-from, or else there is none: the same build writes the same pages.`,
+Their date is SOURCE_DATE_EPOCH, or else the date of the commit that ipcmq was built
+from, or else missing: the same build writes the same pages.`,
 		Example: `  ipcmq man recv | man -l -
   ipcmq man --dir /usr/local/share/man/man1`,
 		Args: cobra.MaximumNArgs(1),
@@ -37,7 +37,7 @@ from, or else there is none: the same build writes the same pages.`,
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 	}
-	c.Flags().StringVar(&dir, "dir", "", "write all pages, as files of this directory, which must exist")
+	c.Flags().StringVar(&dir, "dir", "", "write all pages, as files in this directory, which must exist")
 	_ = c.MarkFlagDirname("dir")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		date := buildDate()
@@ -64,11 +64,11 @@ from, or else there is none: the same build writes the same pages.`,
 	return c
 }
 
-// documented returns root and its commands that have a page.
+// documented returns root and those of its commands that have a page.
 func documented(root *cobra.Command) []*cobra.Command {
 	all := []*cobra.Command{root}
 	for _, c := range root.Commands() {
-		if c.IsAvailableCommand() && c.Name() != "completion" { // cobra's, with a help for each shell
+		if c.IsAvailableCommand() && c.Name() != "completion" { // cobra's, with help for each shell
 			all = append(all, c)
 		}
 	}
@@ -77,7 +77,7 @@ func documented(root *cobra.Command) []*cobra.Command {
 
 func pageName(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath(), " ", "-") }
 
-// buildDate returns the date of what is written, or "".
+// buildDate returns the date of the pages, or "".
 func buildDate() string {
 	if seconds, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64); err == nil {
 		return time.Unix(seconds, 0).UTC().Format(time.DateOnly)
@@ -162,7 +162,7 @@ func listCommands(b *bytes.Buffer, c *cobra.Command, group string) {
 // paragraphs writes a text of the help: lines that are indented stay as they are,
 // the others are filled.
 func paragraphs(b *bytes.Buffer, text string) {
-	literal, fresh := false, false // at first behind a heading
+	literal, fresh := false, false // initially after a heading
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
 		indented := strings.HasPrefix(line, "  ")
@@ -178,7 +178,7 @@ func paragraphs(b *bytes.Buffer, text string) {
 		case literal && !indented:
 			b.WriteString(".fi\n.RE\n.PP\n")
 		case literal && fresh:
-			b.WriteString(".sp\n") // between two that are literal
+			b.WriteString(".sp\n") // between two literal blocks
 		case fresh:
 			b.WriteString(".PP\n")
 		}
@@ -190,7 +190,7 @@ func paragraphs(b *bytes.Buffer, text string) {
 	}
 }
 
-// roff writes a line of text so that it is nothing but text.
+// roff escapes a line of text.
 func roff(text string) string {
 	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "^", `\(ha`, "~", `\(ti`, "`", `\(ga`).Replace(text)
 	if strings.HasPrefix(text, ".") {

@@ -27,8 +27,8 @@ func pages(t *testing.T) (files []string) {
 	return files
 }
 
-// Each command has a page with what its help has.
-func TestManualPagesSayWhatTheHelpSays(t *testing.T) {
+// Each command has a page with the contents of its help.
+func TestManualPagesMatchTheHelp(t *testing.T) {
 	files := pages(t)
 	texts := map[string]string{}
 	for _, f := range files {
@@ -67,7 +67,7 @@ func TestManualPagesSayWhatTheHelpSays(t *testing.T) {
 	}
 }
 
-// The checker of mandoc finds nothing to warn of.
+// mandoc's lint has no warnings.
 func TestManualPagesAreWellFormed(t *testing.T) {
 	if _, err := exec.LookPath("mandoc"); err != nil {
 		testutil.Lacking(t, "mandoc")

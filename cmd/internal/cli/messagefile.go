@@ -18,7 +18,7 @@ const fileHelp = `The file is JSON lines, for people and programs to read:
   {"type":1,"size":5,"data":"d29ybGQ="}
   {"end":2}
 The data is in base64, messages of POSIX queues have a priority instead of a
-type, and the last line says how many messages there are.`
+type, and the last line gives the number of messages.`
 
 const fileVersion = 1
 
@@ -35,7 +35,7 @@ type fileLine struct {
 	End *int `json:"end,omitempty"`
 }
 
-// A messageFile is a file that messages are being written to.
+// A messageFile is a file of messages being written.
 type messageFile struct {
 	f     *os.File
 	count int
@@ -56,7 +56,7 @@ func createMessageFile(name, queue string) (*messageFile, error) {
 	return w, nil
 }
 
-// line writes v, whole or not at all.
+// line writes v as a line, or nothing if that fails.
 func (w *messageFile) line(v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -78,7 +78,7 @@ func (w *messageFile) add(m mq.Message) error {
 	return nil
 }
 
-// close writes the end and has everything on the disk when it returns nil.
+// close writes the last line. When it returns nil, everything is on disk.
 func (w *messageFile) close() error {
 	err := w.line(struct {
 		End int `json:"end"`
@@ -86,16 +86,16 @@ func (w *messageFile) close() error {
 	return errors.Join(err, w.f.Sync(), w.f.Close())
 }
 
-// readMessages calls f with each message of r and its number, from 1. It
-// returns how many there are. Without incomplete, a file without its end is an
-// error; with it, what follows the last whole line is left out.
+// readMessages calls f with each message of r and its number, from 1. It returns the
+// number of messages. A file without its last line is an error, unless incomplete is
+// set: then anything after the last whole line is ignored.
 func readMessages(r io.Reader, incomplete bool, f func(n int, m mq.Message, size int) error) (n int, err error) {
 	lines := bufio.NewReaderSize(r, 64<<10)
 	var b []byte
 	header := fileHeader{}
 	b, err = readLine(lines, b)
 	if err != nil || json.Unmarshal(b, &header) != nil || header.Ipcmq != "messages" {
-		return 0, errors.New("this is no file of ipcmq drain")
+		return 0, errors.New("this is not a file of ipcmq drain")
 	}
 	if header.Version != fileVersion {
 		return 0, fmt.Errorf("the file has version %d; this ipcmq reads version %d", header.Version, fileVersion)
@@ -106,7 +106,7 @@ func readMessages(r io.Reader, incomplete bool, f func(n int, m mq.Message, size
 			if incomplete {
 				return n, nil
 			}
-			return n, fmt.Errorf("the file has no end: drain was killed, or the file was cut; --incomplete loads the %s in it", plural(n, "message"))
+			return n, fmt.Errorf("the file lacks its last line: drain was killed, or the file was cut; --incomplete loads the %s in it", plural(n, "message"))
 		}
 		if err != nil {
 			return n, err
@@ -123,7 +123,7 @@ func readMessages(r io.Reader, incomplete bool, f func(n int, m mq.Message, size
 				return n, fmt.Errorf("line %d: there should be %d messages and there are %d", number, *l.End, n)
 			}
 			if _, err := lines.Peek(1); err != io.EOF {
-				return n, fmt.Errorf("line %d: something follows the end", number+1)
+				return n, fmt.Errorf("line %d: unexpected data after the end", number+1)
 			}
 			return n, nil
 		}

@@ -11,8 +11,8 @@ import (
 	"ipcmq/mq"
 )
 
-// Whatever the file holds: it is read to its end, or refused, and what is read
-// can be written and read again.
+// Whatever the file contains, it is read to its end or refused, and what was read can
+// be written and read again.
 func FuzzReadMessages(f *testing.F) {
 	f.Add([]byte("{\"ipcmq\":\"messages\",\"version\":1,\"queue\":\"x\"}\n{\"type\":7,\"size\":5,\"data\":\"aGVsbG8=\"}\n{\"end\":1}\n"), false)
 	f.Add([]byte("{\"ipcmq\":\"messages\",\"version\":1}\n{\"priority\":0,\"size\":0,\"data\":\"\"}\n{\"ty"), true)

@@ -11,8 +11,8 @@ import (
 	"ipcmq/internal/testutil"
 )
 
-// What systemd does with a service: it starts, answers, and ends on SIGTERM.
-func TestExportServesUntilItIsToEnd(t *testing.T) {
+// As under systemd: it starts, answers, and ends on SIGTERM.
+func TestExportServesUntilSIGTERM(t *testing.T) {
 	testutil.NeedNamespace(t)
 	testutil.NeedMqueue(t)
 	q := openQueue(t)

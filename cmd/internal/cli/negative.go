@@ -6,12 +6,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// A negative is an argument that begins with a minus and is a number all the
-// same: a signed key or a message. A byte that no argument can contain hides the
-// minus from the parser of flags.
+// hidden is put before negative numbers, which are keys or messages rather than
+// flags. As a byte that no argument can contain, it hides the minus from the flag
+// parser.
 const hidden = "\x00"
 
-// protectNegatives hides the negative numbers that are not values of flags.
+// protectNegatives hides negative numbers that are not values of flags.
 func protectNegatives(root *cobra.Command, args []string) []string {
 	c, _, err := root.Find(args)
 	if err != nil {

@@ -19,22 +19,21 @@ func peekCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "peek ADDR [flags]",
 		Short: "Look at waiting messages without taking them",
-		Long: `Peek writes the messages that wait in a System V queue, the oldest first, and
-leaves them there. Messages that others take meanwhile may be missing. POSIX
-queues cannot be looked at.
+		Long: `Peek writes the messages waiting in a System V queue, the oldest first, and leaves
+them there. Messages that are taken meanwhile may be missing. The messages of POSIX
+queues cannot be seen.
 
 ` + jetstreamHelp + ` There,
-messages that are lent are among those that wait.
+waiting messages include lent ones.
 
-The kernel counts from the oldest message to each one that it shows, so that the
-cost grows with the square of their number: 20,000 take seconds, in which others
-wait for the queue. Unless -n says otherwise peek stops after 1,000, and says so
-if there are more.
+The kernel counts from the oldest message to each one that it shows, so the cost
+grows with the square of their number: 20,000 take seconds, during which others wait
+for the queue. Unless -n is given peek stops after 1,000 messages, and says so if
+there are more.
 
-With --lent it writes the messages that are lent of the queue instead: those that
-processes have on lease, and those that were given back. In JSON each has its number,
-how many times it was lent, who has it, since when and until when, which
-ipcmq stat tells too.
+With --lent it writes the lent messages of the queue instead: those that processes
+have on lease, and those that were given back. In JSON each has its number, how many
+times it was lent, who has it, since when and until when, as in ipcmq stat.
 
 ` + formatHelp,
 		Example: `  ipcmq peek 42
@@ -45,19 +44,19 @@ ipcmq stat tells too.
 		ValidArgsFunction: completeAnyAddress,
 	}
 	c.Flags().IntVarP(&count, "count", "n", 0, "how many messages (default: all, up to 1000)")
-	c.Flags().BoolVar(&lent, "lent", false, "the messages that are lent instead of those that wait")
+	c.Flags().BoolVar(&lent, "lent", false, "show lent messages instead of waiting ones")
 	f := formatFlags(c)
 	servers := serverFlag(c)
 	c.RunE = servers.at(func(c *cobra.Command, args []string) error {
 		if count < 0 || count == 0 && c.Flags().Changed("count") {
-			return usagef("-n %d: it is 1 or more", count)
+			return usagef("-n %d: it must be 1 or more", count)
 		}
 		a, err := servers.parse(args[0])
 		switch {
 		case err != nil:
 			return err
 		case a.Kind == address.JetStream && lent:
-			return usagef("--lent: %v is on JetStream, where the messages that are lent are among the others", a)
+			return usagef("--lent: %v is on JetStream, where waiting messages include lent ones", a)
 		case a.Kind == address.JetStream:
 			return servers.peek(c.Context(), a, f, count)
 		}
@@ -102,14 +101,14 @@ ipcmq stat tells too.
 			}
 		}
 		if now, err := s.Stat(); bounded && err == nil && now.Messages > peekBound {
-			tell("ipcmq: these are the oldest %s of %s; -n %d shows all", amount(peekBound), plural(int(now.Messages), "message"), now.Messages)
+			logLine("ipcmq: these are the oldest %s of %s; -n %d shows all", amount(peekBound), plural(int(now.Messages), "message"), now.Messages)
 		}
 		return nil
 	})
 	return c
 }
 
-// peekBound is how many messages peek shows unless it is told how many.
+// peekBound is how many messages peek shows without -n.
 const peekBound = 1000
 
 // peekLent writes the messages that are lent, up to count, or peekBound if that is 0.
@@ -133,7 +132,7 @@ func peekLent(ctx context.Context, q *sysv.Queue, f *format, count int) error {
 			return err
 		}
 		m, err := l.Message()
-		if errors.Is(err, mq.ErrEmpty) { // settled by now
+		if errors.Is(err, mq.ErrEmpty) { // already settled
 			continue
 		}
 		if err != nil {
@@ -149,7 +148,7 @@ func peekLent(ctx context.Context, q *sysv.Queue, f *format, count int) error {
 		return none
 	}
 	if now, _, err := collect.OfOpenSysV(q); bounded && err == nil && now.Leases.Messages() > peekBound {
-		tell("ipcmq: these are the oldest %s of %s; -n %d shows all", amount(peekBound), plural(now.Leases.Messages(), "message"), now.Leases.Messages())
+		logLine("ipcmq: these are the oldest %s of %s; -n %d shows all", amount(peekBound), plural(now.Leases.Messages(), "message"), now.Leases.Messages())
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// command returns ipcmq with arguments; it is killed when the test ends.
+// command returns ipcmq with arguments. It is killed when the test ends.
 func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(bin(t), "ipcmq"), args...)
@@ -51,7 +51,7 @@ func openQueue(t *testing.T) *sysv.Queue {
 
 func address(q *sysv.Queue) string { return fmt.Sprintf("id:%d", q.ID()) }
 
-// The number of lines is IPCMQ_LINES, 20000 by default.
+// IPCMQ_LINES is the number of lines, 20000 by default.
 func TestLinesGoThroughTwoProcessesInOrder(t *testing.T) {
 	testutil.NeedNamespace(t)
 	lines := 20_000
@@ -138,8 +138,8 @@ func TestLinesAreSentAsTheyCome(t *testing.T) {
 	}
 }
 
-// A reader that hangs must not keep the message that was taken: after a signal
-// it goes back into the queue.
+// A reader that hangs must not lose the message that was taken: after a signal it goes
+// back into the queue.
 func TestMessageThatNobodyReadsGoesBackAfterASignal(t *testing.T) {
 	testutil.NeedNamespace(t)
 	q := openQueue(t)
@@ -160,7 +160,7 @@ func TestMessageThatNobodyReadsGoesBackAfterASignal(t *testing.T) {
 	const size = 4000
 	sent := 0
 	for ctx := t.Context(); ; sent++ {
-		// It sleeps in the pipe and takes no more.
+		// It sleeps while writing to the pipe, and takes no more.
 		if testutil.Asleep(receiver.Process.Pid, "pipe_write", "anon_pipe_write") > 0 {
 			break
 		}
@@ -194,7 +194,7 @@ func TestMessageThatNobodyReadsGoesBackAfterASignal(t *testing.T) {
 	}
 }
 
-// What is there when a signal comes is written or stays: nothing is lost.
+// When a signal comes, each message is either written or stays in the queue.
 func TestSignalsLoseNothing(t *testing.T) {
 	testutil.NeedNamespace(t)
 	q := openQueue(t)
@@ -235,7 +235,7 @@ func TestSignalsLoseNothing(t *testing.T) {
 			}
 		}
 		written := got
-		for scanner.Scan() { // what it writes until it ends
+		for scanner.Scan() { // the rest of its output
 			written++
 		}
 		if err := receiver.Wait(); err != nil {
@@ -264,7 +264,7 @@ func TestSignalsLoseNothing(t *testing.T) {
 	}
 }
 
-// It waits in the kernel, and has nothing to write by which it could notice.
+// It waits in the kernel, and writes nothing, so that no write can fail.
 func TestFollowingEndsWhenItsReaderLeaves(t *testing.T) {
 	testutil.NeedNamespace(t)
 	q := openQueue(t)
@@ -295,7 +295,7 @@ func TestFollowingEndsWhenItsReaderLeaves(t *testing.T) {
 	}
 }
 
-// A ^C reaches the whole group in the foreground of a terminal.
+// A ^C goes to the whole foreground process group of a terminal.
 func TestCommandsOfServeOutliveAnInterruptOfItsGroup(t *testing.T) {
 	testutil.NeedNamespace(t)
 	q := openQueue(t)

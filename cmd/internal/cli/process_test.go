@@ -10,7 +10,7 @@ import (
 	"ipcmq/internal/testutil"
 )
 
-// A zombie uses nothing any more: its parent has not asked how it ended.
+// A zombie has ended, and uses nothing any more; its parent has not waited for it yet.
 func TestZombiesAreGone(t *testing.T) {
 	testutil.NeedNamespace(t)
 	q := openQueue(t)

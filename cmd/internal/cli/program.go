@@ -14,7 +14,7 @@ import (
 	"ipcmq/internal/sys"
 )
 
-// A program is what a command runs for each message.
+// A program is run by a command for each message.
 type program struct {
 	path string
 	args []string
@@ -29,18 +29,18 @@ func findProgram(line []string) (program, error) {
 	return program{path, line[1:]}, nil
 }
 
-// run runs the program once, in a process group of its own, which is killed when ctx
-// ends, or the children in it if they keep its output open. It reports whether the
-// status was 0, which may be so even if err is not nil. An error of the program has
-// the last line that it wrote to standard error.
+// run runs the program once, in a process group of its own. It kills the group when
+// ctx ends, and children that keep the program's output open after its end. It reports
+// whether the status was 0, which may be so even if err is not nil. An error contains
+// the last line that the program wrote to standard error.
 func (p program) run(ctx context.Context, in []byte, env []string, out io.Writer) (done bool, err error) {
-	// A pipe would end, as if that were all, when this process is killed.
+	// If this process is killed, a pipe would look like complete input.
 	stdin, err := sys.MemoryFile(in)
 	if err != nil {
 		return false, err
 	}
 	defer stdin.Close()
-	runtime.LockOSThread() // when the thread that has started it ends, it is killed
+	runtime.LockOSThread() // the program is killed when the thread that started it ends
 	defer runtime.UnlockOSThread()
 	cmd := exec.CommandContext(ctx, p.path, p.args...)
 	cmd.Env = append(os.Environ(), env...)
@@ -52,7 +52,7 @@ func (p program) run(ctx context.Context, in []byte, env []string, out io.Writer
 	err = cmd.Run()
 	stderr.end()
 	if ctx.Err() != nil || errors.Is(err, exec.ErrWaitDelay) {
-		_ = sys.KillGroup(cmd.Process.Pid) // its children; they have most likely ended
+		_ = sys.KillGroup(cmd.Process.Pid) // its children, if any are left
 	}
 	var exit *exec.ExitError
 	switch done = cmd.ProcessState != nil && cmd.ProcessState.Success(); {
@@ -64,14 +64,14 @@ func (p program) run(ctx context.Context, in []byte, env []string, out io.Writer
 	return done, fmt.Errorf("%s: %w", p.path, err)
 }
 
-// longestRelayed bounds what is kept of a line until its end comes.
+// longestRelayed limits how much of an incomplete line is buffered.
 const longestRelayed = 64 << 10
 
-// A relay passes on what a program writes, by whole lines, so that those of several
-// programs do not mix.
+// A relay passes on the output of a program by whole lines, so that the output of
+// several programs does not mix.
 type relay struct {
 	to   *os.File
-	line []byte // what has no end yet
+	line []byte // incomplete
 	last []byte // the last line that is not blank, or its beginning
 }
 
@@ -90,7 +90,7 @@ func (r *relay) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// end passes on what has no end.
+// end passes on an incomplete last line.
 func (r *relay) end() {
 	if len(r.line) == 0 {
 		return
@@ -98,6 +98,6 @@ func (r *relay) end() {
 	if text := bytes.TrimSpace(r.line); len(text) > 0 {
 		r.last = append(r.last[:0], text[:min(len(text), 500)]...)
 	}
-	_ = writeData(r.to, r.line) // there is nobody to tell if that fails
+	_ = writeData(r.to, r.line) // a failure could not be reported anywhere
 	r.line = r.line[:0]
 }

@@ -13,7 +13,7 @@ const progressAfter = time.Second
 
 const progressEvery = 100 * time.Millisecond
 
-// progress shows on a terminal how far something has come.
+// progress shows progress on a terminal.
 type progress struct {
 	what   string
 	begun  time.Time
@@ -25,7 +25,7 @@ type progress struct {
 	bar    *progressbar.ProgressBar
 }
 
-// startProgress begins to count what is read from in, which may be nil.
+// startProgress starts to show progress in reading in, which may be nil.
 func startProgress(in *os.File, what string) *progress {
 	p := &progress{what: what, begun: time.Now(), size: -1, silent: !isTerminal(os.Stderr)}
 	if in == nil {
@@ -37,7 +37,7 @@ func startProgress(in *os.File, what string) *progress {
 	return p
 }
 
-// add counts messages and the bytes that they took in the input.
+// add counts messages and their bytes in the input.
 func (p *progress) add(count, bytes int) {
 	p.count += int64(count)
 	p.bytes += int64(bytes)
@@ -60,7 +60,7 @@ func (p *progress) add(count, bytes int) {
 	}
 }
 
-// finish takes the bar off the screen.
+// finish removes the bar from the screen.
 func (p *progress) finish() {
 	if p.bar != nil {
 		_ = p.bar.Clear()
@@ -69,7 +69,7 @@ func (p *progress) finish() {
 	}
 }
 
-// newBar makes a bar on standard error; with a total of -1, a spinner.
+// newBar creates a bar on standard error, or with a total of -1 a spinner.
 func newBar(total int64) *progressbar.ProgressBar {
 	return progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(os.Stderr),

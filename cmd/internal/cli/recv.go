@@ -25,25 +25,25 @@ func recvCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "recv ADDR [flags]",
 		Short: "Take messages out of a queue",
-		Long: `Recv takes a message out of a queue and writes it, and waits for one if there is
-none. Each message is written before the next is taken.
+		Long: `Recv takes a message out of a queue and writes it; it waits if there is none. Each
+message is written before the next is taken.
 
-SIGINT, SIGTERM and SIGHUP stop the taking; what was taken is written all the same.
-If standard output has been closed, recv puts the message that it had taken back,
-at the end of the queue, or reports it with its content on standard error; the
-status is 1 then. If the reader of a pipe leaves while recv waits, it takes no more
-and ends. What was written to the pipe and not read by then, up to 64 KiB, is lost.
+SIGINT, SIGTERM and SIGHUP stop recv; a message that was taken is still written.
+If standard output has been closed, recv puts the message back, at the end of the
+queue, or reports it with its content on standard error; the status is then 1. If the
+reader of a pipe goes away while recv waits, recv takes no more and ends. Anything
+written to the pipe and not read by then, up to 64 KiB, is lost.
 
-With --follow the status is 3 only if nothing came at all, with -n if fewer came,
-and 0 if the reader of a pipe has left. With --reopen, recv goes on with the queue
-that somebody makes with the same key or name after this one was removed, and says
-so on standard error.
+With --follow the status is 3 only if no message came at all, and 0 if the reader of
+a pipe has gone; with -n it is 3 if fewer came. With --reopen, when the queue is
+removed, recv waits for another one with the same key or name, continues with it, and
+says so on standard error.
 
 Selectors (System V, JetStream):
   0    any, the oldest first        7    type 7
   -7   the lowest type up to 7      !7   all but type 7 (quote it in a shell)
-A queue on JetStream in lease mode has 0 and 7 only, and refuses the one of them for 10
-minutes after the other was used.
+A queue on JetStream in lease mode supports 0 and 7 only, and after one of them was
+used refuses the other for 10 minutes.
 
 ` + jetstreamHelp + `
 
@@ -62,24 +62,24 @@ minutes after the other was used.
 	}
 	c.Flags().Var(&sel, "type", "which types to take, a selector")
 	c.Flags().IntVarP(&count, "count", "n", 1, "how many messages to take")
-	c.Flags().BoolVarP(&follows, "follow", "f", false, "take messages until interrupted, or none comes in time")
-	c.Flags().BoolVar(&create, "create", false, "create the queue if there is none, as ipcmq create does")
+	c.Flags().BoolVarP(&follows, "follow", "f", false, "take messages until interrupted or no message comes in time")
+	c.Flags().BoolVar(&create, "create", false, "create the queue if it does not exist, as ipcmq create does")
 	large.add(c)
-	c.Flags().BoolVar(&reopen, "reopen", false, "with --follow: go on with the next queue when this one is removed")
+	c.Flags().BoolVar(&reopen, "reopen", false, "with --follow: continue with the next queue when this one is removed")
 	c.MarkFlagsMutuallyExclusive("count", "follow")
-	p := patienceFlags(c, "for each message")
+	p := addWaitFlags(c, "for each message")
 	f := formatFlags(c)
 	servers := serverFlag(c)
 	c.RunE = servers.at(func(c *cobra.Command, args []string) error {
 		if count < 1 {
-			return usagef("-n %d: it is 1 or more", count)
+			return usagef("-n %d: it must be 1 or more", count)
 		}
 		a, err := servers.parse(args[0])
 		switch {
 		case err != nil:
 			return err
 		case reopen && !follows:
-			return usagef("--reopen goes with --follow")
+			return usagef("--reopen requires --follow")
 		case reopen && a.Kind == address.ID:
 			return usagef("--reopen: %v: an id names one queue only; give its key", a)
 		}
@@ -107,10 +107,11 @@ minutes after the other was used.
 	return c
 }
 
-// errNoReader ends the taking when nobody reads what is written.
+// errNoReader ends recv when nobody reads its output.
 var errNoReader = errors.New("nobody reads standard output")
 
-// openToReceive opens the queue at a with openOne, or whichever has its key or name.
+// openToReceive opens the queue at a with openOne; with reopen it follows the key or
+// name from queue to queue.
 func openToReceive(a address.Address, openOne func() (mq.Exchange, error), reopen bool) (mq.Exchange, error) {
 	if !reopen {
 		return openOne()
@@ -118,18 +119,18 @@ func openToReceive(a address.Address, openOne func() (mq.Exchange, error), reope
 	q, err := follow.Open(openOne, &follow.Config{Changed: func(e follow.Event) {
 		switch {
 		case e.Err == nil:
-			tell("ipcmq: %v is there again", a)
+			logLine("ipcmq: %v is there again", a)
 		case errors.Is(e.Err, mq.ErrRemoved):
-			tell("ipcmq: %v was removed; waiting for another", a)
+			logLine("ipcmq: %v was removed; waiting for another", a)
 		default:
-			tell("ipcmq: %s; trying again", explain(e.Err))
+			logLine("ipcmq: %s; trying again", explain(e.Err))
 		}
 	}})
-	return as(q, err)
+	return exchangeOrNil(q, err)
 }
 
-// receiveFrom takes messages of q, which it closes.
-func receiveFrom(ctx context.Context, q mq.Exchange, s mq.Selector, p *patience, out *output, count int, follows bool) error {
+// receiveFrom takes messages from q, which it closes.
+func receiveFrom(ctx context.Context, q mq.Exchange, s mq.Selector, p *waitFlags, out *output, count int, follows bool) error {
 	defer q.Close()
 	r, err := q.Select(s)
 	if errors.Is(err, errors.ErrUnsupported) && hasTypes(q) {
@@ -144,8 +145,8 @@ func receiveFrom(ctx context.Context, q mq.Exchange, s mq.Selector, p *patience,
 	return receive(ctx, r, p, out, count, follows)
 }
 
-// receive moves messages from r to out, count of them or, to follow, all.
-func receive(ctx context.Context, r mq.Receiver, p *patience, out *output, count int, follows bool) error {
+// receive moves count messages from r to out, or with follows all.
+func receive(ctx context.Context, r mq.Receiver, p *waitFlags, out *output, count int, follows bool) error {
 	var m mq.Message
 	for ; follows || out.count < count; out.count++ {
 		if err := out.take(ctx, r, p, &m); err != nil {
@@ -154,7 +155,7 @@ func receive(ctx context.Context, r mq.Receiver, p *patience, out *output, count
 			case follows && ended:
 				return nil
 			case ended && context.Cause(ctx) == errNoReader:
-				return fmt.Errorf("%w; what was not taken is in the queue", errNoReader)
+				return fmt.Errorf("%w; untaken messages are in the queue", errNoReader)
 			}
 			return err
 		}
@@ -165,30 +166,30 @@ func receive(ctx context.Context, r mq.Receiver, p *patience, out *output, count
 	return nil
 }
 
-// An output is where messages go that were taken out of a queue.
+// An output writes the messages that were taken out of a queue.
 type output struct {
 	file   *os.File
 	format *format
 	count  int    // of messages written
-	watch  func() // waits until nobody reads file; nil once that is being done
+	watch  func() // waits until nobody reads file; nil once it runs
 
 	buf []byte
 
 	mu     sync.Mutex
 	inHand *mq.Message // taken, and not written yet
-	queue  mq.Queue    // it was taken out of
+	queue  mq.Queue    // that it was taken from
 }
 
-// from makes q the queue that messages are taken out of.
+// from sets the queue that messages are taken from.
 func (o *output) from(q mq.Queue) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.queue = q
 }
 
-// take takes a message. Until it has to wait for one there is no watch over the
-// reader: each write tells whether there is one.
-func (o *output) take(ctx context.Context, r mq.Receiver, p *patience, m *mq.Message) error {
+// take takes a message. It watches the reader only once it has to wait: until then
+// each write shows whether there is still a reader.
+func (o *output) take(ctx context.Context, r mq.Receiver, p *waitFlags, m *mq.Message) error {
 	if o.watch != nil && ctx.Err() == nil {
 		if r.TryReceiveInto(m) == nil {
 			return nil
@@ -205,7 +206,7 @@ func (o *output) write(m *mq.Message) error {
 	o.buf = o.format.append(o.buf[:0], *m)
 	_, err := o.file.Write(o.buf)
 	if o.hold(nil) == nil {
-		select {} // giveUpSoon puts it back, and ends the process
+		select {} // giveUpSoon puts m back and ends the process
 	}
 	if err != nil {
 		return fmt.Errorf("write standard output: %w; %s", err, putBack(o.queue, *m))
@@ -220,11 +221,10 @@ func (o *output) hold(m *mq.Message) (before *mq.Message) {
 	return before
 }
 
-// stuckAfter is how long a message that was taken may take to be written after a
-// signal.
+// stuckAfter is how long the writing of a message may take after a signal.
 const stuckAfter = 2 * time.Second
 
-// giveUpSoon ends the process if nobody reads what is being written.
+// giveUpSoon ends the process if nobody reads its output.
 func (o *output) giveUpSoon() {
 	time.AfterFunc(stuckAfter, func() {
 		if m := o.hold(nil); m != nil {
@@ -233,11 +233,11 @@ func (o *output) giveUpSoon() {
 	})
 }
 
-// putBack puts a message that was taken out of q into it again, and says how
-// that went: what could not be put back is in the text.
+// putBack sends a message that was taken from q back to it, and returns a text about
+// the outcome: if it fails, the text contains the message.
 func putBack(q mq.Queue, m mq.Message) string {
 	err := func() error {
-		w, err := again(q, mq.WriteOnly)
+		w, err := openAgain(q, mq.WriteOnly)
 		if err != nil {
 			return err
 		}

@@ -16,11 +16,10 @@ import (
 	"ipcmq/mq/jetstream"
 )
 
-// jetstreamPrefix is what addresses of queues on JetStream begin with, and for ls all
-// of them.
+// jetstreamPrefix begins addresses of queues on JetStream; for ls it stands for all.
 const jetstreamPrefix = "js:"
 
-// A remoteStat is what ls and stat write of a queue on JetStream in JSON.
+// A remoteStat is the JSON of ls and stat for a queue on JetStream.
 type remoteStat struct {
 	Address     string     `json:"address"`
 	Kind        string     `json:"kind"` // "JetStream"
@@ -30,7 +29,7 @@ type remoteStat struct {
 	Leader      string     `json:"leader,omitempty"`
 	AckWait     float64    `json:"ack_wait,omitempty"` // seconds
 	Messages    int64      `json:"messages"`
-	Lent        int64      `json:"lent"` // of the messages
+	Lent        int64      `json:"lent"` // included in messages
 	Bytes       int64      `json:"bytes"`
 	Capacity    int64      `json:"capacity"`
 	MaxMessages int64      `json:"max_messages,omitempty"`
@@ -63,7 +62,7 @@ func (r remoteStat) fill() float64 {
 	return f
 }
 
-// describe writes all that the servers tell of the queue at a.
+// describe writes everything the servers report about the queue at a.
 func (s *natsServers) describe(ctx context.Context, a address.Address, asJSON bool) error {
 	q, err := s.open(ctx, a, jetstream.Config{OpenOnly: true})
 	if err != nil {
@@ -142,7 +141,7 @@ func (s *natsServers) writeList(ctx context.Context, asJSON bool) error {
 	return err
 }
 
-// peek writes up to count messages, without taking them.
+// peek writes up to count messages without taking them.
 func (s *natsServers) peek(ctx context.Context, a address.Address, f *format, count int) error {
 	q, err := s.open(ctx, a, jetstream.Config{Access: mq.ReadOnly, OpenOnly: true})
 	if err != nil {
@@ -176,13 +175,13 @@ func (s *natsServers) peek(ctx context.Context, a address.Address, f *format, co
 		}
 	}
 	if now, err := q.Stat(ctx); bounded && err == nil && now.Messages > peekBound {
-		tell("ipcmq: these are the oldest %s of %s; -n %d shows all", amount(peekBound), plural(int(now.Messages), "message"), now.Messages)
+		logLine("ipcmq: these are the oldest %s of %s; -n %d shows all", amount(peekBound), plural(int(now.Messages), "message"), now.Messages)
 	}
 	return nil
 }
 
-// completeAnyAddress is completeAddress, which offers those on JetStream too for a word
-// that begins with js:.
+// completeAnyAddress is completeAddress, but offers queues on JetStream for words that
+// begin with js:.
 func completeAnyAddress(c *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -196,7 +195,7 @@ func completeAnyAddresses(c *cobra.Command, _ []string, word string) (found []co
 		return completeAddresses(c, nil, word)
 	}
 	s := &natsServers{names: map[string]bool{}, flag: c.Flag("server").Value.String()}
-	all, _ := s.list(context.Background()) // if there is none, none is offered
+	all, _ := s.list(context.Background()) // without a server none is offered
 	for _, stat := range all {
 		r := newRemoteStat(stat)
 		found = append(found, cobra.CompletionWithDesc(r.Address, plural(int(r.Messages), "message")))

@@ -11,7 +11,7 @@ import (
 	"ipcmq/mq/jetstream"
 )
 
-// A createMode is permissions, or the mode of a queue on JetStream.
+// A createMode is a flag for permissions, or for the mode of a queue on JetStream.
 type createMode struct {
 	mode   modeFlag
 	remote jetstream.Mode // 0 for permissions
@@ -34,12 +34,12 @@ func (m *createMode) Set(s string) error {
 		return nil
 	}
 	if err := m.mode.Set(s); err != nil {
-		return fmt.Errorf("%w; of a queue on JetStream it is lease or claim", err)
+		return fmt.Errorf("%w; for a queue on JetStream it must be lease or claim", err)
 	}
 	return nil
 }
 
-// remoteChoices is what queues on JetStream alone are made with.
+// remoteChoices are flags for the creation of queues on JetStream only.
 type remoteChoices struct {
 	replicas int
 	memory   bool
@@ -52,7 +52,7 @@ func (r *remoteChoices) add(c *cobra.Command) {
 	c.Flags().DurationVar(&r.ackWait, "ack-wait", 0, "how long a lease lasts unless it is extended (JetStream; default: 30s)")
 }
 
-// in returns cfg with these.
+// in returns cfg with these choices.
 func (r *remoteChoices) in(cfg jetstream.Config) jetstream.Config {
 	cfg.Replicas, cfg.AckWait = r.replicas, r.ackWait
 	if r.memory {
@@ -65,7 +65,7 @@ func (r *remoteChoices) in(cfg jetstream.Config) jetstream.Config {
 func (r *remoteChoices) refuse(c *cobra.Command, a address.Address) error {
 	for _, name := range []string{"replicas", "memory", "ack-wait"} {
 		if c.Flags().Changed(name) {
-			return usagef("--%s is for queues on JetStream, such as js:orders; %v is one of the kernel", name, a)
+			return usagef("--%s is for queues on JetStream, such as js:orders; %v is a kernel queue", name, a)
 		}
 	}
 	return nil
@@ -78,7 +78,7 @@ func (s *natsServers) create(ctx context.Context, a address.Address, cfg jetstre
 		return err
 	}
 	defer q.Close()
-	return say("%s %s", madeOrFound(q.Created()), a)
+	return printLine("%s %s", madeOrFound(q.Created()), a)
 }
 
 // change changes the queue at a.

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// initialNamespace is the IPC namespace in which a system starts
-// (PROC_IPC_INIT_INO of the kernel's proc_ns.h).
+// initialNamespace is the first IPC namespace of a system
+// (PROC_IPC_INIT_INO in the kernel's proc_ns.h).
 const initialNamespace = "ipc:[4026531839]"
 
-// systemdDirs are where systemd looks, the most important first.
+// systemdDirs are the directories that systemd reads, the most important first.
 var systemdDirs = []string{"etc/systemd", "run/systemd", "usr/local/lib/systemd", "usr/lib/systemd"}
 
-// removeIPC returns whether logind.conf(5) has RemoveIPC set, and where that is
-// said. Where it is not, a comment of the file tells the default.
+// removeIPC returns whether RemoveIPC of logind.conf(5) is on, and which file sets it.
+// If no file does, a comment in the main file documents the default.
 func removeIPC(root fs.FS) (on bool, where string) {
 	on, where = true, "by default"
 	var files []string
@@ -25,10 +25,11 @@ func removeIPC(root fs.FS) (on bool, where string) {
 			break
 		}
 	}
-	// Of files of one name the first directory's counts; they are read by name.
+	// Of files with the same name only the first directory's counts. They are read in
+	// the order of their names.
 	byName := map[string]string{}
 	for _, dir := range systemdDirs {
-		found, _ := fs.Glob(root, dir+"/logind.conf.d/*.conf") // the pattern is good
+		found, _ := fs.Glob(root, dir+"/logind.conf.d/*.conf") // the pattern is valid
 		for _, f := range found {
 			if byName[path.Base(f)] == "" {
 				byName[path.Base(f)] = f

@@ -22,14 +22,13 @@ func requestCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "request ADDR TYPE [MESSAGE] [flags]",
 		Short: "Send a request and write the reply",
-		Long: `Request sends MESSAGE, or without it what it reads from standard input, as a
-request of TYPE (on POSIX queues TYPE is 0), and writes the reply as it is; on a
-terminal, control characters are escaped. A
-server is ipcmq serve, or any program that speaks the protocol of package
+		Long: `Request sends MESSAGE, or its standard input, as a request of TYPE (on POSIX queues
+TYPE is 0), and writes the reply as it is; on a terminal, control characters are
+escaped. The server is ipcmq serve, or any program that speaks the protocol of package
 ipcmq/mux/rpc. It may start later: the request waits in the queue.
 
-An error that the server answers goes to standard error, and the status is 1. The
-status 3 does not tell whether the request was handled.
+If the server answers with an error, it goes to standard error and the status is 1.
+Status 3 leaves open whether the request was handled.
 
 ` + largeHelp,
 		Example: `  ipcmq request 42 7 "what time is it?"
@@ -37,12 +36,12 @@ status 3 does not tell whether the request was handled.
 		Args:              cobra.RangeArgs(2, 3),
 		ValidArgsFunction: completeAddress,
 	}
-	c.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "wait so long for the reply")
+	c.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to wait for the reply")
 	large.add(c)
-	c.Flags().BoolVar(&create, "create", false, "create the queue, with mode 0600, if there is none")
+	c.Flags().BoolVar(&create, "create", false, "create the queue, with mode 0600, if it does not exist")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if timeout <= 0 {
-			return usagef("--timeout %v: it is more than nothing", timeout)
+			return usagef("--timeout %v: it must be more than 0", timeout)
 		}
 		t, err := parseType(args[1])
 		if err != nil {
@@ -88,7 +87,7 @@ status 3 does not tell whether the request was handled.
 func parseType(s string) (int64, error) {
 	t, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || t < 0 {
-		return 0, usagef("type %q: it is a number, 1 or more for System V queues and 0 for POSIX ones", s)
+		return 0, usagef("type %q: it must be a number, 1 or more for System V queues and 0 for POSIX queues", s)
 	}
 	return t, nil
 }

@@ -21,22 +21,22 @@ func requeueCommand() *cobra.Command {
 	var large largeFlag
 	c := &cobra.Command{
 		Use:   "requeue ADDR --to ADDR [flags]",
-		Short: "Send dead letters back to work",
-		Long: `Requeue takes dead letters from a queue to which ipcmq work, or lease.ToQueue of the
-library, has sent them, and sends them to another queue, with types and payloads as
-they were. It ends when all that were there when it began are through.
+		Short: "Send dead letters back to be worked on",
+		Long: `Requeue takes dead letters, which ipcmq work or lease.ToQueue of the library has sent
+to a queue, and sends them to another queue, with their original types and payloads. It
+ends when it has tried all that were there at its start.
 
 Each is sent before it is removed, so none is lost if requeue is killed; one may be
-sent twice. What is no dead letter, or too large for the other queue, goes back to
-the end of its queue, and the status is 1 then. SIGINT, SIGTERM and SIGHUP stop it,
-with no message in between.
+sent twice. A message that is not a dead letter, or is too large for the other queue,
+goes back to the end of its queue, and the status is then 1. SIGINT, SIGTERM and
+SIGHUP stop requeue between messages.
 
-A dead letter is a line of text, and the payload behind it:
-  ipcmq dead letter {"type":7,"sequence":12,"attempt":5,"time":...,"error":"exit status 3"}
+A dead letter is a line of text followed by the payload:
+ipcmq dead letter {"type":7,"sequence":12,"attempt":5,"time":...,"error":"exit status 3"}
 so that ipcmq peek and ipcmq recv show what has failed, and why.
 
 ` + jetstreamHelp + ` To
-requeue from, it must be in lease mode; one of the two may be a queue of the kernel.
+requeue from, it must be in lease mode; either of the two may be a kernel queue.
 
 ` + largeHelp,
 		Example: `  ipcmq peek 43
@@ -49,15 +49,15 @@ requeue from, it must be in lease mode; one of the two may be a queue of the ker
 	f.StringVar(&to, "to", "", "the queue to send to")
 	_ = c.MarkFlagRequired("to")
 	_ = c.RegisterFlagCompletionFunc("to", completeAnyAddresses)
-	f.Var(&sel, "type", "which types to take, a selector, as of ipcmq recv")
+	f.Var(&sel, "type", "which types to take, a selector as for ipcmq recv")
 	f.IntVarP(&count, "count", "n", 0, "how many to send (default: all)")
-	p := patienceFlags(c, "for room")
+	p := addWaitFlags(c, "for room")
 	large.add(c)
-	f.BoolVar(&create, "create", false, "create the queue to send to, with mode 0600, if there is none")
+	f.BoolVar(&create, "create", false, "create the queue to send to, with mode 0600, if it does not exist")
 	servers := serverFlag(c)
 	c.RunE = servers.at(func(c *cobra.Command, args []string) error {
 		if f.Changed("count") && count < 1 {
-			return usagef("-n %d: it is 1 or more", count)
+			return usagef("-n %d: it must be 1 or more", count)
 		}
 		if err := servers.isFor(args[0], to); err != nil {
 			return err
@@ -73,7 +73,7 @@ requeue from, it must be in lease mode; one of the two may be a queue of the ker
 		defer lender.Close()
 		a, err := servers.parseOne(to)
 		if err == nil && a.Kind == address.Name {
-			err = usagef("--to %v: messages of POSIX queues have no types, which are to stay as they were", a)
+			err = usagef("--to %v: messages of POSIX queues have no types, and requeue keeps types", a)
 		}
 		if err != nil {
 			return err
@@ -90,11 +90,11 @@ requeue from, it must be in lease mode; one of the two may be a queue of the ker
 		if same {
 			return usagef("--to %v: it is the queue itself", a)
 		}
-		r := &requeuer{from: from, lender: lender, to: target, patience: p}
+		r := &requeuer{from: from, lender: lender, to: target, waitFlags: p}
 		bar := startProgress(nil, "messages requeued")
 		err = r.run(c.Context(), sel.Selector, count, bar)
 		bar.finish()
-		tell("%s sent to %s", plural(r.sent, "message"), to)
+		logLine("%s sent to %s", plural(r.sent, "message"), to)
 		if err == nil && r.kept > 0 {
 			err = fmt.Errorf("%s stayed: %w", plural(r.kept, "message"), r.why)
 		}
@@ -105,17 +105,17 @@ requeue from, it must be in lease mode; one of the two may be a queue of the ker
 
 // A requeuer sends dead letters to a queue.
 type requeuer struct {
-	from     lender
-	lender   mq.Queue // the same, or what wraps it
-	to       mq.Queue
-	patience *patience
+	from      lender
+	lender    mq.Queue // the same, or what wraps it
+	to        mq.Queue
+	waitFlags *waitFlags
 
 	sent, kept int
-	why        error // the first was kept
+	why        error // why the first was kept
 }
 
-// run sends up to count messages, or without a count those that are there: not what
-// dies again meanwhile.
+// run sends up to count messages, or without a count those that are there now, not
+// those that become dead letters meanwhile.
 func (r *requeuer) run(ctx context.Context, s mq.Selector, count int, bar *progress) error {
 	all, err := r.lender.(mq.Leaser).SelectLeases(s)
 	if err != nil {
@@ -131,7 +131,7 @@ func (r *requeuer) run(ctx context.Context, s mq.Selector, count int, bar *progr
 			return nil
 		}
 		if ctx.Err() != nil {
-			return errors.New("interrupted: what was not sent is where it was")
+			return errors.New("interrupted: unsent messages are where they were")
 		}
 		l, err := letters.TryLease()
 		if errors.Is(err, mq.ErrEmpty) {
@@ -148,7 +148,7 @@ func (r *requeuer) run(ctx context.Context, s mq.Selector, count int, bar *progr
 	return nil
 }
 
-// move sends one dead letter. If it returns an error, there is no use in going on.
+// move sends one dead letter. If it returns an error, further ones would fail too.
 func (r *requeuer) move(ctx context.Context, l mq.Lease) error {
 	letter, err := lease.ParseDeadLetter(l.Message())
 	if err == nil {
@@ -162,16 +162,16 @@ func (r *requeuer) move(ctx context.Context, l mq.Lease) error {
 		}
 		return r.putBack(l)
 	case errors.Is(err, mq.ErrLeaseOver):
-		return nil // this process was stopped, and another has it
+		return nil // this process was suspended, and another one has the message
 	case err != nil:
 		return errors.Join(err, r.putBack(l))
 	}
 	r.sent++
 	if u, ok := l.(interface{ Uncertain() bool }); letter.Uncertain || letter.Truncated || ok && u.Uncertain() {
-		tell("ipcmq: of message %d, bytes at the end may be missing", letter.Sequence)
+		logLine("ipcmq: of message %d, bytes at the end may be missing", letter.Sequence)
 	}
 	if err := l.Ack(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("message %d was sent, and is a dead letter still: %w", letter.Sequence, err)
+		return fmt.Errorf("message %d was sent, but is still a dead letter: %w", letter.Sequence, err)
 	}
 	return nil
 }
@@ -179,7 +179,7 @@ func (r *requeuer) move(ctx context.Context, l mq.Lease) error {
 // extendEvery is how often a lease is extended while its message waits for room.
 const extendEvery = 10 * time.Second
 
-// send sends a message, and keeps its lease meanwhile.
+// send sends a message, and extends its lease meanwhile.
 func (r *requeuer) send(ctx context.Context, l mq.Lease, m mq.Message) error {
 	sending, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -200,17 +200,17 @@ func (r *requeuer) send(ctx context.Context, l mq.Lease, m mq.Message) error {
 			}
 		}
 	}()
-	err := r.patience.send(sending, r.to, m)
+	err := r.waitFlags.send(sending, r.to, m)
 	cancel(nil)
 	<-keeping
 	return err
 }
 
-// putBack puts a message to the end of its queue, where all can see it. If there is
-// no room by now it is given back.
+// putBack moves a message to the end of its queue, where everybody can see it. If there
+// is no room any more the message is given back.
 func (r *requeuer) putBack(l mq.Lease) error {
 	ctx := context.Background()
-	w, err := again(r.lender, mq.WriteOnly)
+	w, err := openAgain(r.lender, mq.WriteOnly)
 	if err == nil {
 		defer w.Close()
 		if err = w.TrySend(l.Message()); err == nil {

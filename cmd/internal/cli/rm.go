@@ -25,24 +25,23 @@ func rmCommand() *cobra.Command {
 	var mine, empty, yes, inboxes, pools, payloads bool
 	c := &cobra.Command{
 		Use:   "rm ADDR... | --mine --empty | --dead-inboxes | --orphaned-pools | --orphaned-payloads [flags]",
-		Short: "Remove queues with what is in them",
-		Long: `Rm removes the queues named, with their messages, those that are lent too: calls
-that wait at a System V queue fail, and a POSIX queue lives on for those that have
-it open.
+		Short: "Remove queues and their messages",
+		Long: `Rm removes the named queues with their messages, including lent ones: calls that wait
+at a System V queue fail, and a POSIX queue lives on for processes that have it open.
 
 ` + jetstreamHelp + `
 
-Without an address it lists the queues that --mine and --empty select, both
-together if both are given, and asks before it removes them. Where nobody can
-be asked, because standard input is no terminal, it wants --yes.
+Without an address it lists the queues that --mine and --empty select (if both are
+given, those that match both), and asks before it removes them. If standard input is
+not a terminal it cannot ask, and requires --yes.
 
-Inboxes, into which the replies to a client's requests come, are not selected,
-since their clients go on. With --dead-inboxes it removes those, of both kinds,
-whose process has certainly ended, killed before it could; it does not ask. Nor
-does it with --orphaned-pools, which removes the shared memory with what was lent of
-queues that are gone, removed by programs that do not know of it, such as ipcrm: nobody
-gets that any more. With --orphaned-payloads it frees the memory of large payloads (send
---large) of such queues, whose senders have ended.`,
+Inboxes, which receive the replies to a client's requests, are not selected, since
+their clients may still be running. --dead-inboxes removes inboxes, of both kinds, whose
+process has certainly ended without removing them; it does not ask. --orphaned-pools
+does not ask either: it removes shared memory with lent messages of queues that are
+gone, removed by programs that do not know of it, such as ipcrm; nobody can get these
+messages any more. --orphaned-payloads frees the memory of large payloads (send --large)
+of such queues, whose senders have ended.`,
 		Example: `  ipcmq rm 42 id:7 /jobs
   ipcmq rm js:orders --server nats://10.0.0.5:4222
   ipcmq rm --mine --empty
@@ -54,24 +53,24 @@ gets that any more. With --orphaned-payloads it frees the memory of large payloa
 			selects := mine || empty || len(args) > 0
 			switch {
 			case inboxes && (selects || pools || payloads):
-				return usagef("--dead-inboxes excludes addresses and all flags that select something else")
+				return usagef("--dead-inboxes cannot be combined with addresses or other selections")
 			case pools && (selects || payloads):
-				return usagef("--orphaned-pools excludes addresses and all flags that select something else")
+				return usagef("--orphaned-pools cannot be combined with addresses or other selections")
 			case payloads && selects:
-				return usagef("--orphaned-payloads excludes addresses, --mine and --empty")
+				return usagef("--orphaned-payloads cannot be combined with addresses, --mine or --empty")
 			case inboxes, pools, payloads:
 			case len(args) == 0 && !mine && !empty:
 				return usagef("name the queues to remove, or select them with --mine, --empty, --dead-inboxes, --orphaned-pools or --orphaned-payloads")
 			case len(args) > 0 && (mine || empty):
-				return usagef("addresses exclude --mine and --empty")
+				return usagef("addresses cannot be combined with --mine and --empty")
 			}
 			return nil
 		},
 	}
 	c.Flags().BoolVar(&mine, "mine", false, "queues that this user owns")
-	c.Flags().BoolVar(&empty, "empty", false, "queues without messages, in them and lent")
+	c.Flags().BoolVar(&empty, "empty", false, "queues without messages, waiting or lent")
 	c.Flags().BoolVar(&inboxes, "dead-inboxes", false, "inboxes of processes that have ended")
-	c.Flags().BoolVar(&pools, "orphaned-pools", false, "what was lent of queues that are gone")
+	c.Flags().BoolVar(&pools, "orphaned-pools", false, "leases of queues that are gone")
 	c.Flags().BoolVar(&payloads, "orphaned-payloads", false, "large payloads of queues that are gone")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	servers := serverFlag(c)
@@ -94,8 +93,8 @@ gets that any more. With --orphaned-payloads it frees the memory of large payloa
 	return c
 }
 
-// removeAll removes what it can of the queues, after all addresses were
-// understood.
+// removeAll removes as many of the queues as possible, but none if an address is
+// malformed.
 func (s *natsServers) removeAll(ctx context.Context, args []string) error {
 	all := make([]address.Address, len(args))
 	for i, arg := range args {
@@ -104,7 +103,7 @@ func (s *natsServers) removeAll(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	defer large.Collect() // what senders that have ended had beside them
+	defer large.Collect() // large payloads whose senders have ended
 	var result error
 	for _, a := range all {
 		var err error
@@ -115,13 +114,13 @@ func (s *natsServers) removeAll(ctx context.Context, args []string) error {
 		}
 		if err != nil {
 			report(&remoteError{err, s})
-			result = errTold
+			result = errReported
 		}
 	}
 	return result
 }
 
-// remove removes the queue of the kernel at a.
+// remove removes the kernel queue at a.
 func remove(a address.Address) error {
 	if a.Kind == address.Name {
 		return posix.Unlink(a.Name)
@@ -134,8 +133,8 @@ func remove(a address.Address) error {
 	return q.Remove()
 }
 
-// removeDeadInboxes removes those of both kinds, and goes on with one kind if the
-// other is not there.
+// removeDeadInboxes removes dead inboxes of both kinds, or of one kind if the other is
+// not available.
 func removeDeadInboxes() error {
 	ids, err := sysv.RemoveDeadInboxes()
 	names, err2 := posix.RemoveDeadInboxes()
@@ -143,20 +142,20 @@ func removeDeadInboxes() error {
 	for _, err := range []error{err, err2} {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			report(err)
-			failed = errTold
+			failed = errReported
 		}
 	}
 	for _, id := range ids {
-		if err := say("%s", address.OfID(id)); err != nil {
+		if err := printLine("%s", address.OfID(id)); err != nil {
 			return err
 		}
 	}
 	for _, name := range names {
-		if err := say("%s", address.OfName(name)); err != nil {
+		if err := printLine("%s", address.OfName(name)); err != nil {
 			return err
 		}
 	}
-	if err := say("removed %s", inboxes(len(ids)+len(names))); err != nil {
+	if err := printLine("removed %s", inboxes(len(ids)+len(names))); err != nil {
 		return err
 	}
 	return failed
@@ -181,43 +180,43 @@ func removeSelected(ctx context.Context, mine, empty, yes bool) error {
 		}
 	}
 	if len(rows) == 0 {
-		return say("no such queues")
+		return printLine("no such queues")
 	}
 	if err := write(os.Stdout, listing(rows, time.Now())); err != nil {
 		return err
 	}
 	if !yes {
 		if !isTerminal(os.Stdin) {
-			return usagef("nothing was removed: standard input is no terminal to ask at; --yes removes these queues")
+			return usagef("nothing was removed: standard input is not a terminal, so there is nobody to ask; --yes removes these queues")
 		}
 		ok, err := confirm(ctx, fmt.Sprintf("Remove %s? [y/N] ", plural(len(rows), "queue")))
 		if err != nil {
 			return err
 		}
 		if !ok {
-			return say("nothing was removed")
+			return printLine("nothing was removed")
 		}
 	}
 	defer large.Collect()
 	removed, kept := 0, error(nil)
 	for _, r := range rows {
 		switch err := removeRow(r, empty); {
-		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, mq.ErrRemoved): // others were faster
+		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, mq.ErrRemoved): // somebody else was faster
 		case err != nil:
 			report(err)
-			kept = errTold
+			kept = errReported
 		default:
 			removed++
 		}
 	}
-	if err := say("removed %s", plural(removed, "queue")); err != nil {
+	if err := printLine("removed %s", plural(removed, "queue")); err != nil {
 		return err
 	}
 	return kept
 }
 
-// removeRow removes the queue that was listed, not another one that has got its
-// key since, and not one that is no longer empty if it was to be.
+// removeRow removes the queue that was listed, but not a new one with the same key,
+// and with empty only if it is still empty.
 func removeRow(r collect.Queue, empty bool) error {
 	a := r.Where
 	if r.ID != nil {
@@ -238,9 +237,9 @@ func removeRow(r collect.Queue, empty bool) error {
 // isEmpty reports whether a queue certainly has no messages, neither in it nor lent.
 func isEmpty(r collect.Queue) bool { return r.Messages == 0 && r.Leases.Messages() == 0 }
 
-// confirm asks a question on the terminal. Only a yes is one.
+// confirm asks a question on the terminal. Any answer but yes means no.
 func confirm(ctx context.Context, question string) (bool, error) {
-	_ = write(os.Stdout, harmless(visible.Line(question))) // it is answered all the same
+	_ = write(os.Stdout, harmless(visible.Line(question))) // the user can answer even if this fails
 	type answer struct {
 		line string
 		err  error
@@ -252,11 +251,11 @@ func confirm(ctx context.Context, question string) (bool, error) {
 	}()
 	select {
 	case <-ctx.Done():
-		_ = say("")
+		_ = printLine("")
 		return false, ctx.Err()
 	case a := <-answers:
 		if a.err != nil {
-			_ = say("")
+			_ = printLine("")
 			return false, fmt.Errorf("read standard input: %w", a.err)
 		}
 		said := strings.ToLower(strings.TrimSpace(a.line))
@@ -264,8 +263,7 @@ func confirm(ctx context.Context, question string) (bool, error) {
 	}
 }
 
-// readAnswer reads a line and nothing behind it: that is for the program that
-// comes next.
+// readAnswer reads a line and nothing after it, which is left to the next program.
 func readAnswer(in io.Reader) (string, error) {
 	var line []byte
 	for b := make([]byte, 1); len(line) < longestAnswer; {
@@ -282,7 +280,7 @@ func readAnswer(in io.Reader) (string, error) {
 	return string(line), nil
 }
 
-// longestAnswer bounds what is kept of an answer.
+// longestAnswer limits how much of an answer is kept.
 const longestAnswer = 4096
 
 // plural writes "1 queue" or "2 queues".

@@ -8,11 +8,11 @@ import (
 	"ipcmq/cmd/internal/collect"
 )
 
-// A screen is what top shows on a terminal.
+// A screen is the state of top on a terminal.
 type screen struct {
 	painter
 	meter *collect.Meter
-	left  int // intervals until the end, 0 for no end
+	left  int // intervals until the end, 0 for no limit
 	choice
 
 	editing, help bool // what the keys are for
@@ -24,33 +24,32 @@ type screen struct {
 	first         int // of the queues shown
 }
 
-// measured is what was seen in an interval.
+// measured is the result of an interval.
 type measured struct {
 	gauges   []collect.Gauge
 	problems []error
 }
 
 const (
-	resizeEvery = 100 * time.Millisecond // how often to look whether the terminal has another size
-	escapeAlone = 50 * time.Millisecond  // what comes later than this is not of the same key
+	resizeEvery = 100 * time.Millisecond // how often to check the size of the terminal
+	escapeAlone = 50 * time.Millisecond  // later input is not part of the same key
 )
 
-// A typed is a key, and whether to read another one.
-type typed struct {
+// A keystroke is a key, and the question whether to read another one.
+type keystroke struct {
 	key  string
 	more chan<- bool
 }
 
-// run shows the screen on d until a key or ctx ends it, or the intervals are
-// over.
+// run shows the screen on d until a key or ctx ends it, or the last interval is over.
 func (s *screen) run(ctx context.Context, d *display) error {
 	ctx, cancel := context.WithCancel(ctx)
-	keys, gone := make(chan typed), make(chan error, 1)
+	keys, gone := make(chan keystroke), make(chan error, 1)
 	go func() {
 		gone <- readKeys(d.in, func(key string) bool {
 			more := make(chan bool, 1)
 			select {
-			case keys <- typed{key, more}:
+			case keys <- keystroke{key, more}:
 				return <-more
 			case <-ctx.Done():
 				return false
@@ -65,7 +64,7 @@ func (s *screen) run(ctx context.Context, d *display) error {
 	go measure()
 	defer func() {
 		cancel()
-		<-results // of the measurement that is under way: it uses what the caller closes
+		<-results // the current measurement uses what the caller closes
 	}()
 
 	resize := time.NewTicker(resizeEvery)
@@ -89,7 +88,7 @@ func (s *screen) run(ctx context.Context, d *display) error {
 				return nil
 			}
 		case <-gone:
-			return nil // the terminal is
+			return nil // the terminal is gone
 		case t := <-keys:
 			escape = nil
 			if t.key == keyEscape {
@@ -113,7 +112,7 @@ func (s *screen) run(ctx context.Context, d *display) error {
 	}
 }
 
-// press does what a key asks for, and reports whether it ends top.
+// press handles a key, and reports whether it ends top.
 func (s *screen) press(key string) (ends bool) {
 	switch {
 	case key == keyInterrupt:
@@ -168,7 +167,7 @@ func (s *screen) edit(key string) {
 	}
 }
 
-// leave does what the escape key asks for, and reports whether that is to end top.
+// leave handles the escape key, and reports whether it ends top.
 func (s *screen) leave() (ends bool) {
 	switch {
 	case s.help:

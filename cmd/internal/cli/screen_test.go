@@ -33,7 +33,7 @@ func TestTopShowsWhichQueueFills(t *testing.T) {
 	}
 }
 
-// shownQueues returns the first words of the lines between head and foot.
+// shownQueues returns the first words of the lines between header and footer.
 func shownQueues(view string) (names []string) {
 	for _, l := range strings.Split(view, "\n")[3:] {
 		if l == "" {
@@ -61,7 +61,7 @@ func TestTopSortsAndFilters(t *testing.T) {
 		{"s s s", "0x0000002a /many /full /Empty", ""},
 		{"s s s s", all, ""},
 		{"/ e m", "/Empty", "show queues with: em_"},
-		{`/ e m \x7f q ? s`, "", "show queues with: eq?s_"}, // which are no commands now
+		{`/ e m \x7f q ? s`, "", "show queues with: eq?s_"}, // not commands while the filter is typed
 		{`/ \xc3 \xa9 \x7f m`, "/many /Empty", "show queues with: m_"},
 		{`/ x \x15 m \r`, "/many /Empty", `with "m", Esc shows all  ? keys`},
 		{`/ m \r s`, "/many /Empty", ""},
@@ -151,7 +151,7 @@ func TestNumbersStayShort(t *testing.T) {
 	for n, want := range map[float64]string{
 		-1: "-", 0: "0", 999_999: "999,999", 1e6: "1.0M", 999.9e6: "999.9M", 1e9: "1.0G", 1 << 40: "1.1T", 1e18: ">999T",
 	} {
-		if got := cli.Briefly(n); got != want {
+		if got := cli.ShortNumber(n); got != want {
 			t.Errorf("%g: %q instead of %q", n, got, want)
 		}
 	}

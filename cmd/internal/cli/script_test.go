@@ -20,8 +20,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// Scripts that share the namespace with others; each has keys and names of its
-// own.
+// Scripts that share the namespace with other scripts. Each has its own keys and names.
 func TestScripts(t *testing.T) {
 	testutil.NeedNamespace(t)
 	testutil.NeedMqueue(t)
@@ -29,7 +28,7 @@ func TestScripts(t *testing.T) {
 	runScripts(t, "script")
 }
 
-// Scripts that look at all queues there are, one after the other.
+// Scripts that look at all queues, run one after the other.
 func TestScriptsOfAllQueues(t *testing.T) {
 	testutil.NeedNamespace(t)
 	testutil.NeedMqueue(t)
@@ -43,7 +42,7 @@ func TestScriptsOfAllQueues(t *testing.T) {
 	}
 }
 
-// Exchange with programs in other languages.
+// Scripts that exchange messages with programs in other languages.
 func TestExchange(t *testing.T) {
 	testutil.NeedNamespace(t)
 	for language, program := range map[string]string{"perl": "perl", "php": "php", "python": "python3", "c": "gcc"} {
@@ -58,7 +57,7 @@ func TestExchange(t *testing.T) {
 
 var scripts atomic.Int64
 
-// The race detector would have each process wait for a second before it ends.
+// By default the race detector makes each process wait a second before it ends.
 const quickExit = "atexit_sleep_ms=10"
 
 // runScripts runs a file, or the files of a directory in testdata.
@@ -76,7 +75,7 @@ func runScripts(t *testing.T, what string) {
 			e.Setenv("NAME2", names[1])
 			e.Setenv("TZ", "UTC")
 			e.Setenv("GORACE", quickExit)
-			// Those that a script leaves behind when it fails.
+			// Queues left behind when a script fails.
 			e.Defer(func() { removeQueues(keys, names) })
 			return nil
 		},
@@ -171,7 +170,7 @@ func asleep(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// empty KEY|NAME waits until the queue is empty, and moves KEY until something was
+// empty KEY|NAME waits until the queue is empty; moves KEY waits until something was
 // sent to it.
 func empty(ts *testscript.TestScript, neg bool, args []string) {
 	if strings.HasPrefix(args[0], "/") {
@@ -190,7 +189,8 @@ func empty(ts *testscript.TestScript, neg bool, args []string) {
 	awaitStat(ts, args[0], func(s sysv.Stat) bool { return s.Messages == 0 })
 }
 
-// settled KEY waits until the queue is empty, and nothing of it is lent or given back.
+// settled KEY waits until the queue is empty, and none of its messages is lent or given
+// back.
 func settled(ts *testscript.TestScript, neg bool, args []string) {
 	awaitStat(ts, args[0], func(s sysv.Stat) bool {
 		q, err := sysv.OpenID(s.ID, nil)
@@ -284,13 +284,13 @@ func holding(ts *testscript.TestScript, neg bool, args []string) {
 func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 	s, ok := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL, "HUP": syscall.SIGHUP}[args[0]]
 	if neg || !ok {
-		ts.Fatalf("usage: signal TERM|INT|KILL|HUP") // signal 0 would be sent, and do nothing
+		ts.Fatalf("usage: signal TERM|INT|KILL|HUP") // otherwise signal 0 would be sent, which does nothing
 	}
 	ts.Check(lastBackground(ts).Process.Signal(s))
 }
 
-// begun FILE waits until the process has begun whose id it has written to the file,
-// and ended FILE until it has ended.
+// begun FILE waits until the process whose id is in the file runs; ended FILE waits
+// until it has ended.
 func begun(ts *testscript.TestScript, neg bool, args []string) {
 	eventually(ts, func() error { return processIn(ts, args[0]) })
 }
@@ -304,7 +304,7 @@ func ended(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// processIn returns an error unless the process runs whose id is in a file.
+// processIn returns an error unless the process whose id is in the file runs.
 func processIn(ts *testscript.TestScript, file string) error {
 	pid, err := os.ReadFile(ts.MkAbs(file))
 	if err != nil || !strings.HasSuffix(string(pid), "\n") {
@@ -317,9 +317,9 @@ func processIn(ts *testscript.TestScript, file string) error {
 	return err
 }
 
-// unread N COMMAND ARG... runs a command, reads N lines of its standard output
-// and closes that. Its status becomes the variable STATUS, what it wrote to
-// standard error the file unread.err, and the lines the file unread.out.
+// unread N COMMAND ARG... runs a command, reads N lines of its standard output into
+// unread.out and closes the pipe. The variable STATUS gets its status, and the file
+// unread.err its standard error.
 func unread(ts *testscript.TestScript, neg bool, args []string) {
 	lines, err := strconv.Atoi(args[0])
 	ts.Check(err)

@@ -5,7 +5,7 @@ import (
 	"ipcmq/mq"
 )
 
-// selector is the flag that chooses messages by their type.
+// selector is a flag that selects messages by their type.
 type selector struct{ mq.Selector }
 
 func (s *selector) Type() string   { return "selector" }

@@ -20,12 +20,12 @@ func sendCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "send ADDR [MESSAGE] [flags]",
 		Short: "Put a message, or a stream of lines, into a queue",
-		Long: `Send puts MESSAGE into a queue, or what it reads from standard input: all of it
-as one message (--stdin whole), or each line as a message without its newline
-(--stdin lines), for as many lines as come. If a line cannot be sent, send says
-which and why; those before it are in the queue and those after it are not.
+		Long: `Send puts MESSAGE into a queue, or its standard input: all of it as one message
+(--stdin whole), or each line, without its newline, as a message (--stdin lines). If a
+line cannot be sent, send reports which and why; the lines before it are in the queue
+and the lines after it are not.
 
-While there is no room send waits; --timeout is for each message.
+Send waits while there is no room; --timeout applies to each message.
 
 ` + largeHelp + `
 
@@ -40,8 +40,8 @@ While there is no room send waits; --timeout is for each message.
 	}
 	kind.add(c)
 	large.add(c)
-	p := patienceFlags(c, "for room")
-	c.Flags().BoolVar(&create, "create", false, "create the queue if there is none, as ipcmq create does")
+	p := addWaitFlags(c, "for room")
+	c.Flags().BoolVar(&create, "create", false, "create the queue if it does not exist, as ipcmq create does")
 	stdin := choiceFlag(c, "stdin", "", "read standard input: whole, as one message, or lines, each as a message", "whole", "lines")
 	servers := serverFlag(c)
 	c.RunE = servers.at(func(c *cobra.Command, args []string) error {
@@ -77,7 +77,7 @@ While there is no room send waits; --timeout is for each message.
 	return c
 }
 
-// kindFlags are the type or the priority of messages to send.
+// kindFlags are the type and the priority of messages to send.
 type kindFlags struct {
 	typ      int64
 	priority uint32
@@ -106,11 +106,11 @@ func (k *kindFlags) message(c *cobra.Command, q mq.Queue) (mq.Message, error) {
 	return mq.Message{Priority: k.priority}, nil
 }
 
-// longestLine bounds what is kept of a line that no queue would take.
+// longestLine limits how much of a line is kept; no queue takes as much.
 const longestLine = 64 << 20
 
-// sendLines sends each line that it reads, until the first that fails.
-func sendLines(ctx context.Context, q mq.Queue, m mq.Message, p *patience, in io.Reader) error {
+// sendLines sends the lines of in, until the first that fails.
+func sendLines(ctx context.Context, q mq.Queue, m mq.Message, p *waitFlags, in io.Reader) error {
 	lines := bufio.NewReaderSize(in, 64<<10)
 	bar := startProgress(os.Stdin, "lines sent")
 	defer bar.finish()
@@ -131,7 +131,7 @@ func sendLines(ctx context.Context, q mq.Queue, m mq.Message, p *patience, in io
 	}
 }
 
-// sentBefore says how far a series was sent.
+// sentBefore describes how many lines or messages were sent before an error.
 func sentBefore(n int, what string) string {
 	switch n {
 	case 0:
@@ -154,7 +154,7 @@ func readLine(r *bufio.Reader, b []byte) ([]byte, error) {
 		case err == nil:
 			return b[:len(b)-1], nil
 		case errors.Is(err, bufio.ErrBufferFull) && len(b) > longestLine:
-			return b, fmt.Errorf("it is longer than %d bytes", longestLine)
+			return b, fmt.Errorf("longer than %d bytes", longestLine)
 		case errors.Is(err, bufio.ErrBufferFull):
 		case err == io.EOF && begun:
 			return b, nil
@@ -166,8 +166,8 @@ func readLine(r *bufio.Reader, b []byte) ([]byte, error) {
 	}
 }
 
-// interruptible returns what in reads until ctx ends; a read that hangs then
-// fails. It reads ahead.
+// interruptible returns a reader of in whose pending reads fail when ctx ends. It
+// reads ahead.
 func interruptible(ctx context.Context, in io.Reader) io.Reader {
 	r, w := io.Pipe()
 	context.AfterFunc(ctx, func() { w.CloseWithError(ctx.Err()) })

@@ -24,14 +24,14 @@ func setCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "set ADDR [flags]",
 		Short: "Change mode, owner or capacity of a queue",
-		Long: `Set changes a queue. It needs the rights of its owner or, System V, its creator; a
-capacity above kernel.msgmnb needs those of root. A capacity below what waits in
-the queue loses nothing: senders wait until there is room again.
+		Long: `Set changes a queue. It needs the rights of its owner or, for System V, its creator;
+a capacity above kernel.msgmnb needs those of root. A capacity below the size of the
+waiting messages loses nothing: senders wait until there is room again.
 
 The sizes of a POSIX queue are fixed when it is created.
 
-` + jetstreamHelp + ` It has
-capacity, messages and replicas, which change for all its users.`,
+` + jetstreamHelp + ` Its
+capacity, maximum of messages and replicas can change.`,
 		Example: `  ipcmq set 42 --capacity 1M
   ipcmq set 0x2a --mode 0660 --owner www-data:www-data
   ipcmq set /jobs --mode 0660
@@ -42,8 +42,8 @@ capacity, messages and replicas, which change for all its users.`,
 	c.Flags().Var(&mode, "mode", "permissions")
 	c.Flags().StringVar(&owner, "owner", "", "USER, USER:GROUP or :GROUP, by name or number")
 	c.Flags().Var(&capacity, "capacity", "bytes of payload that it can hold, such as 65536, 64K or 1M (System V, JetStream)")
-	c.Flags().IntVar(&messages, "max-messages", 0, "messages that it can hold; 0 for as many as its capacity (JetStream)")
-	c.Flags().IntVar(&replicas, "replicas", 0, "servers that keep each message, 1 to 5 (JetStream)")
+	c.Flags().IntVar(&messages, "max-messages", 0, "messages that it can hold; 0 for no limit other than its capacity (JetStream)")
+	c.Flags().IntVar(&replicas, "replicas", 0, "number of servers that keep each message, 1 to 5 (JetStream)")
 	servers := serverFlag(c)
 	c.MarkFlagsOneRequired("mode", "owner", "capacity", "max-messages", "replicas")
 	c.RunE = servers.at(func(c *cobra.Command, args []string) error {
@@ -53,7 +53,7 @@ capacity, messages and replicas, which change for all its users.`,
 		case err != nil:
 			return err
 		case remote && (given("mode") || given("owner")):
-			return usagef("a queue on JetStream has neither owner nor permissions, and keeps its mode; the server says who may use it")
+			return usagef("a queue on JetStream has neither owner nor permissions, and keeps its mode; the server controls who may use it")
 		case remote:
 			return servers.change(c.Context(), a, func(s *jetstream.Settings) {
 				if given("capacity") {
@@ -67,7 +67,7 @@ capacity, messages and replicas, which change for all its users.`,
 				}
 			})
 		case given("replicas"):
-			return usagef("--replicas is for queues on JetStream, such as js:orders; %v is one of the kernel", a)
+			return usagef("--replicas is for queues on JetStream, such as js:orders; %v is a kernel queue", a)
 		case given("max-messages") && a.Kind != address.Name:
 			return usagef("a System V queue has a --capacity, not --max-messages")
 		}
@@ -104,9 +104,9 @@ capacity, messages and replicas, which change for all its users.`,
 	return c
 }
 
-// setPosix changes a POSIX queue; a mode of 0 and ids of -1 stay.
+// setPosix changes a POSIX queue; a mode of 0 and ids of -1 mean no change.
 func setPosix(a address.Address, mode fs.FileMode, uid, gid int64) error {
-	q, err := openAnyhow(a)
+	q, err := openForOwner(a)
 	if err != nil {
 		return err
 	}
@@ -124,9 +124,9 @@ func setPosix(a address.Address, mode fs.FileMode, uid, gid int64) error {
 	})
 }
 
-// openAnyhow opens a queue whatever its mode lets this user do: an owner may
-// change and remove what he may not read.
-func openAnyhow(a address.Address) (mq.Exchange, error) {
+// openForOwner opens a queue whatever its mode allows: owners may change and remove
+// queues that they may not read.
+func openForOwner(a address.Address) (mq.Exchange, error) {
 	q, err := open(a, mq.ReadOnly, false)
 	if err != nil {
 		if q, other := open(a, mq.WriteOnly, false); other == nil {
@@ -136,9 +136,9 @@ func openAnyhow(a address.Address) (mq.Exchange, error) {
 	return q, err
 }
 
-// openSysv is openAnyhow for a System V queue.
+// openSysv is openForOwner for a System V queue.
 func openSysv(a address.Address) (*sysv.Queue, error) {
-	q, err := openAnyhow(a)
+	q, err := openForOwner(a)
 	if err != nil {
 		return nil, err
 	}

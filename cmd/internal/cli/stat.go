@@ -20,21 +20,21 @@ func statCommand() *cobra.Command {
 	asJSON := false
 	c := &cobra.Command{
 		Use:   "stat ADDR [flags]",
-		Short: "Show all that is known of a queue",
-		Long: `Stat shows all that the kernel knows of a queue, which messages of it are lent, to
+		Short: "Show all that is known about a queue",
+		Long: `Stat shows all that the kernel knows about a queue, which of its messages are lent, to
 whom, since when and until when, and which processes wait at it (those that this
-user may trace, and that do not wait in a poller). Text names the oldest 20 messages
-that are lent, --json all of them.
+user may trace, and that do not wait in a poller). The text shows the 20 oldest lent
+messages, --json all of them.
 
-` + jetstreamHelp + ` It shows
-what the servers tell: of leases how many there are.`,
+` + jetstreamHelp + ` Stat
+shows what the servers report, including the number of leases.`,
 		Example: `  ipcmq stat 42
   ipcmq stat /jobs --json
   ipcmq stat js:orders --server nats://10.0.0.5:4222`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeAnyAddress,
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "write an object; -1 is what the kernel does not tell")
+	c.Flags().BoolVar(&asJSON, "json", false, "write an object; -1 stands for values that the kernel does not report")
 	servers := serverFlag(c)
 	c.RunE = servers.at(func(c *cobra.Command, args []string) error {
 		a, err := servers.parse(args[0])
@@ -60,7 +60,7 @@ what the servers tell: of leases how many there are.`,
 	return c
 }
 
-// A description is a row and what only stat shows.
+// A description is a row of ls and what only stat shows.
 type description struct {
 	collect.Queue
 	CreatorUID *uint32 `json:"creator_uid,omitempty"` // System V
@@ -70,8 +70,8 @@ type description struct {
 	Lent []collect.Lent `json:"lent,omitempty"` // the oldest first
 }
 
-// describe looks at a queue of the kernel, with the oldest messages that are lent: up to most, or
-// all if that is 0, or none if it is negative.
+// describe looks at a kernel queue, including its oldest lent messages: up to most, all
+// if most is 0, or none if it is negative.
 func describe(a address.Address, most int) (description, error) {
 	if a.Kind == address.Name {
 		return describePosix(a)
@@ -86,11 +86,11 @@ func describe(a address.Address, most int) (description, error) {
 		return description{}, err
 	}
 	found := []collect.Queue{opened}
-	_, _ = collect.Wait(found) // where nobody is seen, nobody is shown
+	_, _ = collect.Wait(found) // if it fails, no process is shown
 	d := description{Queue: found[0], CreatorUID: &s.CUID, CreatorGID: &s.CGID, Seq: &s.Seq}
 	if most >= 0 && found[0].Leases.Messages() > 0 {
 		d.Lent, err = collect.LentOf(q.(*sysv.Queue), most)
-		if errors.Is(err, fs.ErrNotExist) { // by now
+		if errors.Is(err, fs.ErrNotExist) { // removed meanwhile
 			err = nil
 		}
 	}
@@ -98,7 +98,7 @@ func describe(a address.Address, most int) (description, error) {
 }
 
 func describePosix(a address.Address) (description, error) {
-	opened, err := openAnyhow(a)
+	opened, err := openForOwner(a)
 	if err != nil {
 		return description{}, err
 	}

@@ -25,8 +25,8 @@ func segments(ids []int) string {
 	return text
 }
 
-// checkLarge finds large payloads of queues that are gone, and tells of the memory
-// that others take.
+// checkLarge finds large payloads of queues that are gone, and large payloads of
+// queues whose users are gone.
 func checkLarge(l collect.Listing) (findings []finding) {
 	if n := len(l.Leftovers); n > 0 {
 		var ids []int
@@ -42,7 +42,7 @@ func checkLarge(l collect.Listing) (findings []finding) {
 	}
 	for _, q := range l.Queues {
 		if q.Large != nil && usersGone(q) {
-			findings = append(findings, note(fmt.Sprintf("ipcmq stat %s shows them; they go when they are received, or with the queue: ipcmq rm %[1]s", q.Where.Shell()),
+			findings = append(findings, note(fmt.Sprintf("ipcmq stat %s shows them; they go away when they are received, or with the queue: ipcmq rm %[1]s", q.Where.Shell()),
 				"%s of %s, whose last users are gone, %s %s bytes of shared memory", plural(q.Large.Payloads, "large payload"), q.Address, takeOrTakes(q.Large.Payloads), amount(int(q.Large.Bytes))))
 		}
 	}
@@ -72,7 +72,7 @@ func removeOrphanedPayloads() error {
 	for _, o := range collect.List().Leftovers {
 		left[o.Segment] = true
 		report(fmt.Errorf("segment %d: its owner, %s, or root can free it", o.Segment, o.Owner))
-		failed = errTold
+		failed = errReported
 	}
 	payloads := 0
 	for _, o := range before {
@@ -80,11 +80,11 @@ func removeOrphanedPayloads() error {
 			continue
 		}
 		payloads += o.Payloads
-		if err := say("segment %d: %s, %s bytes", o.Segment, plural(o.Payloads, "payload"), amount(int(o.Bytes))); err != nil {
+		if err := printLine("segment %d: %s, %s bytes", o.Segment, plural(o.Payloads, "payload"), amount(int(o.Bytes))); err != nil {
 			return err
 		}
 	}
-	if err := say("removed %s", plural(payloads, "payload")); err != nil {
+	if err := printLine("removed %s", plural(payloads, "payload")); err != nil {
 		return err
 	}
 	return failed

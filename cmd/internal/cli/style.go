@@ -7,8 +7,8 @@ import (
 	"ipcmq/internal/visible"
 )
 
-// A style is how a text looks: a parameter of the control sequence SGR of
-// ECMA-48, which all terminals have had for decades.
+// A style is a parameter of the control sequence SGR of ECMA-48, which terminals
+// have supported for decades.
 type style string
 
 const (
@@ -25,14 +25,14 @@ const (
 
 func (s style) color() bool { return s[0] == '3' }
 
-// A painter gives text its looks.
+// A painter gives text its style.
 type painter struct{ plain, colorless bool }
 
-// newPainter returns a painter that respects NO_COLOR, see no-color.org.
+// newPainter returns a painter that respects NO_COLOR (no-color.org).
 func newPainter() painter { return painter{colorless: os.Getenv("NO_COLOR") != ""} }
 
-// paint returns text in the styles. All that is on a screen goes through it, so
-// that nothing in a name commands the terminal.
+// paint returns text in the styles. All text on a screen goes through it, so that no
+// name can control the terminal.
 func (p painter) paint(text string, styles ...style) string {
 	text = visible.Line(text)
 	var parameters []string

@@ -22,14 +22,14 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// question matches what a terminal answers: colors, attributes, the position of
-// the cursor, modes, the kitty keyboard protocol, version, termcap.
+// question matches control sequences that a terminal answers: queries for colors,
+// attributes, the cursor position, modes, the kitty keyboard protocol, version, termcap.
 var question = regexp.MustCompile(`\x1b\][0-9;]*\?|\x1b\[[?>=]?[0-9;]*(\$p|[cnu]|q)|\x1bP`)
 
 // onTerminal runs ipcmq in a terminal that answers nothing, and returns what it
-// showed. Where keys is empty, behind is typed before the command begins;
-// otherwise keys are typed when the terminal shows after, and behind in one
-// piece with them. All of behind must be there for the program that comes next.
+// showed. If keys is empty, behind is typed before the command begins; otherwise keys
+// are typed when the terminal shows after, and behind together with them. All of behind
+// must be left for the next program.
 func onTerminal(t *testing.T, status int, after, keys, behind string, args ...string) string {
 	t.Helper()
 	terminal := testutil.NewTerminal(t, 24, 100)
@@ -70,7 +70,7 @@ func onTerminal(t *testing.T, status int, after, keys, behind string, args ...st
 			t.Errorf("%v: %q, %v instead of %q is left to be read", args, line, err, behind)
 		}
 	}
-	// Nothing is written any more, but it may not have been read yet.
+	// All output has been written, but perhaps not been read yet.
 	const end = "the end"
 	fmt.Fprint(terminal.File(), end)
 	testutil.Await(t, func() error {
@@ -86,8 +86,8 @@ func onTerminal(t *testing.T, status int, after, keys, behind string, args ...st
 	return shown
 }
 
-// No command asks the terminal anything, waits for an answer, or reads what is
-// typed for the program that comes next.
+// No command queries the terminal, waits for an answer, or reads input that is meant
+// for the next program.
 func TestCommandsLeaveTheTerminalAlone(t *testing.T) {
 	testutil.NeedNamespace(t)
 	testutil.NeedMqueue(t)
@@ -141,9 +141,9 @@ func TestCommandsLeaveTheTerminalAlone(t *testing.T) {
 		{args: []string{"bench", "--duration", "20ms"}},
 		{args: []string{"rm", "0x7e57"}},
 		{args: []string{"rm", "--mine", "--empty"}, after: "[y/N]", keys: "n\n"},
-		{args: []string{"top", "--interval", "100ms"}, after: "QUEUE", keys: "js?k/q\r?qq"}, // a q in the filter, and one that closes the help
+		{args: []string{"top", "--interval", "100ms"}, after: "QUEUE", keys: "js?k/q\r?qq"}, // a q in the filter, and a q that closes the help
 		{args: []string{"top", "--interval", "100ms", "--filter", "7e57", "--sort", "fill"}, after: "Esc shows all", keys: "q"},
-		{args: []string{"top", "--interval", "1h"}, after: "looking", keys: "\x03"},
+		{args: []string{"top", "--interval", "1h"}, after: "measuring", keys: "\x03"},
 		{args: []string{"web", "--listen", "127.0.0.1:0"}, after: "token=", keys: "\x03"},
 		{args: []string{"no-such-command"}, status: 2},
 	} {
@@ -155,13 +155,13 @@ func TestCommandsLeaveTheTerminalAlone(t *testing.T) {
 	}
 	onTerminal(t, 0, "", "", "", "top", "-n", "2", "--interval", "100ms")
 	for _, name := range cli.Commands() {
-		if !seen[name] && name != "serve" && name != "work" && name != "bench-peer" { // see below, work_test.go; nobody starts the last
+		if !seen[name] && name != "serve" && name != "work" && name != "bench-peer" { // see below and work_test.go; users do not start bench-peer
 			t.Errorf("%s was not tried", name)
 		}
 	}
 }
 
-// serve leaves the terminal alone too: its commands read the requests.
+// serve leaves the terminal alone too: its commands read requests instead.
 func TestServeLeavesTheTerminalAlone(t *testing.T) {
 	testutil.NeedNamespace(t)
 	q := openQueue(t)
@@ -190,7 +190,7 @@ func TestServeLeavesTheTerminalAlone(t *testing.T) {
 	}
 }
 
-// A serial console has no size; a terminal that is dumb gets lines.
+// A serial console has no size; a dumb terminal gets lines.
 func TestTopSuitsTheTerminal(t *testing.T) {
 	testutil.NeedNamespace(t)
 	for range 30 {
@@ -264,7 +264,7 @@ func TestTopFollowsTheSizeOfTheTerminal(t *testing.T) {
 	}
 }
 
-// keysOf returns the keys that are read of typed, and what is left.
+// keysOf returns the keys read from typed, and what is left of it.
 func keysOf(typed string) (keys []string, left string) {
 	in := strings.NewReader(typed)
 	_ = cli.ReadKeys(in, func(key string) bool {
@@ -276,7 +276,7 @@ func keysOf(typed string) (keys []string, left string) {
 }
 
 func TestKeysAreReadOneByOne(t *testing.T) {
-	const more = "escape" // a key is under way
+	const more = "escape" // the key is incomplete
 	for _, test := range []struct {
 		typed string
 		keys  []string
@@ -299,8 +299,7 @@ func TestKeysAreReadOneByOne(t *testing.T) {
 	}
 }
 
-// Whatever is typed: the keys end, and q ends them unless it is a part of
-// another key.
+// Whatever is typed, reading keys ends, and q ends it unless it is part of another key.
 func FuzzKeys(f *testing.F) {
 	f.Add("sjk \x1b[A\x1bOB\x1b[5~q")
 	f.Add("\x1b[" + strings.Repeat("1;", 40) + "q")

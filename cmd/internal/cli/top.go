@@ -18,15 +18,15 @@ func topCommand() *cobra.Command {
 		Use:   "top [flags]",
 		Short: "Watch all queues live",
 		Long: `Top shows how full each queue is, how that has changed, who waits at it, and when
-it will be full at this pace. Keys: q quits, s sorts, / filters, the arrows scroll,
-? explains keys and columns. Where standard input or output is no terminal, or TERM
-is empty or dumb, it writes a line for each queue and interval, with --json an
-object for each interval. If not all queues can be seen, the status is 1 in the end.
+it will be full at the current rate. Keys: q quits, s sorts, / filters, the arrows
+scroll, ? explains keys and columns. If standard input or output is not a terminal, or
+TERM is empty or dumb, it writes a line for each queue and interval, or with --json an
+object for each interval. If some queues cannot be seen, the exit status is 1.
 
-The kernel does not count messages. Top looks at each queue a thousand times a
-second and adds up what it sees coming and going: the rates are at least what is
-shown, and their difference is exact. Who waits is seen of processes that this user may
-trace, and that do not wait in a poller.`,
+The kernel does not count messages. Top looks at each queue a thousand times a second
+and adds up the messages that it sees come and go: the rates are at least what is shown,
+and their difference is exact. Top shows waiting processes only if this user may trace
+them and they do not wait in a poller.`,
 		Example: `  ipcmq top
   ipcmq top --interval 5s >> queues.log
   ipcmq top --sort fill --filter php
@@ -34,16 +34,16 @@ trace, and that do not wait in a poller.`,
 		Args: cobra.NoArgs,
 	}
 	c.Flags().DurationVar(&interval, "interval", interval, "how often to show")
-	c.Flags().IntVarP(&times, "count", "n", 0, "end after so many intervals (default: never)")
-	order := choiceFlag(c, "sort", byName, "which first: by name, or the fullest, longest or busiest", orders...)
-	c.Flags().StringVar(&filter, "filter", "", "show the queues alone that have this text in address, owner or processes")
+	c.Flags().IntVarP(&times, "count", "n", 0, "end after this many intervals (default: never)")
+	order := choiceFlag(c, "sort", byName, "which queues first: by name, or the fullest, longest or busiest", orders...)
+	c.Flags().StringVar(&filter, "filter", "", "show only queues with this text in their address, owner or processes")
 	c.Flags().BoolVar(&asJSON, "json", false, "write a line for each interval: time, queues with rates, problems")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if interval < 100*time.Millisecond {
-			return usagef("--interval %v: it is 100ms or more", interval)
+			return usagef("--interval %v: it must be 100ms or more", interval)
 		}
 		if times < 0 || times == 0 && c.Flags().Changed("count") {
-			return usagef("-n %d: it is 1 or more", times)
+			return usagef("-n %d: it must be 1 or more", times)
 		}
 		chosen := choice{order.value, filter}
 		m := collect.NewMeter(interval)
@@ -75,7 +75,7 @@ func topPlain(ctx context.Context, m *collect.Meter, chosen choice, times int, a
 			for _, err := range problems {
 				report(err)
 			}
-			result = errTold
+			result = errReported
 		}
 		if asJSON {
 			if err := writeJSONLine(newReading(gauges, problems)); err != nil {
@@ -89,7 +89,7 @@ func topPlain(ctx context.Context, m *collect.Meter, chosen choice, times int, a
 			l := fmt.Sprintf("%s %s messages=%s bytes=%s full=%s in>=%.0f/s out>=%.0f/s net=%+.0f/s", now, g.Address,
 				known(g.Messages), known(g.Bytes), percent(g.Fill()), g.In, g.Out, g.Net)
 			if d := g.FillsIn(); d > 0 {
-				l += " full_in=" + shortly(d)
+				l += " full_in=" + inLargestUnit(d)
 			}
 			if r := g.Leases; r != nil {
 				l += fmt.Sprintf(" lent=%s due=%s dead=%s", known(int64(r.Messages())), known(int64(r.Due)), known(int64(r.Dead)))
@@ -104,20 +104,20 @@ func topPlain(ctx context.Context, m *collect.Meter, chosen choice, times int, a
 	return result
 }
 
-// A reading is what top has seen in an interval, in JSON.
+// A reading is the JSON of an interval.
 type reading struct {
 	Time     time.Time      `json:"time"`
 	Queues   []gaugeReading `json:"queues"`
-	Problems []string       `json:"problems,omitempty"` // why there may be more
+	Problems []string       `json:"problems,omitempty"` // why queues may be missing
 }
 
 type gaugeReading struct {
 	collect.Queue
 	Full   float64 `json:"full"`    // 0 to 1, -1 if not known
-	In     float64 `json:"in"`      // messages a second, at least
-	Out    float64 `json:"out"`     // messages a second, at least
-	Net    float64 `json:"net"`     // in less out, exact
-	FullIn float64 `json:"full_in"` // seconds at this pace, 0 if never
+	In     float64 `json:"in"`      // messages per second, at least
+	Out    float64 `json:"out"`     // messages per second, at least
+	Net    float64 `json:"net"`     // in minus out, exact
+	FullIn float64 `json:"full_in"` // seconds at the current rate, 0 if never
 }
 
 func newReading(gauges []collect.Gauge, problems []error) reading {
@@ -131,8 +131,8 @@ func newReading(gauges []collect.Gauge, problems []error) reading {
 	return r
 }
 
-// shortly writes a duration in its largest unit.
-func shortly(d time.Duration) string {
+// inLargestUnit writes a duration in its largest unit.
+func inLargestUnit(d time.Duration) string {
 	switch {
 	case d < time.Second:
 		return "<1s"

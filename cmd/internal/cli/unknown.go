@@ -7,10 +7,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// refuseUnknown makes the commands below root that have commands of their own,
-// and help, refuse names that they do not know, as root does.
+// refuseUnknown makes the help command, and commands with subcommands, refuse unknown
+// names as root does.
 func refuseUnknown(root *cobra.Command) {
-	root.DisableSuggestions = true // cobra's have lines of their own
+	root.DisableSuggestions = true // cobra writes them on extra lines
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd("")
 	for _, c := range root.Commands() {
@@ -45,7 +45,7 @@ func refuseUnknown(root *cobra.Command) {
 	}
 }
 
-// unknownCommand is the error for a name that is none of c's commands.
+// unknownCommand is the error for a name that is not a command of c.
 func unknownCommand(c *cobra.Command, name string) error {
 	c.SuggestionsMinimumDistance = 2
 	text := fmt.Sprintf("there is no command %q", strings.TrimSpace(strings.TrimPrefix(c.CommandPath()+" "+name, c.Root().Name())))

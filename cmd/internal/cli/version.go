@@ -16,12 +16,12 @@ func versionCommand() *cobra.Command {
 		Example: `  ipcmq version`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return say("%s", versionLine())
+			return printLine("%s", versionLine())
 		},
 	}
 }
 
-// versionLine is what version and --version say.
+// versionLine is the output of version and --version.
 func versionLine() string {
 	version, revision := "(devel)", ""
 	if info, ok := debug.ReadBuildInfo(); ok {

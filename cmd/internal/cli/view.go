@@ -13,7 +13,7 @@ import (
 
 func fillColor(f float64) style {
 	switch {
-	case f >= much:
+	case f >= nearlyUsedUp:
 		return red
 	case f >= 0.5:
 		return yellow
@@ -26,7 +26,7 @@ func (s *screen) View() string {
 	case s.help:
 		return s.paint("ipcmq top", bold) + "\n\n" + topKeys + "\n" + s.paint("any key goes back", faint)
 	case s.at.IsZero():
-		return s.paint(fmt.Sprintf("ipcmq top: looking for %v ...", s.meter.Interval), faint)
+		return s.paint(fmt.Sprintf("ipcmq top: measuring for %v ...", s.meter.Interval), faint)
 	}
 	gauges := s.of(s.gauges)
 	last := min(s.first+s.room(), len(gauges))
@@ -57,23 +57,23 @@ func (s *screen) View() string {
 // topKeys explains the screen of top, in 80 columns.
 const topKeys = `q, Esc, ^C         quit
 s                  sort by name, fill, messages or rate
-/                  show the queues alone that have a text in address, owner or
+/                  show only queues with a text in their address, owner or
                    processes; Enter keeps it, Esc shows all again
 ↑ ↓ j k            one queue up or down
 PgUp PgDn, space   a screen up or down
 ?                  this
 
 ! FULL             nothing more fits, or somebody waits for room
-▲ in 5m            fills, and is full in five minutes at this pace
-▼ drains           gets emptier
+▲ in 5m            filling; full in five minutes at the current rate
+▼ drains           draining
 LENT               messages that processes have on lease, or gave back;
                    ! some of these processes have ended
-≥ IN/S, ≥ OUT/S    messages a second, at least
+                   ≥ IN/S, ≥ OUT/S    messages per second, at least
 HISTORY            how full it was, the newest on the right
 WAITING            who waits for a message (reader) or for room (writer)
 `
 
-// title is the first line: what must be seen before what there is room for.
+// title returns the first line: the most important first, the rest if there is room.
 func (s *screen) title() string {
 	counts := map[string]int{}
 	filling := 0
@@ -98,10 +98,10 @@ func (s *screen) title() string {
 	return title
 }
 
-// A layout is the widths of the columns of a screen, 0 for those that are left out.
+// A layout holds the widths of the columns of a screen, 0 for omitted columns.
 type layout struct{ name, bar, lent, rates, history, waiting int }
 
-// fixed is the width of the columns that do not change, with their gaps.
+// fixed is the width of the columns of fixed width, with their gaps.
 const fixed = 2 + 5 + 9 + 12
 
 // width returns the width of a line.
@@ -119,13 +119,13 @@ func newLayout(width int, gauges []collect.Gauge) layout {
 	l := layout{name: len("QUEUE"), bar: 20, rates: 18, waiting: 7}
 	for _, g := range gauges {
 		l.name = min(max(l.name, len([]rune(g.Address))), 24)
-		l.waiting = min(max(l.waiting, len([]rune(whoWaits(g.Queue)))), 30)
+		l.waiting = min(max(l.waiting, len([]rune(waiters(g.Queue)))), 30)
 		if g.Leases.Messages() > 0 {
 			l.lent = 7
 		}
 	}
-	// In a narrow terminal they give way in this order; the percentage says what
-	// the bar does, and a name that is cut might be another's.
+	// In a narrow terminal columns shrink in this order: the percentage repeats what
+	// the bar shows, while a name that is cut off could be mistaken for another.
 	shrink := func(n *int, least int) {
 		if over := l.width() - width; over > 0 {
 			*n = max(*n-over, least)
@@ -184,7 +184,7 @@ func (s *screen) line(l layout, g collect.Gauge) string {
 		mark, word = "!", "FULL"
 		name, trend = []style{bold, red}, []style{bold, red}
 	case d > 0:
-		mark, word = "▲", "▲ in "+shortly(d)
+		mark, word = "▲", "▲ in "+inLargestUnit(d)
 		name, trend = []style{bold}, []style{bold, fillColor(max(fill, 0.5))}
 	case g.Net < 0:
 		mark, word = "▼", "▼ drains"
@@ -196,15 +196,15 @@ func (s *screen) line(l layout, g collect.Gauge) string {
 	}
 	marked := trend
 	if g.Full() {
-		trend = append(slices.Clone(trend), reverse) // the word alone, not what pads it
+		trend = append(slices.Clone(trend), reverse) // the word alone, without padding
 	}
 	b := s.paint(mark, marked...) + " " + s.paint(pad(g.Address, l.name), name...)
 	if l.bar > 0 {
 		b += " " + s.bar(fill, l.bar, color)
 	}
-	b += s.paint(fmt.Sprintf("%5s", percent(fill)), color) + fmt.Sprintf("%9s", briefly(float64(g.Messages)))
+	b += s.paint(fmt.Sprintf("%5s", percent(fill)), color) + fmt.Sprintf("%9s", shortNumber(float64(g.Messages)))
 	if l.lent > 0 {
-		text, look := lentBriefly(g.Leases)
+		text, look := lentForTop(g.Leases)
 		b += s.paint(fmt.Sprintf("%*s", l.lent, text), look...)
 	}
 	if l.rates > 0 {
@@ -215,7 +215,7 @@ func (s *screen) line(l layout, g collect.Gauge) string {
 		b += " " + s.paint(pad(sparkline(g.History, l.history), l.history), color)
 	}
 	if l.waiting > 0 {
-		b += " " + s.paint(cut(whoWaits(g.Queue), l.waiting))
+		b += " " + s.paint(cut(waiters(g.Queue), l.waiting))
 	}
 	return b
 }
@@ -227,11 +227,11 @@ func rate(r float64) string {
 	case r < 10:
 		return fmt.Sprintf("%.1f", r)
 	}
-	return briefly(r)
+	return shortNumber(r)
 }
 
-// briefly writes a number in at most 7 characters.
-func briefly(n float64) string {
+// shortNumber writes a number in at most 7 characters.
+func shortNumber(n float64) string {
 	switch {
 	case n < 0:
 		return "-"
@@ -246,8 +246,8 @@ func briefly(n float64) string {
 	return ">999T"
 }
 
-// whoWaits says who waits at a queue: the first by name.
-func whoWaits(r collect.Queue) string {
+// waiters returns who waits at a queue: the first by name.
+func waiters(r collect.Queue) string {
 	if len(r.Waiting) == 0 {
 		return ""
 	}

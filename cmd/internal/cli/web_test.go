@@ -13,8 +13,8 @@ import (
 	"ipcmq/internal/testutil"
 )
 
-// web writes the URL of its page, alone, as a line; shows what doctor finds; and ends
-// with status 0 when it is told to.
+// web writes the URL of its page as its only line, shows doctor's findings, and ends
+// with status 0 on a signal.
 func TestWebWritesItsURLAndEnds(t *testing.T) {
 	testutil.NeedNamespace(t)
 	openQueue(t)
@@ -69,11 +69,11 @@ func TestWebRefusesWrongUsage(t *testing.T) {
 	}
 	defer l.Close()
 	for what, args := range map[string][]string{
-		"--interval 1ms: it is 100ms or more": {"--interval", "1ms"},
-		"usage: ipcmq web":                    {"x"},
-		"it is a name alone":                  {"--host", "queues.example:80"},
-		"takes a port that is free":           {"--listen", l.Addr().String()},
-		"cannot assign requested address":     {"--listen", "192.0.2.1:1"},
+		"--interval 1ms: it must be 100ms or more": {"--interval", "1ms"},
+		"usage: ipcmq web":                         {"x"},
+		"it must be a name without a port":         {"--host", "queues.example:80"},
+		"takes a free port":                        {"--listen", l.Addr().String()},
+		"cannot assign requested address":          {"--listen", "192.0.2.1:1"},
 	} {
 		cmd := command(t, append([]string{"web"}, args...)...)
 		cmd.Stderr = nil

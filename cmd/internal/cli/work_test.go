@@ -20,7 +20,7 @@ import (
 	"ipcmq/stream/lease"
 )
 
-// keyedQueue opens a queue with a key, which is removed when the test ends.
+// keyedQueue creates a queue with a key, and removes it when the test ends.
 func keyedQueue(t *testing.T, key sysv.Key, capacity int) *sysv.Queue {
 	t.Helper()
 	q, err := sysv.Open(key, &sysv.Config{Exclusive: true, Capacity: capacity})
@@ -36,7 +36,7 @@ func keyedQueue(t *testing.T, key sysv.Key, capacity int) *sysv.Queue {
 	return q
 }
 
-// awaitSettled waits until the queue is empty, and nothing of it is lent.
+// awaitSettled waits until the queue is empty and none of its messages is lent.
 func awaitSettled(t *testing.T, q *sysv.Queue) {
 	t.Helper()
 	testutil.Await(t, func() error {
@@ -52,7 +52,7 @@ func awaitSettled(t *testing.T, q *sysv.Queue) {
 	})
 }
 
-// start starts a command, and returns it with a function that kills it.
+// start starts a command, and returns it and a function that kills it.
 func start(t *testing.T, args ...string) (cmd *exec.Cmd, kill func()) {
 	t.Helper()
 	cmd = command(t, args...)
@@ -65,7 +65,7 @@ func start(t *testing.T, args ...string) (cmd *exec.Cmd, kill func()) {
 	}
 }
 
-// number returns a variable of the environment, or else n.
+// number returns the value of an environment variable, or else n.
 func number(t *testing.T, name string, n int) int {
 	if s := os.Getenv(name); s != "" {
 		var err error
@@ -76,8 +76,8 @@ func number(t *testing.T, name string, n int) int {
 	return n
 }
 
-// Workers are killed all the time, and every job is done; one in a hundred only after
-// it was a dead letter. The number of jobs is IPCMQ_JOBS, 150 by default.
+// Although workers are killed all the time, every job is done; one in a hundred only
+// after it was a dead letter. IPCMQ_JOBS is the number of jobs, 150 by default.
 func TestWorkersThatAreKilledLoseNoJob(t *testing.T) {
 	testutil.NeedNamespace(t)
 	jobs := number(t, "IPCMQ_JOBS", 150)
@@ -162,7 +162,7 @@ func TestWorkersThatAreKilledLoseNoJob(t *testing.T) {
 	}
 }
 
-// requeue is killed all the time, and every letter comes back.
+// Although requeue is killed all the time, every letter comes back.
 func TestRequeueThatIsKilledLosesNothing(t *testing.T) {
 	testutil.NeedNamespace(t)
 	const letters, killedAfter = 100, 5
@@ -211,7 +211,7 @@ func TestRequeueThatIsKilledLosesNothing(t *testing.T) {
 	}
 }
 
-// A ^C at the terminal does not reach what runs, which has a time to finish.
+// A ^C at the terminal does not reach running commands, which have time to finish.
 func TestCommandsOfWorkOutliveAnInterruptOfItsGroup(t *testing.T) {
 	testutil.NeedNamespace(t)
 	q := keyedQueue(t, 0x301a, 0)
@@ -252,7 +252,7 @@ func TestCommandsOfWorkOutliveAnInterruptOfItsGroup(t *testing.T) {
 	}
 }
 
-// work leaves a terminal alone, and what its commands write cannot command it.
+// work leaves the terminal alone, and the output of its commands cannot control it.
 func TestWorkLeavesTheTerminalAlone(t *testing.T) {
 	testutil.NeedNamespace(t)
 	q := keyedQueue(t, 0x301b, 0)

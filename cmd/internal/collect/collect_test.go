@@ -21,8 +21,8 @@ func TestMain(m *testing.M) {
 	testutil.Main(m, map[string]func(){"waiter": waiter, "holder": holder})
 }
 
-// waiter waits at the queue with the id that it is given: for a message, or, with
-// "room", for room.
+// waiter waits at the queue with the given id: for a message, or with the argument
+// "room" for room.
 func waiter() {
 	id, err := strconv.Atoi(os.Args[1])
 	if err == nil {
@@ -108,7 +108,7 @@ func TestAHostIsLookedAtOnce(t *testing.T) {
 	}
 }
 
-// What one cannot see is counted, whatever the reason.
+// Whatever cannot be seen is counted, for any reason.
 func TestWhatIsUnseenIsCounted(t *testing.T) {
 	none := &collect.Host{
 		Listing: collect.Listing{
@@ -121,7 +121,7 @@ func TestWhatIsUnseenIsCounted(t *testing.T) {
 	if got := none.Unseen(); got != want {
 		t.Errorf("%+v", got)
 	}
-	if n := len(none.Errors()); n != 7 { // the system told the same of queues and pools
+	if n := len(none.Errors()); n != 7 { // the error for queues and pools is the same
 		t.Errorf("%d errors", n)
 	}
 }

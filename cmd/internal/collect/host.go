@@ -6,20 +6,20 @@ import (
 	"ipcmq/mq/posix"
 )
 
-// A Host is all that was seen at one time: queues with who waits at them, inboxes,
-// limits. What could not be seen is told by its errors and by Unseen.
+// A Host is everything seen at one time: queues with their waiters, inboxes, limits.
+// Its errors and Unseen report what could not be seen.
 type Host struct {
 	Listing
 	Begun time.Time
 	Took  time.Duration
 
-	Hidden  int   // processes that this user may not see wait
-	WaitErr error // why nobody is seen to wait
+	Hidden  int   // processes that this user may not see waiting
+	WaitErr error // why no waiting process can be seen
 
 	Inboxes   Inboxes
 	InboxErrs []error
 
-	SysV        *SysVUse // nil if it is not known
+	SysV        *SysVUse // nil if unknown
 	PosixLimits *posix.Limits
 	Posix       *PosixUse
 	LimitErrs   []error
@@ -43,7 +43,7 @@ func Look() *Host {
 	}
 	if u, err := h.PosixUse(); err == nil {
 		h.Posix = &u
-	} // or else PosixErr says why
+	} // otherwise PosixErr has the reason
 	h.Took = time.Since(h.Begun)
 	return h
 }
@@ -62,17 +62,16 @@ func (h *Host) Errors() []error {
 	return all
 }
 
-// Unseen is what could not be seen, each as a number of things; 0 of all means
-// that everything was seen.
+// Unseen counts what could not be seen. All 0 means that everything was seen.
 type Unseen struct {
 	SysVQueues  int // 1 if they could not all be listed
 	PosixQueues int // the same
 	States      int // queues whose messages or capacity this user may not see
 	Pools       int // pools whose leases this user may not see; 1 more if they could not all be listed
 	Waiting     int // processes that may wait at queues
-	Unlinked    int // processes that may have queues open which have no name
+	Unlinked    int // processes that may have unlinked queues open
 	Inboxes     int // inboxes that may be of dead processes
-	Limits      int // limits, or what is used of them
+	Limits      int // limits, or how much of them is used
 }
 
 // Unseen counts what could not be seen.

@@ -6,11 +6,11 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// Inboxes are those whose process has certainly ended, and those of which nobody
-// here can tell.
+// Inboxes are the inboxes whose process has certainly ended, and those for which that
+// is unknown.
 type Inboxes struct{ Dead, Unknown []address.Address }
 
-// Inboxes judges those of both kinds, and returns what could not be looked at.
+// Inboxes checks the inboxes of both kinds, and returns the errors.
 func (l Listing) Inboxes() (j Inboxes, problems []error) {
 	there := map[string]bool{}
 	for _, q := range l.Queues {

@@ -2,14 +2,14 @@ package collect
 
 import "ipcmq/mq/large"
 
-// Large is the payloads in shared memory whose tickets are in a System V queue.
+// Large are the payloads in shared memory whose tickets are in a System V queue.
 type Large struct {
 	Payloads int   `json:"payloads"`
 	Bytes    int64 `json:"bytes"`
 	Segments []int `json:"segments"`
 }
 
-// A Leftover is payloads of a queue that is gone.
+// A Leftover is a segment with payloads of a queue that is gone.
 type Leftover struct {
 	Segment  int
 	Owner    string
@@ -17,8 +17,7 @@ type Leftover struct {
 	Bytes    int64
 }
 
-// addLarge adds what is beside the queues in shared memory, as far as this user may
-// see it.
+// addLarge adds the large payloads of the queues, as far as this user may see them.
 func (l *Listing) addLarge() {
 	queues := map[int]*Queue{}
 	for i := range l.Queues {
@@ -28,7 +27,7 @@ func (l *Listing) addLarge() {
 	}
 	for s, err := range large.Stores() {
 		if err != nil {
-			return // as for the pools, which say it
+			return // the reason is the same as for pools, where it is reported
 		}
 		for _, w := range s.Queues {
 			if q := queues[w.Queue]; q != nil {

@@ -11,13 +11,13 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// Leases is what is lent of a System V queue: messages in its pool, that are in the
-// queue no more. What cannot be seen is -1.
+// Leases are the lent messages of a System V queue: they are in its pool, no longer in
+// the queue. Unknown numbers are -1.
 type Leases struct {
-	Held     int      `json:"held"`     // with processes
-	Dead     int      `json:"dead"`     // of these: with such as have ended
-	Unjudged int      `json:"unjudged"` // of these: with such of which nobody here can tell
-	Returned int      `json:"returned"` // given back, to be lent again at a time
+	Held     int      `json:"held"`     // by processes
+	Dead     int      `json:"dead"`     // of these: by processes that have ended
+	Unjudged int      `json:"unjudged"` // of these: by processes of which it is unknown whether they are alive
+	Returned int      `json:"returned"` // given back, to be lent again later
 	Due      int      `json:"due"`      // of all: to be lent again now
 	Holders  []Holder `json:"holders,omitempty"`
 
@@ -26,10 +26,10 @@ type Leases struct {
 	Segment int   `json:"segment"`
 	Bytes   int64 `json:"bytes"` // of the segment
 
-	Problem error `json:"-"` // why it cannot be seen
+	Problem error `json:"-"` // why the leases cannot be seen
 }
 
-// Messages returns how many messages are in the pool; -1 if that is not known.
+// Messages returns how many messages are in the pool, or -1 if that is not known.
 func (l *Leases) Messages() int {
 	switch {
 	case l == nil:
@@ -43,7 +43,7 @@ func (l *Leases) Messages() int {
 // A Holder is a process that has messages on lease.
 type Holder struct {
 	Process
-	Unknown  bool       `json:"unknown,omitempty"` // whether it lives cannot be told from here
+	Unknown  bool       `json:"unknown,omitempty"` // whether it is alive is unknown
 	Messages int        `json:"messages"`
 	Since    *time.Time `json:"since,omitempty"` // when the first of these leases began
 	Until    *time.Time `json:"until,omitempty"` // when the first of them runs out
@@ -52,7 +52,7 @@ type Holder struct {
 func (h Holder) String() string {
 	switch {
 	case h.PID == 0:
-		return "a process that is not known"
+		return "an unknown process"
 	case h.Unknown:
 		return strconv.Itoa(h.PID) + " (in another pid namespace, or hidden)"
 	}
@@ -64,7 +64,7 @@ type Lent struct {
 	Type      int64      `json:"type"`
 	Sequence  uint64     `json:"sequence"`
 	Attempt   int        `json:"attempt"`
-	Size      int        `json:"size"`                // -1 if it was just being taken
+	Size      int        `json:"size"`                // -1 if it is just being taken
 	Uncertain bool       `json:"uncertain,omitempty"` // the payload may be cut
 	Returned  bool       `json:"returned,omitempty"`
 	Due       bool       `json:"due,omitempty"`
@@ -83,12 +83,12 @@ type Orphan struct {
 	Key      sysv.Key
 	Segment  int
 	Owner    string
-	Messages int // that were in it; -1 if not known
+	Messages int // in it; -1 if not known
 	Attached int
 	Bytes    int64
 }
 
-// addLeases adds what is lent to the queues.
+// addLeases adds the leases to the queues.
 func (l *Listing) addLeases(seen processes) {
 	queues := map[int]*Queue{}
 	for i := range l.Queues {
@@ -130,8 +130,8 @@ func (l *Listing) addLeases(seen processes) {
 	}
 }
 
-// hidden reports whether the system does not let this user see a pool; a stranger's
-// is no pool.
+// hidden reports whether this user has no permission to see a pool. A segment of
+// another user that is not a pool is not hidden.
 func hidden(err error) bool {
 	return errors.Is(err, fs.ErrPermission) && (errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM))
 }
@@ -164,7 +164,7 @@ func known(t time.Time) *time.Time {
 	return &t
 }
 
-// OfOpenSysV returns the queue that is open, with what is lent of it.
+// OfOpenSysV returns the open queue with its leases.
 func OfOpenSysV(opened *sysv.Queue) (Queue, sysv.Stat, error) {
 	s, err := opened.Stat()
 	if err != nil {
@@ -184,8 +184,8 @@ func OfOpenSysV(opened *sysv.Queue) (Queue, sysv.Stat, error) {
 	return one.Queues[0], s, nil
 }
 
-// LentOf returns the messages that are lent of the queue, the oldest first, up to
-// most unless that is 0. The error matches fs.ErrNotExist if none ever was.
+// LentOf returns the lent messages of the queue, the oldest first, up to most unless
+// that is 0. The error matches fs.ErrNotExist if none was ever lent.
 func LentOf(opened *sysv.Queue, most int) (all []Lent, _ error) {
 	p, err := opened.Pool()
 	if err != nil {

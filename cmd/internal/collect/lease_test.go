@@ -14,7 +14,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// holder has a message of the queue with key 42 on lease until it is killed.
+// holder holds a message of the queue with key 42 on lease until it is killed.
 func holder() {
 	q, err := sysv.Open(42, &sysv.Config{Lease: time.Hour})
 	if err == nil {
@@ -27,7 +27,7 @@ func holder() {
 	os.Stdin.Read(make([]byte, 1))
 }
 
-func TestWhatIsLentIsSeen(t *testing.T) {
+func TestLeasesAreSeen(t *testing.T) {
 	testutil.NeedNamespace(t)
 	q := newSysV(t, 42, 0)
 	for _, data := range []string{"one", "two"} {

@@ -8,29 +8,29 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// A Listing is the queues that could be listed, System V ones first by key and
-// id, and what could not.
+// A Listing holds the queues that could be listed, System V queues first, by key and
+// id, and the reasons why there may be more.
 type Listing struct {
 	Queues []Queue
 
 	SysVErr, PosixErr error // why there may be more
 
 	Orphans     []Orphan // pools of queues that are gone
-	HiddenPools int      // that this user may not look into
-	BadPools    []error  // of pools that are of no use
+	HiddenPools int      // pools that this user may not see
+	BadPools    []error  // of unusable pools
 	PoolErr     error    // why there may be more pools
 
 	Leftovers []Leftover // large payloads that nobody can receive any more
 }
 
-// Problems returns what could not be listed.
+// Problems returns why something could not be listed.
 func (l Listing) Problems() (problems []error) {
 	for _, err := range []error{l.SysVErr, l.PosixErr} {
 		if err != nil {
 			problems = append(problems, err)
 		}
 	}
-	if l.SysVErr == nil && l.PoolErr != nil { // or the reason is the same
+	if l.SysVErr == nil && l.PoolErr != nil { // otherwise the reason is the same
 		problems = append(problems, l.PoolErr)
 	}
 	return problems

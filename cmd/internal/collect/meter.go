@@ -17,8 +17,8 @@ const historyLength = 120
 // A Gauge is a queue and how it moves.
 type Gauge struct {
 	Queue
-	In, Out float64   // messages a second: at least so many
-	Net     float64   // messages a second, in less out: exact
+	In, Out float64   // messages per second, at least
+	Net     float64   // messages per second, in minus out, exact
 	History []float64 // fill, the newest last
 }
 
@@ -28,7 +28,7 @@ func (g Gauge) Full() bool {
 	return g.Fill() >= 0.995 || senders > 0
 }
 
-// FillsIn returns when the queue will be full at this pace; 0 if never.
+// FillsIn returns when the queue will be full at the current rate, or 0 for never.
 func (g Gauge) FillsIn() time.Duration {
 	fill := g.Fill()
 	if g.Net <= 0 || fill <= 0 || fill >= 1 || g.Messages <= 0 {
@@ -38,14 +38,14 @@ func (g Gauge) FillsIn() time.Duration {
 	return time.Duration((1 - fill) / perMessage / g.Net * float64(time.Second))
 }
 
-// A Meter watches all queues. The kernel counts no messages, so the meter looks
-// often: what it sees of the flow is the least that there was. One goroutine uses
-// it at a time.
+// A Meter watches all queues. The kernel does not count messages, so the meter looks
+// often; the flow that it sees is a lower bound. It must not be used by several
+// goroutines at once.
 type Meter struct {
 	Interval time.Duration // between two measurements
 
 	probes map[string]*probe // by id or name
-	last   time.Time         // when the probes were looked at last
+	last   time.Time         // of the last look at the probes
 }
 
 // A probe watches one queue.
@@ -53,15 +53,15 @@ type probe struct {
 	messages func() (int64, error)
 	close    func() error
 
-	depth   int64 // as seen last
-	before  int64 // at the end of the interval before
+	depth   int64 // as last seen
+	before  int64 // at the end of the previous interval
 	in, out int64 // rises and falls of the depth in this interval
 	history []float64
 
-	sent, received time.Time // last, to the second; System V
+	sent, received time.Time // the last times, to the second; System V
 }
 
-// NewMeter returns a meter that has looked once. Close it.
+// NewMeter returns a meter that has looked once. The caller must close it.
 func NewMeter(interval time.Duration) *Meter {
 	m := &Meter{Interval: interval, probes: map[string]*probe{}}
 	m.refresh(List().Queues)
@@ -69,15 +69,15 @@ func NewMeter(interval time.Duration) *Meter {
 	return m
 }
 
-// Close gives up the queues that the meter has open.
+// Close closes the queues that the meter has open.
 func (m *Meter) Close() {
 	for _, p := range m.probes {
 		p.close()
 	}
 }
 
-// refresh begins to watch new queues, and closes those that are gone: the kernel
-// keeps a POSIX queue for as long as someone has it open.
+// refresh starts to watch new queues, and closes those that are gone: the kernel
+// keeps a POSIX queue as long as somebody has it open.
 func (m *Meter) refresh(queues []Queue) {
 	there := map[string]bool{}
 	for _, q := range queues {
@@ -102,7 +102,7 @@ func (m *Meter) refresh(queues []Queue) {
 	}
 }
 
-// probeKey is the id or the name of q: a key may be given to another queue.
+// probeKey is the id or the name of q: a key may later belong to another queue.
 func (q Queue) probeKey() string {
 	if q.Kind == SysV {
 		return strconv.Itoa(*q.ID)
@@ -131,15 +131,15 @@ func openProbe(q Queue) (*probe, error) {
 	}}, nil
 }
 
-// A meter looks every millisecond, or less often if that took too much of a
+// A meter looks every millisecond, or less often if that would use too much of a
 // processor.
 const (
 	lookEvery = time.Millisecond
-	lookPart  = 20 // at most one part in so many
+	lookPart  = 20 // at most one 20th of a processor
 )
 
-// Measure watches for an interval and returns what it saw, and what could not
-// be listed.
+// Measure watches for an interval and returns what it saw, and why something could
+// not be listed.
 func (m *Meter) Measure(ctx context.Context) ([]Gauge, []error) {
 	begun := time.Now()
 	for _, p := range m.probes {
@@ -159,17 +159,17 @@ func (m *Meter) Measure(ctx context.Context) ([]Gauge, []error) {
 		}
 	}
 	now := time.Now()
-	took := now.Sub(m.last).Seconds() // with the time between two measurements
+	took := now.Sub(m.last).Seconds() // includes the time between two measurements
 	m.last = now
 	l := List()
-	_, _ = Wait(l.Queues) // where nobody is seen, nobody is shown
+	_, _ = Wait(l.Queues) // if it fails, no process is shown
 	gauges := make([]Gauge, len(l.Queues))
 	for i, q := range l.Queues {
 		g := &gauges[i]
 		g.Queue = q
 		p := m.probes[q.probeKey()]
 		if p == nil {
-			continue // it is new, or this user may not look into it
+			continue // it is new, or this user may not read it
 		}
 		p.noticeUse(q)
 		p.history = append(p.history, q.Fill())
@@ -182,8 +182,8 @@ func (m *Meter) Measure(ctx context.Context) ([]Gauge, []error) {
 	return gauges, l.Problems()
 }
 
-// noticeUse counts one message where the depth showed none and the times of the
-// queue tell that there was one.
+// noticeUse counts one message if the depth showed none but the times of the queue
+// show that there was one.
 func (p *probe) noticeUse(q Queue) {
 	notice := func(n *int64, before *time.Time, now *time.Time) {
 		if now == nil {
@@ -202,7 +202,7 @@ func (m *Meter) look() {
 	for _, p := range m.probes {
 		n, err := p.messages()
 		if err != nil {
-			continue // it was removed
+			continue // the queue was removed
 		}
 		p.in += max(n-p.depth, 0)
 		p.out += max(p.depth-n, 0)

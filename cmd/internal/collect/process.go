@@ -11,7 +11,7 @@ import (
 	"ipcmq/internal/procfs"
 )
 
-// A Process is one that has used a queue.
+// A Process has used a queue.
 type Process struct {
 	PID     int    `json:"pid"`
 	Command string `json:"command,omitempty"` // empty if it has ended, or cannot be seen
@@ -30,19 +30,19 @@ func (p Process) String() string {
 	return strconv.Itoa(p.PID) + " " + p.Command
 }
 
-// UserAt returns the process pid that used a queue at that time. A zombie has
-// ended, and one that was started later has only got the number.
+// UserAt returns the process with the pid that used a queue at that time. A zombie
+// counts as ended; a process that was started later only has the same pid.
 func UserAt(pid int, at time.Time) Process { return processes{}.userAt(pid, at) }
 
-// processes are those that were looked up for one listing, so that each is once,
-// however many queues it uses.
+// processes caches the processes looked up for one listing, so that each is looked up
+// only once, however many queues it uses.
 type processes map[int]started
 
-// started is a process that has the pid now.
+// started is the process that now has the pid.
 type started struct {
 	at      time.Time
 	command string
-	err     error // why the time is not known
+	err     error // why the start time is unknown
 }
 
 func (seen processes) userAt(pid int, at time.Time) Process {
@@ -59,7 +59,7 @@ func (seen processes) userAt(pid int, at time.Time) Process {
 	return p
 }
 
-// of returns the process that has the pid now.
+// of returns the process that now has the pid.
 func (seen processes) of(pid int) started {
 	s, ok := seen[pid]
 	if !ok {

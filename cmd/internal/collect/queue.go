@@ -17,7 +17,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// A Queue is what is known of a queue. What the kernel does not tell is -1.
+// A Queue is what is known about a queue. Numbers that the kernel does not report are -1.
 type Queue struct {
 	Where address.Address `json:"-"`
 
@@ -46,15 +46,15 @@ type Queue struct {
 
 	Leases *Leases `json:"leases,omitempty"` // nil if nothing was ever lent
 
-	Large *Large `json:"large,omitempty"` // nil if no payload is beside it in shared memory
+	Large *Large `json:"large,omitempty"` // nil if it has no payload in shared memory
 
 	NotifyPID int      `json:"notify_pid,omitempty"` // POSIX
-	Waiting   []Waiter `json:"waiting,omitempty"`    // where it was asked for
+	Waiting   []Waiter `json:"waiting,omitempty"`    // if Wait was called
 }
 
-// Fill returns how full the queue is, 0 to 1; -1 if that is not known. A System
-// V queue is full when its bytes are used up, or when it has as many messages as
-// it may have bytes.
+// Fill returns how full the queue is, 0 to 1, or -1 if that is not known. A System V
+// queue is full when its bytes are used up, or when it has as many messages as it may
+// have bytes.
 func (q Queue) Fill() float64 {
 	switch {
 	case q.Kind == Posix && q.MaxMessages > 0 && q.Messages >= 0:
@@ -77,8 +77,8 @@ func (q Queue) CountWaiting() (receive, send int) {
 	return receive, send
 }
 
-// Has reports whether the queue has a text in its address, its owner, or a process
-// that uses it, waits at it or has messages of it, in letters of either case.
+// Has reports whether a text occurs in the queue's address or owner, or in a process
+// that uses it, waits at it or holds messages of it, ignoring case.
 func (q Queue) Has(text string) bool {
 	in := func(s string) bool { return strings.Contains(strings.ToLower(s), strings.ToLower(text)) }
 	if text == "" || in(q.Address) || in(q.Owner) {
@@ -101,7 +101,7 @@ const (
 	Posix = "posix"
 )
 
-// OfSysV returns the queue that a Stat tells of.
+// OfSysV returns the queue that a Stat describes.
 func OfSysV(s sysv.Stat) Queue { return ofSysV(s, processes{}) }
 
 func ofSysV(s sysv.Stat, seen processes) Queue {
@@ -125,9 +125,9 @@ func ofSysV(s sysv.Stat, seen processes) Queue {
 	return q
 }
 
-// OfPosix returns the queue that a Stat tells of, which it opens for the rest.
+// OfPosix returns the queue that a Stat describes. It opens the queue for the rest.
 func OfPosix(s posix.Stat) Queue {
-	// Blocking, as nothing is waited for: the poller would cost more than the look.
+	// Blocking, because nothing waits: the poller would cost more than the look itself.
 	c := posix.Config{Access: mq.ReadOnly, OpenOnly: true, Blocking: true}
 	opened, err := posix.Open(s.Name, &c)
 	if errors.Is(err, fs.ErrPermission) {
@@ -141,7 +141,7 @@ func OfPosix(s posix.Stat) Queue {
 	return OfOpenPosix(s, opened)
 }
 
-// OfOpenPosix is OfPosix of a queue that is open.
+// OfOpenPosix is OfPosix for an open queue.
 func OfOpenPosix(s posix.Stat, opened *posix.Queue) Queue {
 	q := ofPosix(s)
 	if a, err := opened.Attr(); err == nil {

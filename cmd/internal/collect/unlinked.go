@@ -13,16 +13,16 @@ import (
 	"ipcmq/mq/posix"
 )
 
-// Unlinked are the POSIX queues whose names are gone and that processes still
-// have open. They are in no listing, and count for the limits.
+// Unlinked are the POSIX queues that were unlinked but are still open. No listing shows
+// them, but they count towards the limits.
 type Unlinked struct {
 	Queues  int
-	Bytes   int64    // of RLIMIT_MSGQUEUE, by those of this user
+	Bytes   int64    // of RLIMIT_MSGQUEUE, used by those of this user
 	Holders []string // the processes, such as "7 perl"
 	Hidden  int      // processes whose descriptors this user may not see
 }
 
-// unlinkedQueues looks for them at the descriptors of all processes.
+// unlinkedQueues looks for them in the descriptors of all processes.
 func unlinkedQueues() (u Unlinked, err error) {
 	mount, err := procfs.MqueueMount(procfs.Root)
 	if err != nil {
@@ -64,7 +64,7 @@ func unlinkedQueues() (u Unlinked, err error) {
 			}
 			s := sys.FileStatus(info)
 			if s.Device != device || s.Links > 0 {
-				continue // a file, or a queue of that very name
+				continue // a file, or a queue whose name ends like this
 			}
 			holds = true
 			if seen[s.Inode] {
@@ -84,8 +84,8 @@ func unlinkedQueues() (u Unlinked, err error) {
 	return u, nil
 }
 
-// footprintOf returns what the queue behind a link in /proc takes of
-// RLIMIT_MSGQUEUE, or 0 if that cannot be read.
+// footprintOf returns how much of RLIMIT_MSGQUEUE the queue behind a link in /proc
+// uses, or 0 if that cannot be read.
 func footprintOf(link string) int64 {
 	f, err := os.Open(link)
 	if err != nil {

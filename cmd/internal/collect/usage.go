@@ -7,11 +7,11 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// SysVUse is the limits of System V queues and what is used of them.
+// SysVUse holds the limits of System V queues and how much of them is used.
 type SysVUse struct {
 	sysv.Limits
 	Usage   sysv.Usage
-	Largest int64 // capacity in bytes; -1 if that is not known, or there is no queue
+	Largest int64 // largest capacity in bytes; -1 if that is not known, or there is no queue
 }
 
 // SysVUse looks at the limits of System V queues.
@@ -32,20 +32,20 @@ func (l Listing) SysVUse() (SysVUse, error) {
 	return u, nil
 }
 
-// MsgqueueLimit is the name of the limit of what a user's POSIX queues take.
+// MsgqueueLimit is the name of the limit for the memory of a user's POSIX queues.
 const MsgqueueLimit = "RLIMIT_MSGQUEUE"
 
-// PosixUse is what is used of the limits of POSIX queues.
+// PosixUse holds how much of the limits of POSIX queues is used.
 type PosixUse struct {
-	Queues, Messages, Size int   // how many; the largest
+	Queues, Messages, Size int   // how many queues; the largest of each
 	Bytes                  int64 // of RLIMIT_MSGQUEUE, by the queues that this user owns
 
-	Unlinked    Unlinked // which are among the others
-	UnlinkedErr error    // why they could not be looked for
+	Unlinked    Unlinked // included in the numbers above
+	UnlinkedErr error    // why unlinked queues could not be looked for
 }
 
-// PosixUse looks at what is used of the limits of POSIX queues. It fails if none
-// could be listed; what could not be read of a single queue does not count.
+// PosixUse finds out how much of the limits of POSIX queues is used. It fails if queues
+// could not be listed; a single queue that cannot be read does not count.
 func (l Listing) PosixUse() (u PosixUse, err error) {
 	for _, q := range l.Queues {
 		if q.Kind != Posix {

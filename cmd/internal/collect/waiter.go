@@ -22,8 +22,8 @@ func (w Waiter) String() string {
 	return strconv.Itoa(w.PID) + " " + w.Command + " " + what
 }
 
-// Wait adds who waits to queues. It returns how many processes this user may not
-// see wait, and an error if none can be seen.
+// Wait adds waiting processes to the queues. It returns how many processes this user
+// may not see waiting, and an error if none can be seen.
 func Wait(queues []Queue) (hidden int, err error) {
 	all, hidden, err := waiters()
 	for i := range queues {
@@ -41,8 +41,8 @@ func Wait(queues []Queue) (hidden int, err error) {
 }
 
 // waiters returns the processes of this IPC namespace that wait at a queue, by
-// its address ("id:7", or "/jobs"). It sees those that the user may trace, and
-// not those that wait in a poller.
+// its address ("id:7", or "/jobs"). It sees processes that the user may trace, and
+// that do not wait in a poller.
 func waiters() (found map[string][]Waiter, hidden int, err error) {
 	namespace, err := os.Readlink("/proc/self/ns/ipc")
 	if err != nil {
@@ -78,8 +78,8 @@ func waiters() (found map[string][]Waiter, hidden int, err error) {
 	return found, hidden, nil
 }
 
-// othersHidden returns 1 if /proc shows no processes of others, as when it is
-// mounted with hidepid=invisible: there is a first process in every namespace.
+// othersHidden returns 1 if /proc does not show processes of other users, as when
+// mounted with hidepid=invisible: every namespace has a process 1.
 func othersHidden() int {
 	if _, err := os.Stat("/proc/1"); os.IsNotExist(err) {
 		return 1
@@ -113,5 +113,5 @@ func waitsAt(thread fs.FS, process string) (address string, receives bool) {
 	if err != nil {
 		return "", false
 	}
-	return strings.TrimSuffix(name, " (deleted)"), false // the caller knows from the queue
+	return strings.TrimSuffix(name, " (deleted)"), false // the caller decides by the state of the queue
 }

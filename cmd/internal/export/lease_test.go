@@ -14,7 +14,7 @@ import (
 )
 
 // holder leases two messages of the queue with key 42, gives one of them back, and
-// ends without a word.
+// exits.
 func holder() {
 	q, err := sysv.Open(42, nil)
 	if err == nil {
@@ -50,7 +50,7 @@ func TestMetricsOfLeases(t *testing.T) {
 		if q == gone {
 			break
 		}
-		if _, err := r.Lease(t.Context()); err != nil { // what the dead one had
+		if _, err := r.Lease(t.Context()); err != nil { // the message of the dead holder
 			t.Fatal(err)
 		}
 	}
@@ -79,6 +79,6 @@ func TestMetricsOfLeases(t *testing.T) {
 		}
 	}
 	if _, err := plain.Pool(); err == nil {
-		t.Error("a look has made a pool")
+		t.Error("collecting created a pool")
 	}
 }

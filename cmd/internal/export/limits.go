@@ -5,8 +5,8 @@ import (
 	"ipcmq/internal/limits"
 )
 
-// limits sends the limits that are known, and what is used of those that queues
-// share; negative ones are no limits.
+// limits sends the known limits, and how much is used of those that queues share.
+// Negative ones mean unlimited.
 func (s sender) limits(h *collect.Host) {
 	send := func(name string, value int64) {
 		if value >= 0 {

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 
 var ctx = context.Background()
 
-// receiver waits for a message in the queue with the id that it is given.
+// receiver waits for a message in the queue with the given id.
 func receiver() {
 	q, err := openID(os.Args[1])
 	if err == nil {
@@ -33,7 +33,7 @@ func receiver() {
 	os.Exit(1)
 }
 
-// client makes an inbox and ends without removing it.
+// client creates an inbox and exits without removing it.
 func client() {
 	q, err := openID(os.Args[1])
 	if err == nil {

@@ -1,4 +1,4 @@
-// Package export tells Prometheus of the queues of the host.
+// Package export exports metrics of the host's queues to Prometheus.
 package export
 
 import (
@@ -15,19 +15,19 @@ import (
 	"ipcmq/internal/visible"
 )
 
-// Config says of which queues there are metrics.
+// Config selects the queues that have metrics.
 type Config struct {
-	// MaxQueues is the most queues that have metrics of their own; the others
-	// are counted. Those with a key or a name come first, inboxes last, so that
-	// it is not chance which are left out.
+	// MaxQueues is the maximum number of queues with metrics of their own; the
+	// others are counted. Queues with a key or a name come first, inboxes last, so
+	// that the choice is not random.
 	MaxQueues int
 
-	// Inboxes asks for metrics of each inbox. Each client makes one under another
-	// name, so that over time there are ever more of them.
+	// Inboxes enables metrics of each inbox. Each client creates one under a new name,
+	// so that the number of time series keeps growing.
 	Inboxes bool
 
-	// Told, if it is not nil, is called with each collection, one at a time.
-	Told func(*collect.Host)
+	// OnCollect, if not nil, is called after each collection, one at a time.
+	OnCollect func(*collect.Host)
 }
 
 // Metrics is a prometheus.Collector. It may be used by several goroutines; those
@@ -42,16 +42,15 @@ type Metrics struct {
 // New returns the metrics of the host.
 func New(c Config) *Metrics { return &Metrics{config: c} }
 
-// look returns what the host is like: as of a look that has begun since this
-// call.
+// look returns the state of the host, from a look that began after this call.
 func (m *Metrics) look() *collect.Host {
 	asked := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.last == nil || m.last.Begun.Before(asked) {
 		m.last = collect.Look()
-		if m.config.Told != nil {
-			m.config.Told(m.last)
+		if m.config.OnCollect != nil {
+			m.config.OnCollect(m.last)
 		}
 	}
 	return m.last
@@ -61,14 +60,15 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("ipcmq_"+name, help, labels, nil)
 }
 
-// Of each queue. What is not known of it, or has never been, is left out.
+// Metrics of each queue. Values that are unknown, or of events that never happened,
+// are left out.
 var (
 	queueInfo = describe("queue_info", "A queue: its id (System V), owner, mode, and whether it is an inbox for replies.",
 		"kind", "queue", "id", "owner", "mode", "inbox")
 	queueMessages         = ofQueue("messages", "Messages waiting in the queue.")
 	queueBytes            = ofQueue("bytes", "Bytes of payload waiting in the queue.")
-	queueCapacityMessages = ofQueue("capacity_messages", "Most messages in the queue.")
-	queueCapacityBytes    = ofQueue("capacity_bytes", "Most bytes of payload in the queue.")
+	queueCapacityMessages = ofQueue("capacity_messages", "Maximum number of messages in the queue.")
+	queueCapacityBytes    = ofQueue("capacity_bytes", "Maximum bytes of payload in the queue.")
 	queueUsed             = ofQueue("used_ratio", "How full the queue is, 0 to 1: by messages, and for System V by bytes if that is more.")
 	queueLastSend         = ofQueue("last_send_timestamp_seconds", "When a message was last sent, to the second (System V).")
 	queueLastReceive      = ofQueue("last_receive_timestamp_seconds", "When a message was last received, to the second (System V).")
@@ -77,18 +77,18 @@ var (
 	queueSenders          = ofQueue("waiting_senders", "Threads that wait in the kernel for room; those in pollers and of hidden processes (ipcmq_unseen) are not seen.")
 )
 
-// Of each queue of which something was ever lent.
+// Metrics of each queue of which a message was ever lent.
 var (
-	queueHeld      = ofQueue("leases_held", "Messages that processes have on lease. They are in the queue no more.")
-	queueReturned  = ofQueue("leases_returned", "Messages that were given back, to be lent again at a time.")
-	queueDue       = ofQueue("leases_due", "Of both, messages to be lent again now: time has run out, a delay is over, or the holder has ended.")
+	queueHeld      = ofQueue("leases_held", "Messages that processes have on lease. They are no longer in the queue.")
+	queueReturned  = ofQueue("leases_returned", "Messages that were given back, to be lent again later.")
+	queueDue       = ofQueue("leases_due", "Messages, of both kinds, to be lent again now: the lease has run out, the delay is over, or the holder has ended.")
 	queueDead      = ofQueue("leases_of_dead", "Messages held by processes that have ended.")
-	queueSlots     = ofQueue("pool_slots", "Most messages lent at once.")
+	queueSlots     = ofQueue("pool_slots", "Maximum number of messages lent at once.")
 	queueSlotsUsed = ofQueue("pool_used_slots", "Slots of the pool in use.")
-	queuePool      = ofQueue("pool_bytes", "Shared memory in which what is lent is; pages are taken when they are used first.")
+	queuePool      = ofQueue("pool_bytes", "Shared memory for lent messages; pages are allocated when they are first used.")
 )
 
-// Of each queue that has large payloads beside it.
+// Metrics of each queue that has large payloads.
 var (
 	queueLarge      = ofQueue("large_payloads", "Payloads in shared memory whose tickets are in the queue, or lent.")
 	queueLargeBytes = ofQueue("large_bytes", "Bytes of these payloads.")
@@ -98,17 +98,17 @@ func ofQueue(name, help string) *prometheus.Desc {
 	return describe("queue_"+name, help, "kind", "queue")
 }
 
-// Of the host.
+// Metrics of the host.
 var (
-	queues        = describe("queues", "Queues that could be listed, inboxes included.", "kind")
+	queues        = describe("queues", "Queues that could be listed, including inboxes.", "kind")
 	queuesOmitted = describe("queues_omitted", "Queues without metrics of their own: inboxes, and those above the limit of queues.", "kind")
 	inboxesThere  = describe("inboxes", "Inboxes for replies to requests.", "kind")
 	inboxesDead   = describe("dead_inboxes", "Inboxes whose process has ended (ipcmq rm --dead-inboxes).", "kind")
-	orphans       = describe("orphaned_pools", "Shared memory with what was lent of queues that are gone (ipcmq rm --orphaned-pools).")
-	badPools      = describe("unusable_pools", "Shared memory under the keys of queues that is of no use for leases: of another user or version, or damaged (ipcmq doctor).")
-	limit         = describe("limit", "Limits of this IPC namespace, and of the exporter's user: a sysctl, or RLIMIT_MSGQUEUE. There is none of what is unlimited.", "limit")
+	orphans       = describe("orphaned_pools", "Pools of leases in shared memory whose queues are gone (ipcmq rm --orphaned-pools).")
+	badPools      = describe("unusable_pools", "Shared memory under the keys of queues that cannot be used for leases: of another user or version, or damaged (ipcmq doctor).")
+	limit         = describe("limit", "Limits of this IPC namespace, and of the exporter's user: a sysctl, or RLIMIT_MSGQUEUE. Missing if unlimited.", "limit")
 	limitUsed     = describe("limit_used", "How much is used of those limits that queues share.", "limit")
-	unseen        = describe("unseen", "What could not be seen, of each kind; all 0 if everything was.", "what")
+	unseen        = describe("unseen", "What could not be seen, by kind; all 0 if everything could.", "what")
 	took          = describe("collect_duration_seconds", "How long it took to look at the queues.")
 )
 
@@ -143,7 +143,7 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 			dead[collect.Posix]++
 		}
 	}
-	shown := map[string]bool{} // a queue that is made again meanwhile may be listed twice
+	shown := map[string]bool{} // a queue that is created again meanwhile may be listed twice
 	for _, q := range inOrder(h.Queues) {
 		if shown[q.Address] {
 			continue
@@ -181,7 +181,7 @@ func inOrder(all []collect.Queue) []collect.Queue {
 		switch {
 		case q.Inbox:
 			return 2
-		case q.Where.Kind == address.ID: // it has no key
+		case q.Where.Kind == address.ID: // without a key
 			return 1
 		}
 		return 0
@@ -196,7 +196,7 @@ func (s sender) send(d *prometheus.Desc, value int, labels ...string) {
 	s <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(value), labels...)
 }
 
-// queue sends the metrics of a queue; who waits at it only if that was seen.
+// queue sends the metrics of a queue, with its waiters only if these could be seen.
 func (s sender) queue(q collect.Queue, waiting bool) {
 	id := ""
 	if q.ID != nil {

@@ -24,7 +24,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-func TestMetricsSayWhatTheKernelSays(t *testing.T) {
+func TestMetricsMatchTheKernel(t *testing.T) {
 	testutil.NeedNamespace(t)
 	testutil.NeedMqueue(t)
 	q, empty, jobs := newSysV(t, 42), newSysV(t, sysv.Private), newPosix(t, "/jobs")
@@ -95,8 +95,8 @@ func TestMetricsSayWhatTheKernelSays(t *testing.T) {
 	}
 }
 
-// Names that any user can give a queue are labels from which the queue can be
-// found again, and whatever they hold no line is forged.
+// Names that any user can give a queue become labels that lead back to the queue, and
+// whatever they contain, no line can be forged.
 func TestNoNameBreaksTheFormat(t *testing.T) {
 	testutil.NeedNamespace(t)
 	testutil.NeedMqueue(t)
@@ -190,7 +190,7 @@ func TestQueuesComeAndGoMeanwhile(t *testing.T) {
 			if err == nil {
 				err = q.TrySend(mq.Message{Type: 1})
 			}
-			if err == nil && key != sysv.Private { // with a pool, that is removed with it or left behind
+			if err == nil && key != sysv.Private { // with a pool, which is removed with it or left behind
 				_, err = q.SelectLeases(mq.Any())
 			}
 			if err != nil {

@@ -11,8 +11,8 @@ import (
 	"ipcmq/cmd/internal/export"
 )
 
-// The alerts ask for metrics that there are. promtool tests them otherwise.
-func TestAlertsAskForMetricsThatAreThere(t *testing.T) {
+// The alerts use existing metrics. promtool tests the rest.
+func TestAlertsUseExistingMetrics(t *testing.T) {
 	descriptions := make(chan *prometheus.Desc, 100)
 	export.New(export.Config{}).Describe(descriptions)
 	close(descriptions)

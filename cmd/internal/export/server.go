@@ -15,20 +15,19 @@ import (
 )
 
 const (
-	// maxScrapes is how many may be under way; further ones are told to come
-	// again (503).
+	// maxScrapes is how many scrapes may run at once; further ones get status 503.
 	maxScrapes = 10
 
-	// scrapeTime is how long one may take. Prometheus gives up after 10 s itself
-	// unless it is told otherwise.
+	// scrapeTime is how long a scrape may take. By default Prometheus itself gives
+	// up after 10 s.
 	scrapeTime = 30 * time.Second
 
-	// endTime is how long those under way may take when the server is to end.
+	// endTime is how long running scrapes may take when the server ends.
 	endTime = 5 * time.Second
 )
 
-// Serve answers scrapes of /metrics on l until ctx ends, and then those that are
-// under way. It closes l.
+// Serve answers scrapes of /metrics on l until ctx ends, and then finishes running
+// ones. It closes l.
 func Serve(ctx context.Context, l net.Listener, m *Metrics) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
@@ -36,7 +35,7 @@ func Serve(ctx context.Context, l net.Listener, m *Metrics) error {
 	paths.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes, Timeout: scrapeTime}))
 	paths.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = io.WriteString(w, `<!DOCTYPE html><title>ipcmq export</title><a href="/metrics">metrics</a>`) // whoever asked has gone
+		_, _ = io.WriteString(w, `<!DOCTYPE html><title>ipcmq export</title><a href="/metrics">metrics</a>`) // an error means that the client is gone
 	})
 	s := &http.Server{
 		Handler:           paths,
@@ -52,13 +51,13 @@ func Serve(ctx context.Context, l net.Listener, m *Metrics) error {
 		defer cancel()
 		err := s.Shutdown(ctx)
 		if err != nil {
-			s.Close() // whoever is still connected reads too slowly
+			s.Close() // the remaining clients read too slowly
 		}
 		ended <- err
 	})
 	err := s.Serve(l)
 	if stop() {
-		return err // it could not accept
+		return err // of Accept
 	}
 	if err := <-ended; err != nil {
 		return err
@@ -69,8 +68,8 @@ func Serve(ctx context.Context, l net.Listener, m *Metrics) error {
 	return err
 }
 
-// WriteFile writes the metrics in the text format to a file that is whole at all
-// times: another one that then gets its name. Anybody may read it.
+// WriteFile writes the metrics in the text format to a file that is complete at all
+// times: it writes a new file and renames it. Anybody may read it.
 func WriteFile(name string, m *Metrics) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(m)

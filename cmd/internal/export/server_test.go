@@ -19,8 +19,8 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// serve serves metrics, and returns their address, and a function that ends that
-// and waits for it.
+// serve serves metrics, and returns the address and a function that ends the server and
+// waits for it.
 func serve(t *testing.T, c export.Config) (url string, end func() error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -39,7 +39,7 @@ func serve(t *testing.T, c export.Config) (url string, end func() error) {
 	return "http://" + l.Addr().String(), end
 }
 
-// get asks once, over a connection of its own.
+// get sends one request, over a connection of its own.
 func get(url string) (status int, body string, err error) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Get(url)
@@ -78,16 +78,15 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// A look that has not begun when a scrape asks is shared with all that ask until
-// it begins.
-func TestScrapesAtTheSameTimeShareALook(t *testing.T) {
+// Scrapes that arrive before the next look begins share it.
+func TestSimultaneousScrapesShareALook(t *testing.T) {
 	testutil.NeedNamespace(t)
 	for range 100 {
 		newSysV(t, sysv.Private)
 	}
 	var looks, refused atomic.Int64
 	first, proceed := make(chan struct{}), make(chan struct{})
-	url, _ := serve(t, export.Config{MaxQueues: 1000, Told: func(*collect.Host) {
+	url, _ := serve(t, export.Config{MaxQueues: 1000, OnCollect: func(*collect.Host) {
 		if looks.Add(1) == 1 {
 			close(first)
 			<-proceed
@@ -108,7 +107,7 @@ func TestScrapesAtTheSameTimeShareALook(t *testing.T) {
 	for range scrapes - 1 {
 		all.Go(scrape)
 	}
-	testutil.Await(t, func() error { // those above the limit are refused while the first looks
+	testutil.Await(t, func() error { // scrapes above the limit are refused during the first look
 		if refused.Load() < scrapes-10 {
 			return errors.New("not all were refused")
 		}
@@ -121,11 +120,11 @@ func TestScrapesAtTheSameTimeShareALook(t *testing.T) {
 	}
 }
 
-// What is under way when the server is to end is answered.
+// A scrape that is running when the server ends is answered.
 func TestAScrapeIsAnsweredBeforeTheServerEnds(t *testing.T) {
 	testutil.NeedNamespace(t)
 	first, proceed := make(chan struct{}), make(chan struct{})
-	url, end := serve(t, export.Config{Told: func(*collect.Host) { close(first); <-proceed }})
+	url, end := serve(t, export.Config{OnCollect: func(*collect.Host) { close(first); <-proceed }})
 	answered := make(chan error, 1)
 	go func() {
 		status, _, err := get(url + "/metrics")
@@ -137,7 +136,7 @@ func TestAScrapeIsAnsweredBeforeTheServerEnds(t *testing.T) {
 	<-first
 	ended := make(chan error, 1)
 	go func() { ended <- end() }()
-	testutil.Await(t, func() error { // it takes no more connections
+	testutil.Await(t, func() error { // it accepts no more connections
 		c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 		if err == nil {
 			c.Close()
@@ -154,7 +153,7 @@ func TestAScrapeIsAnsweredBeforeTheServerEnds(t *testing.T) {
 	}
 }
 
-func TestAFileIsWholeAtAllTimes(t *testing.T) {
+func TestAFileIsAlwaysComplete(t *testing.T) {
 	testutil.NeedNamespace(t)
 	for range 50 {
 		newSysV(t, sysv.Private)

@@ -13,29 +13,29 @@ import (
 )
 
 const (
-	mostText = 64 << 10 // bytes of a payload's text that a page gets, about
-	someText = 160      // bytes of it that are shown among others
-	hexLine  = 16       // bytes in a line
+	mostText = 64 << 10 // bytes of a payload's text sent to a page, approximately
+	someText = 160      // bytes of it shown in a list
+	hexLine  = 16       // bytes per line
 	hexPart  = 4 << 10  // bytes at once
 )
 
 // Kinds of payloads.
 const (
 	kindJSON   = "JSON"
-	kindPHP    = "PHP" // what serialize has written
+	kindPHP    = "PHP" // as written by serialize
 	kindText   = "text"
 	kindBinary = "binary"
 	kindEmpty  = "empty"
 )
 
-// A body is a payload as text in which everything can be seen.
+// A body is a payload as text without invisible characters.
 type body struct {
 	Kind string `json:"kind"`
 	Text string `json:"text"`
 	Cut  bool   `json:"cut"` // there is more
 }
 
-// newBody finds out what a payload is, and lays it out as that.
+// newBody detects the kind of a payload, and formats it accordingly.
 func newBody(data []byte) body {
 	b := body{Kind: kindOf(data)}
 	out := &limited{most: mostText}
@@ -43,12 +43,12 @@ func newBody(data []byte) body {
 	case kindJSON:
 		indentJSON(out, data)
 	case kindPHP:
-		_ = layOutPHP(out, data) // kindOf has read it
+		_ = layOutPHP(out, data) // kindOf has parsed it successfully
 	default:
 		out.write(data[:min(len(data), mostText)])
 		out.cut = len(data) > mostText
 	}
-	for range utf8.UTFMax - 1 { // what was cut off may be a part of a character
+	for range utf8.UTFMax - 1 { // the cut may be within a character
 		if r, n := utf8.DecodeLastRune(out.text); out.cut && r == utf8.RuneError && n == 1 {
 			out.text = out.text[:len(out.text)-1]
 		}
@@ -57,14 +57,14 @@ func newBody(data []byte) body {
 	return b
 }
 
-// beginning returns the kind of a payload and one line of its beginning.
+// beginning returns the kind of a payload and its beginning as one line.
 func beginning(data []byte) (kind, text string) {
 	start := data[:min(len(data), someText)]
 	for len(start) < len(data) && len(start) > 0 && len(start) > someText-utf8.UTFMax && !utf8.Valid(start) {
-		start = start[:len(start)-1] // of a character that was cut
+		start = start[:len(start)-1] // a part of a character
 	}
 	if len(start) <= someText-utf8.UTFMax {
-		start = data[:min(len(data), someText)] // it is no UTF-8 anyhow
+		start = data[:min(len(data), someText)] // it is not UTF-8 anyway
 	}
 	return kindOf(data), visible.Line(string(start))
 }
@@ -87,8 +87,8 @@ func kindOf(data []byte) string {
 	return kindBinary
 }
 
-// isText reports whether data is UTF-8 that can be seen, and newlines; in C, it may
-// end with NUL.
+// isText reports whether data is UTF-8 with visible characters and newlines; it may end
+// with NUL, as in C.
 func isText(data []byte) bool {
 	if !utf8.Valid(data) {
 		return false
@@ -101,7 +101,7 @@ func isText(data []byte) bool {
 	return true
 }
 
-// limited takes text up to a limit, about.
+// limited collects text up to an approximate limit.
 type limited struct {
 	most int
 	text []byte
@@ -122,17 +122,17 @@ func (l *limited) print(format string, args ...any) {
 	}
 }
 
-// newLine begins a line at a depth.
+// newLine begins a line with the indentation of a depth.
 func (l *limited) newLine(depth int) {
 	l.print("\n%*s", 2*min(depth, 40), "")
 }
 
-// indentJSON lays out data, which is valid. The encoder's Indent has no limit: deep
-// arrays become the square of what they were.
+// indentJSON formats valid JSON. The Indent of package json has no limit: the size of
+// deep arrays would grow with the square.
 func indentJSON(out *limited, data []byte) {
 	depth := 0
 	quoted, escaped := false, false
-	empty := false // nothing is behind the bracket that opens
+	empty := false // nothing follows the opening bracket
 	for i := 0; i < len(data) && !out.cut; i++ {
 		c := data[i]
 		if quoted {
@@ -171,7 +171,7 @@ func indentJSON(out *limited, data []byte) {
 	}
 }
 
-// dump writes bytes, the first of which is number from, in hexadecimal.
+// dump formats bytes in hexadecimal; from is the offset of the first.
 func dump(data []byte, from int) string {
 	var b strings.Builder
 	for i := 0; i < len(data); i += hexLine {

@@ -65,7 +65,7 @@ func TestABodyIsShownAsWhatItIs(t *testing.T) {
 	}
 }
 
-// What PHP itself writes is read.
+// The output of PHP itself can be read.
 func TestPHPsOwnFormatIsRead(t *testing.T) {
 	if _, err := exec.LookPath("php"); err != nil {
 		testutil.Lacking(t, "php")
@@ -86,8 +86,8 @@ $a = new A; $a->self = $a; $a->list = new SplObjectStorage; $a->inf = INF; $a->s
 	}
 }
 
-// Whatever the bytes are: the text can be seen and is bounded, JSON stays the same
-// JSON, and it takes no long time.
+// Whatever the bytes are, the text is visible and bounded, JSON keeps its meaning, and
+// it does not take long.
 func FuzzBody(f *testing.F) {
 	for _, data := range []string{`{"a":[1,"x\"\\"],"c":{}}`, `a:1:{i:0;s:1:"x";}`, "\xff\x00", `O:1:"A":1:{s:1:"x";N;}`, `"\\\""`, strings.Repeat("[", 2000) + strings.Repeat("]", 2000)} {
 		f.Add([]byte(data))

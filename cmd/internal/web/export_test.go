@@ -1,12 +1,12 @@
 package web
 
-// Body returns what a payload is shown as.
+// Body returns how a payload is shown.
 func Body(data []byte) (kind, text string, cut bool) {
 	b := newBody(data)
 	return b.Kind, b.Text, b.Cut
 }
 
-// Beginning returns what is shown of a payload among others.
+// Beginning returns how a payload is shown in a list.
 func Beginning(data []byte) (kind, text string) { return beginning(data) }
 
 // Forecast returns in how many intervals a queue will be full, or empty.

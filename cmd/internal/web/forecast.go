@@ -1,16 +1,16 @@
 package web
 
-// A queue fills, or drains, if a line fits its fill over the last intervals. It has to
-// fit well: a queue that gets fuller and emptier by turns does it at no pace, or at one
-// that more intervals show.
+// A queue fills, or drains, if a line fits its fill over the last intervals. The line
+// must fit well: a queue that goes up and down has no trend, or one that only more
+// intervals show.
 const (
 	leastSeen = 5     // intervals
-	leastRise = 0.005 // in all of them
-	leastFit  = 0.7   // of the variance that the line explains
+	leastRise = 0.005 // over all of them
+	leastFit  = 0.7   // share of the variance that the line explains
 )
 
-// forecast returns in how many intervals a queue will be full, or empty, at the pace of
-// the last ones, given its fill in each; 0 if it will not, or is.
+// forecast returns in how many intervals a queue will be full, or empty, at its recent
+// rate, given its fill in each interval; 0 if it never will be, or already is.
 func forecast(history []float64) (full, empty float64) {
 	if len(history) < leastSeen {
 		return 0, 0
@@ -27,14 +27,14 @@ func forecast(history []float64) (full, empty float64) {
 			return 0, max(0, now) / -slope
 		}
 		if len(last) == len(history) {
-			break // more is not known
+			break // earlier values are not known
 		}
 	}
 	return 0, 0
 }
 
-// lineOf returns how steep the line is that fits the values best, and which part of
-// their variance it explains; 0 and 0 if one is not known.
+// lineOf returns the slope of the line that fits the values best, and the share of
+// their variance that it explains; 0 and 0 if a value is not known.
 func lineOf(values []float64) (slope, fit float64) {
 	n := float64(len(values))
 	var x, y, xx, xy, yy float64

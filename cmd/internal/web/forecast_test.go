@@ -13,7 +13,7 @@ func TestForecast(t *testing.T) {
 		steady[i] = float64(i) / 200
 		waves[i] = 0.2 + float64(i%10)/50
 	}
-	for i := range rising { // and draining a little by turns
+	for i := range rising { // alternating with a little draining
 		rising[i] = float64(i)/400 + float64(i%10)/50
 	}
 	for name, c := range map[string]struct {

@@ -9,10 +9,9 @@ import (
 	"ipcmq/internal/testutil"
 )
 
-// A page on the web whose name leads to this host has its name in Host; one that asks
-// from elsewhere is in Origin and Sec-Fetch-Site. Even with the token neither gets
-// anything.
-func TestOthersPagesGetNothing(t *testing.T) {
+// A web page whose name leads to this host has its name in Host; a page from elsewhere
+// shows in Origin and Sec-Fetch-Site. Even with the token neither gets anything.
+func TestOtherPagesGetNothing(t *testing.T) {
 	testutil.NeedNamespace(t)
 	newSysV(t, 42, 0)
 	s := serve(t, web.Config{Hosts: []string{"queues.example"}})
@@ -31,7 +30,7 @@ func TestOthersPagesGetNothing(t *testing.T) {
 		"localhost":               {[]string{"Host", "localhost:8080"}, 200},
 		"IPv6":                    {[]string{"Host", "[::1]" + port}, 200},
 		"IPv6 without port":       {[]string{"Host", "[::1]"}, 200},
-		"a name that is allowed":  {[]string{"Host", "Queues.Example"}, 200},
+		"an allowed name":         {[]string{"Host", "Queues.Example"}, 200},
 		"behind TLS":              {[]string{"Host", "queues.example", "Origin", "https://queues.example"}, 200},
 		"another origin":          {[]string{"Origin", "https://evil.example"}, 403},
 		"another port":            {[]string{"Origin", "http://127.0.0.1:1"}, 403},
@@ -50,8 +49,8 @@ func TestOthersPagesGetNothing(t *testing.T) {
 	}
 }
 
-// The page itself shows nothing without the token, so that a link may lead to it; but
-// it may not be in a frame, and be no part of another.
+// The page itself shows nothing without the token, so links may lead to it; but it must
+// not be shown in a frame, or be part of another page.
 func TestThePageCannotBeUsedByAnother(t *testing.T) {
 	s := serve(t, web.Config{})
 	for name, c := range map[string]struct {
@@ -88,7 +87,7 @@ func TestThePageCannotBeUsedByAnother(t *testing.T) {
 	}
 }
 
-// Nothing but the files of the page is there without the token.
+// Without the token only the files of the page are available.
 func TestTheTokenIsNeeded(t *testing.T) {
 	testutil.NeedNamespace(t)
 	newSysV(t, 42, 0)

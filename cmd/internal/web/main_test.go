@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { testutil.Main(m, map[string]func(){"client": client}) }
 
-// client makes two inboxes, one of which has a key, and ends without removing them.
+// client creates two inboxes, one of which has a key, and exits without removing them.
 func client() {
 	for _, keys := range []bool{false, true} {
 		q, err := sysv.Open(42, &sysv.Config{OpenOnly: true, InboxKeys: keys})
@@ -99,7 +99,7 @@ func (s site) request(t *testing.T, method, path string, headers ...string) *htt
 	return r
 }
 
-// get returns the status of an answer, and reads it into v if that is 200.
+// get returns the status of an answer, and reads the answer into v if it is 200.
 func (s site) get(t *testing.T, path string, v any, headers ...string) (status int, problem string) {
 	t.Helper()
 	resp, err := http.DefaultClient.Do(s.request(t, "GET", path, headers...))
@@ -164,7 +164,7 @@ func (e events) next(t *testing.T, v any) string {
 	return name
 }
 
-// ends reads what is left, until the stream ends.
+// ends reads until the stream ends.
 func (e events) ends(t *testing.T) {
 	t.Helper()
 	if rest, err := io.ReadAll(e.r); err != nil || len(rest) > 0 {

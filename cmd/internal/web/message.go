@@ -20,23 +20,23 @@ import (
 )
 
 const (
-	somePeeked  = 50      // messages looked at, at once
-	mostPeeked  = 1000    // messages that can be looked at: the kernel counts to each
-	bytesPeeked = 4 << 20 // about as many bytes of messages at once
+	somePeeked  = 50      // messages at once
+	mostPeeked  = 1000    // messages that can be looked at: the kernel counts up to each
+	bytesPeeked = 4 << 20 // approximate bytes of messages at once
 )
 
-// A page of messages: those that wait in a queue, or those that are lent of it.
+// A page of messages, waiting in a queue or lent.
 type messages struct {
 	From     int       `json:"from"`
 	Total    int64     `json:"total"`
-	More     bool      `json:"more"` // and they can be looked at
+	More     bool      `json:"more"` // further messages can be looked at
 	Messages []preview `json:"messages"`
 }
 
-// A preview is what is shown of a message among others.
+// A preview is how a message is shown in a list.
 type preview struct {
 	Index int    `json:"index"` // 0 is the oldest
-	Sum   string `json:"sum"`   // by which the message is found again
+	Sum   string `json:"sum"`   // to find the message again
 	Type  int64  `json:"type"`
 	Size  int    `json:"size"`
 	Kind  string `json:"kind"`
@@ -44,13 +44,13 @@ type preview struct {
 	Lent  *lent  `json:"lent,omitempty"`
 }
 
-// lent is what is known of a message that is lent.
+// lent is what is known about a lent message.
 type lent struct {
 	Sequence  uint64     `json:"sequence"`
 	Attempt   int        `json:"attempt"`
 	Uncertain bool       `json:"uncertain"` // the payload may be cut
 	Due       bool       `json:"due"`
-	Holder    string     `json:"holder,omitempty"` // empty: it was given back
+	Holder    string     `json:"holder,omitempty"` // empty if it was given back
 	Since     *time.Time `json:"since,omitempty"`
 	Until     *time.Time `json:"until,omitempty"`
 }
@@ -60,7 +60,7 @@ type whole struct {
 	Type int64  `json:"type"`
 	Size int    `json:"size"`
 	Body body   `json:"body"`
-	Hex  string `json:"hex"` // of a part
+	Hex  string `json:"hex"` // of the part From to To
 	From int    `json:"from"`
 	To   int    `json:"to"`
 }
@@ -70,13 +70,13 @@ func newPreview(index int, m mq.Message) preview {
 	return preview{Index: index, Sum: sumOf(m), Type: m.Type, Size: len(m.Data), Kind: kind, Text: text}
 }
 
-// sumOf tells messages of one queue apart, but for those that are alike.
+// sumOf distinguishes the messages of a queue, except identical ones.
 func sumOf(m mq.Message) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d:%s", m.Type, m.Data))
 	return hex.EncodeToString(sum[:8])
 }
 
-// open opens the queue of a request to look at its messages.
+// open opens the queue named in a request to look at its messages.
 func open(q url.Values) (*sysv.Queue, error) {
 	a, err := address.Parse(q.Get("at"))
 	switch {
@@ -91,7 +91,7 @@ func open(q url.Values) (*sysv.Queue, error) {
 	return sysv.Open(a.Key, &sysv.Config{Access: mq.ReadOnly, OpenOnly: true})
 }
 
-// number reads a number of a request; 0 if it is not there.
+// number reads a number in a request, 0 if it is missing.
 func number(q url.Values, name string, most uint64) (uint64, error) {
 	text := q.Get(name)
 	if text == "" {
@@ -99,12 +99,12 @@ func number(q url.Values, name string, most uint64) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil || n > most {
-		return 0, badRequest{fmt.Errorf("%s is 0 to %d, not %.20q", name, most, text)}
+		return 0, badRequest{fmt.Errorf("%s must be 0 to %d, not %.20q", name, most, text)}
 	}
 	return n, nil
 }
 
-// peek lets a few requests at a time read messages, each of a queue that it opens.
+// peek lets a few requests at a time read messages; it opens the queue for each.
 func (s *Server) peek(w http.ResponseWriter, r *http.Request, look func(*sysv.Queue, url.Values) (any, error)) {
 	select {
 	case s.peeks <- struct{}{}:
@@ -126,7 +126,7 @@ func (s *Server) peek(w http.ResponseWriter, r *http.Request, look func(*sysv.Qu
 	answer(w, http.StatusOK, found)
 }
 
-// messages answers with some messages, which stay where they are.
+// messages answers with some messages, which stay in the queue.
 func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
 	s.peek(w, r, func(q *sysv.Queue, values url.Values) (any, error) {
 		from, err := number(values, "from", mostPeeked)
@@ -178,7 +178,7 @@ func lentOf(q *sysv.Queue, from int) (page messages, err error) {
 	for ; i < min(from+somePeeked, len(all)) && size < bytesPeeked; i++ {
 		l := all[i]
 		m, err := l.Message()
-		if errors.Is(err, mq.ErrEmpty) { // settled by now, or just being taken
+		if errors.Is(err, mq.ErrEmpty) { // already settled, or just being taken
 			continue
 		}
 		if err != nil {
@@ -218,11 +218,11 @@ func (s *Server) message(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// errTaken is what becomes of messages that somebody receives.
+// errTaken is the error for a message that somebody has received.
 var errTaken = &mq.Error{Op: "peek", Kind: mq.ErrEmpty, Detail: "this message is not in the queue any more: it was received meanwhile"}
 
-// findWaiting finds a message where it was, or further in front, since others were
-// taken meanwhile.
+// findWaiting finds a message where it was, or closer to the front if others were taken
+// meanwhile.
 func findWaiting(q *sysv.Queue, values url.Values) (mq.Message, error) {
 	index, err := number(values, "index", mostPeeked)
 	if err != nil {
@@ -231,7 +231,7 @@ func findWaiting(q *sysv.Queue, values url.Values) (mq.Message, error) {
 	for i := int(index); i >= 0; i-- {
 		m, err := q.Peek(i)
 		if errors.Is(err, mq.ErrEmpty) {
-			continue // so many were taken
+			continue // more messages than this were taken
 		}
 		if err != nil || sumOf(m) == values.Get("sum") {
 			return m, err

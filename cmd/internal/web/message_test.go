@@ -77,7 +77,7 @@ func TestMessagesAreLookedAtAndStay(t *testing.T) {
 	}
 }
 
-// A message is found again where it has moved to, and never another one in its place.
+// A message is found again after it has moved, and never mistaken for another one.
 func TestAMessageThatMovesIsFound(t *testing.T) {
 	testutil.NeedNamespace(t)
 	q := newSysV(t, 42, 0)
@@ -159,14 +159,14 @@ func TestLentMessagesAreShown(t *testing.T) {
 	}
 }
 
-// A body of a megabyte is sent in parts.
+// A payload of a megabyte is sent in parts.
 func TestABodyOfAMegabyte(t *testing.T) {
 	testutil.NeedNamespace(t)
 	const size = 1 << 20
 	raise(t, "kernel/msgmax", size)
 	raise(t, "kernel/msgmnb", 4*size)
 	q := newSysV(t, 42, 4*size)
-	send(t, q, 1, strings.Repeat("[", size/2)+strings.Repeat("]", size/2)) // deeper than any parser goes
+	send(t, q, 1, strings.Repeat("[", size/2)+strings.Repeat("]", size/2)) // deeper than any parser's limit
 	send(t, q, 2, `["`+strings.Repeat("é", size/2-2)+`"]`)
 	send(t, q, 3, "a:65536:{"+strings.Repeat("i:0;N;", 65536)+"}")
 	s := serve(t, web.Config{})
@@ -190,7 +190,7 @@ func TestABodyOfAMegabyte(t *testing.T) {
 	}
 }
 
-// Many messages come in pages, up to where the kernel would have to count too far.
+// Many messages come in pages, up to the limit beyond which the kernel would count too far.
 func TestMessagesComeInPages(t *testing.T) {
 	testutil.NeedNamespace(t)
 	raise(t, "kernel/msgmnb", 1<<20)
@@ -223,7 +223,7 @@ func TestMessagesComeInPages(t *testing.T) {
 	}
 }
 
-// What cannot be looked at is said, with what can be done.
+// If messages cannot be seen, the answer gives the reason and the remedy.
 func TestMessagesThatCannotBeSeen(t *testing.T) {
 	testutil.NeedNamespace(t)
 	newPosix(t, "/jobs")

@@ -7,14 +7,14 @@ import (
 	"strconv"
 )
 
-// errNotPHP is what is not what PHP's serialize writes.
+// errNotPHP is the error for data that PHP's serialize does not write.
 var errNotPHP = errors.New("not what PHP's serialize writes")
 
-// deepestPHP is how deep values may be within values.
+// deepestPHP is how deep values may be nested.
 const deepestPHP = 100
 
-// layOutPHP lays out what PHP's serialize has written as one would write it in PHP.
-// Nothing is made of it but text, and nothing is allocated for what a length says.
+// layOutPHP formats the output of PHP's serialize like PHP source. It creates nothing but
+// text, and allocates nothing because of a length in the data.
 func layOutPHP(out *limited, data []byte) error {
 	p := php{out: out, rest: data}
 	if err := p.value(0); err != nil {
@@ -26,13 +26,13 @@ func layOutPHP(out *limited, data []byte) error {
 	return nil
 }
 
-// php reads what serialize has written.
+// php parses the output of serialize.
 type php struct {
 	out  *limited
 	rest []byte
 }
 
-// until returns what is in front of a byte, which is taken too.
+// until returns the bytes before end, and skips end too.
 func (p *php) until(end byte) ([]byte, error) {
 	i := bytes.IndexByte(p.rest[:min(len(p.rest), 1<<10)], end)
 	if i < 0 {
@@ -59,7 +59,7 @@ func (p *php) length(end byte) (int, error) {
 		return 0, err
 	}
 	n, err := strconv.ParseUint(string(text), 10, 31)
-	if err != nil || int(n) > len(p.rest) { // each takes a byte at least
+	if err != nil || int(n) > len(p.rest) { // each needs at least a byte
 		return 0, errNotPHP
 	}
 	return int(n), nil
@@ -129,7 +129,7 @@ func (p *php) value(depth int) error {
 		}
 		p.out.write(bytes.Replace(text, []byte(":"), []byte("::"), 1))
 		return p.literal(";")
-	case 'C': // a class with a serialization of its own
+	case 'C': // a class with its own serialization
 		return p.custom()
 	}
 	return errNotPHP

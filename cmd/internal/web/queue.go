@@ -16,14 +16,14 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// A description is all that is known of one queue.
+// A description is all that is known about one queue.
 type description struct {
 	Host     string    `json:"host"`
 	Time     time.Time `json:"time"`
 	Step     float64   `json:"step"`
 	Row      row       `json:"row"`
 	Key      string    `json:"key,omitempty"`
-	Owner    string    `json:"owner"`             // with the numbers of user and group
+	Owner    string    `json:"owner"`             // with the ids of user and group
 	Creator  string    `json:"creator,omitempty"` // System V
 	Sequence *uint32   `json:"sequence,omitempty"`
 	Largest  int64     `json:"largest,omitempty"` // bytes of a message; POSIX
@@ -31,10 +31,10 @@ type description struct {
 	Sender   *user     `json:"sender,omitempty"` // the last
 	Receiver *user     `json:"receiver,omitempty"`
 	Changed  time.Time `json:"changed"`
-	Notify   string    `json:"notify,omitempty"` // who is to be told of a message
+	Notify   string    `json:"notify,omitempty"` // who will be notified of a message
 	Waiting  []waiter  `json:"waiting"`
 	Lent     *leases   `json:"lent,omitempty"`
-	Large    *large    `json:"large,omitempty"` // payloads beside it
+	Large    *large    `json:"large,omitempty"` // payloads in shared memory
 	Inboxes  []row     `json:"inboxes"`         // of processes that use it
 	Problem  string    `json:"problem,omitempty"`
 }
@@ -49,15 +49,15 @@ type waiter struct {
 	Receives bool   `json:"receives"`
 }
 
-// large is payloads in shared memory whose tickets are in the queue.
+// large are the payloads in shared memory whose tickets are in the queue.
 type large struct {
 	Payloads int   `json:"payloads"`
 	Bytes    int64 `json:"bytes"`
 }
 
-// leases is what is lent of a queue.
+// leases are the leases of a queue.
 type leases struct {
-	Problem  string   `json:"problem,omitempty"` // why that is not known
+	Problem  string   `json:"problem,omitempty"` // why they are not known
 	Held     int      `json:"held"`
 	Dead     int      `json:"dead"`
 	Returned int      `json:"returned"`
@@ -80,7 +80,7 @@ type holder struct {
 // mostNamed is how many holders, waiting processes and inboxes a page names.
 const mostNamed = 100
 
-// find returns the row of the queue at an address; nil if there is none.
+// find returns the row of the queue at an address, or nil.
 func (seen *snapshot) find(a address.Address) *row {
 	text := a.String()
 	if i, ok := seen.byID[text]; ok {
@@ -142,7 +142,7 @@ func (s *Server) leases(l *collect.Leases) *leases {
 	return all
 }
 
-// addCreator adds what a listing does not tell.
+// addCreator adds the creator, which is not in a listing.
 func (d *description) addCreator(id int) error {
 	q, err := sysv.OpenID(id, &sysv.Config{Access: mq.ReadOnly})
 	if err != nil {
@@ -158,8 +158,8 @@ func (d *description) addCreator(id int) error {
 	return nil
 }
 
-// inboxesOf returns the inboxes that living processes have used which use r too: the
-// kernel does not tell to which queue the requests went that an inbox is for.
+// inboxesOf returns the inboxes used by living processes that also use r: the kernel
+// does not record to which queue the requests of an inbox went.
 func (seen *snapshot) inboxesOf(r *row) []row {
 	found := []row{}
 	if r.Inbox != "" {
@@ -178,7 +178,7 @@ func (seen *snapshot) inboxesOf(r *row) []row {
 	return found
 }
 
-// pidsOf returns the living processes that are seen to use a queue.
+// pidsOf returns the living processes that visibly use a queue.
 func pidsOf(q collect.Queue) (pids []int) {
 	for _, p := range []*collect.Process{q.LastSender, q.LastReceiver} {
 		if p != nil && p.PID != 0 && !p.Gone {
@@ -191,7 +191,7 @@ func pidsOf(q collect.Queue) (pids []int) {
 	return pids
 }
 
-// queue sends what is known of one queue, until it is gone.
+// queue sends what is known about one queue, until it is gone.
 func (s *Server) queue(w http.ResponseWriter, r *http.Request) {
 	a, err := address.Parse(r.URL.Query().Get("at"))
 	if err != nil {
@@ -206,20 +206,20 @@ func (s *Server) queue(w http.ResponseWriter, r *http.Request) {
 			shown = found.ID
 			return "queue", s.describe(seen, found), true
 		case found != nil:
-			return "gone", problem{"this queue is gone, and another one was made at its address"}, false
+			return "gone", problem{"this queue is gone, and another one was created at its address"}, false
 		case shown != "":
 			return "gone", problem{"this queue is gone: somebody has removed it"}, false
 		case len(seen.problems) > 0:
-			return "gone", problem{"this queue is not seen: " + seen.problems[0]}, false
+			return "gone", problem{"this queue cannot be seen: " + seen.problems[0]}, false
 		}
 		return "gone", problem{"there is no such queue"}, false
 	})
 }
 
-// badRequest is an error of who asks.
+// badRequest is a mistake in a request.
 type badRequest struct{ error }
 
-// statusOf returns the status of an answer that is an error.
+// statusOf returns the HTTP status for an error.
 func statusOf(err error) int {
 	var bad badRequest
 	switch {

@@ -17,7 +17,7 @@ import (
 //go:embed page
 var page embed.FS
 
-// files are those of the page, and their types.
+// files are the files of the page, with their types.
 var files = map[string]struct{ name, kind string }{
 	"/{$}":      {"page/index.html", "text/html; charset=utf-8"},
 	"/page.css": {"page/page.css", "text/css; charset=utf-8"},
@@ -28,17 +28,17 @@ var files = map[string]struct{ name, kind string }{
 	"/icon.svg": {"page/icon.svg", "image/svg+xml"},
 }
 
-// A Finding is what a check of the host has found.
+// A Finding is the result of a check of the host.
 type Finding struct {
 	Level  string `json:"level"` // ok, note or WRONG
 	Text   string `json:"text"`
 	Remedy string `json:"remedy,omitempty"`
 }
 
-// Config says what a server shows.
+// Config configures a server.
 type Config struct {
-	// Hosts are names by which browsers may ask for the page, besides localhost and
-	// addresses in digits.
+	// Hosts are names under which browsers may request the page, in addition to
+	// localhost and IP addresses.
 	Hosts []string
 
 	// Diagnose checks the host. Nil means that there are no findings.
@@ -47,30 +47,30 @@ type Config struct {
 	// Explain returns the text of an error. Nil means Error.
 	Explain func(error) string
 
-	// Interval is how often the page changes; 0 means a second.
+	// Interval is how often the page is updated; 0 means a second.
 	Interval time.Duration
 
-	// Patience is how long a browser may take for what it is sent at once; 0 means
+	// WriteTimeout is how long a browser may take to read one piece of data; 0 means
 	// 10 seconds.
-	Patience time.Duration
+	WriteTimeout time.Duration
 }
 
-// A Server shows the queues of this host. It looks at them while somebody watches,
-// and for a minute after that, so that a page that is loaded again has its history.
+// A Server shows the queues of this host. It looks at them while somebody watches, and
+// for a minute after that, so that a page that is reloaded keeps its history.
 type Server struct {
 	config  Config
 	token   string
-	host    string // the name of this one
+	host    string // the name of this host
 	watch   *watch
-	streams chan struct{} // one is taken by each page that is open
-	peeks   chan struct{} // one is taken by each that has messages read
+	streams chan struct{} // each open page holds one
+	peeks   chan struct{} // each request that reads messages holds one
 }
 
 const (
 	maxStreams = 64 // pages open at a time
 	maxPeeks   = 4  // requests at a time that read messages
 
-	// endTime is how long requests may take when the server is to end.
+	// endTime is how long running requests may take when the server ends.
 	endTime = 2 * time.Second
 )
 
@@ -82,16 +82,16 @@ func New(c Config) *Server {
 	if c.Interval == 0 {
 		c.Interval = time.Second
 	}
-	if c.Patience == 0 {
-		c.Patience = 10 * time.Second
+	if c.WriteTimeout == 0 {
+		c.WriteTimeout = 10 * time.Second
 	}
 	s := &Server{config: c, token: rand.Text(), streams: make(chan struct{}, maxStreams), peeks: make(chan struct{}, maxPeeks)}
-	s.host, _ = os.Hostname() // it is shown, no more
+	s.host, _ = os.Hostname() // only shown
 	s.watch = newWatch(c)
 	return s
 }
 
-// URL returns where the page is if the server listens at an address.
+// URL returns the URL of the page if the server listens at an address.
 func (s *Server) URL(at net.Addr) string {
 	host := at.String()
 	if a, ok := at.(*net.TCPAddr); ok && a.IP.IsUnspecified() {
@@ -121,13 +121,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		defer cancel()
 		err := h.Shutdown(ctx)
 		if errors.Is(err, context.DeadlineExceeded) {
-			err = h.Close() // whoever is still connected reads too slowly
+			err = h.Close() // the remaining clients read too slowly
 		}
 		ended <- err
 	})
 	err := h.Serve(l)
 	if stop() {
-		return err // it could not accept
+		return err // of Accept
 	}
 	if err := <-ended; err != nil {
 		return err
@@ -143,11 +143,11 @@ func (s *Server) handler() http.Handler {
 	for path, f := range files {
 		content, err := page.ReadFile(f.name)
 		if err != nil {
-			panic(err) // it is in the program
+			panic(err) // it is embedded
 		}
 		paths.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", f.kind)
-			_, _ = w.Write(content) // or whoever asked has gone
+			_, _ = w.Write(content) // an error means that the client is gone
 		})
 	}
 	paths.Handle("GET /api/queues", s.withToken(s.queues))
@@ -157,7 +157,7 @@ func (s *Server) handler() http.Handler {
 	return s.guard(paths)
 }
 
-// A problem is why a request has no other answer.
+// A problem is the answer to a request that failed.
 type problem struct {
 	Error string `json:"error"`
 }
@@ -173,5 +173,5 @@ func answer(w http.ResponseWriter, status int, v any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(b) // or whoever asked has gone
+	_, _ = w.Write(b) // an error means that the client is gone
 }

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// stream sends an event for each snapshot, made of it by a function, until that says
-// that there are no more, or the browser goes or does not take them in time. A browser
-// that is slow misses snapshots: nothing waits for it, and nothing is kept for it.
+// stream sends an event for each snapshot, made by a function, until that returns no
+// more, or the browser goes away or does not read in time. A slow browser misses
+// snapshots: nothing waits for it, and nothing is kept for it.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, event func(*snapshot) (name string, data any, more bool)) {
 	select {
 	case s.streams <- struct{}{}:
@@ -37,7 +37,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, event func(*snap
 		if err != nil {
 			panic(err) // it holds numbers, times and strings
 		}
-		_ = control.SetWriteDeadline(time.Now().Add(s.config.Patience))
+		_ = control.SetWriteDeadline(time.Now().Add(s.config.WriteTimeout))
 		if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", name, b); err != nil {
 			return
 		}

@@ -16,7 +16,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// A browser that reads nothing holds up nobody, and nothing is kept for it.
+// A browser that reads nothing blocks nobody, and nothing is kept for it.
 func TestASlowBrowserHoldsUpNobody(t *testing.T) {
 	testutil.NeedNamespace(t)
 	for range 100 {
@@ -46,13 +46,13 @@ func TestASlowBrowserHoldsUpNobody(t *testing.T) {
 	}
 }
 
-// What a browser does not take in time ends, so that others have room.
-func TestASlowBrowserIsLeft(t *testing.T) {
+// The stream of a browser that does not read in time ends, so that others have room.
+func TestASlowBrowserIsDropped(t *testing.T) {
 	testutil.NeedNamespace(t)
 	for range 100 {
 		newSysV(t, sysv.Private, 100)
 	}
-	s := serveSlowly(t, web.Config{Interval: 2 * time.Millisecond, Patience: 100 * time.Millisecond})
+	s := serveSlowly(t, web.Config{Interval: 2 * time.Millisecond, WriteTimeout: 100 * time.Millisecond})
 	for range 64 {
 		s.openSlowly(t)
 	}
@@ -68,7 +68,7 @@ func TestASlowBrowserIsLeft(t *testing.T) {
 	})
 }
 
-// openSlowly opens a page as a browser that reads its beginning alone.
+// openSlowly opens a page as a browser that reads only its beginning.
 func (s site) openSlowly(t *testing.T) {
 	t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -94,7 +94,7 @@ func serveSlowly(t *testing.T, c web.Config) site {
 	return serveOn(t, smallBuffers{l}, c)
 }
 
-// smallBuffers makes connections whose writes wait soon.
+// smallBuffers makes connections whose writes soon block.
 type smallBuffers struct{ net.Listener }
 
 func (l smallBuffers) Accept() (net.Conn, error) {
@@ -134,7 +134,7 @@ func TestPagesThatAreOpenHaveALimit(t *testing.T) {
 	})
 }
 
-// With 10,000 queues a page is sent as many as it shows.
+// With 10,000 queues a page gets only those that it shows.
 func TestTenThousandQueues(t *testing.T) {
 	testutil.NeedNamespace(t)
 	for i := range 10000 {

@@ -14,7 +14,7 @@ import (
 	"ipcmq/internal/visible"
 )
 
-// A view is the queues that a page shows.
+// A view holds the queues that a page shows.
 type view struct {
 	Host     string    `json:"host"`
 	Time     time.Time `json:"time"`
@@ -24,14 +24,14 @@ type view struct {
 	Inboxes  int       `json:"inboxes"` // of both
 	Full     int       `json:"full"`
 	Filling  int       `json:"filling"`
-	Urgent   *row      `json:"urgent,omitempty"` // the first that is full or fills
+	Urgent   *row      `json:"urgent,omitempty"` // the most urgent that is full or fills
 	Chosen   int       `json:"chosen"`           // queues that match
 	Rows     []row     `json:"rows"`             // of these
 	Problems []string  `json:"problems,omitempty"`
 	Findings []Finding `json:"findings"` // nil: not known yet
 }
 
-// A row is what the page shows of each queue. Texts are as visible.Line writes them.
+// A row is what the page shows about a queue. Texts are as written by visible.Line.
 type row struct {
 	ID       string `json:"id"`      // id:7, or the name
 	Address  string `json:"address"` // as commands take it
@@ -39,22 +39,22 @@ type row struct {
 	Owner    string `json:"owner"`
 	Mode     string `json:"mode"`
 	Inbox    string `json:"inbox,omitempty"` // of an inbox: living, ended or unknown
-	Messages int64  `json:"messages"`        // -1: not known, as with what follows
+	Messages int64  `json:"messages"`        // -1 if not known, as in the following fields
 	Bytes    int64  `json:"bytes"`
 	Capacity int64  `json:"capacity"`
 	Most     int64  `json:"most,omitempty"` // messages; POSIX
 
 	Fill    float64 `json:"fill"`   // 0 to 1
 	Full    bool    `json:"full"`   // nothing more fits, or somebody waits for room
-	FullIn  float64 `json:"fullIn"` // seconds, at the pace of the last ones; 0: it does not fill
+	FullIn  float64 `json:"fullIn"` // seconds, at the recent rate; 0 if it does not fill
 	EmptyIn float64 `json:"emptyIn"`
-	In      float64 `json:"in"` // messages a second, at least
+	In      float64 `json:"in"` // messages per second, at least
 	Out     float64 `json:"out"`
 	Net     float64 `json:"net"`
 	History []int   `json:"history"` // percent, the newest last
 
-	Used      *time.Time `json:"used,omitempty"` // last sent to, received from or, of POSIX, made
-	Receivers int        `json:"receivers"`      // that wait
+	Used      *time.Time `json:"used,omitempty"` // last sent to or received from or, for POSIX, created
+	Receivers int        `json:"receivers"`      // waiting
 	Senders   int        `json:"senders"`
 	Who       string     `json:"who,omitempty"` // the first of them
 	Lent      int        `json:"lent"`
@@ -64,8 +64,8 @@ type row struct {
 	gauge *collect.Gauge
 }
 
-// newRow returns the row of a gauge whose history has steps of a duration, without
-// that history.
+// newRow returns the row of a gauge, without its history; step is the interval of the
+// history.
 func newRow(g *collect.Gauge, step time.Duration, slow *slowly) row {
 	r := row{
 		ID: idOf(g.Queue), Address: g.Address, Kind: g.Kind, Owner: visible.Line(g.Owner), Mode: g.Mode, Inbox: slow.inbox(g.Queue),
@@ -96,7 +96,7 @@ func (r row) withHistory() row {
 	return r
 }
 
-// inbox says what is known of the process of an inbox; "" if q is none.
+// inbox returns what is known about the process of an inbox, or "" if q is not one.
 func (s *slowly) inbox(q collect.Queue) string {
 	switch {
 	case !q.Inbox:
@@ -122,7 +122,7 @@ func lastUse(q collect.Queue) *time.Time {
 // Orders of queues.
 var orders = map[string]func(a, b *row) int{
 	"urgency": byUrgency,
-	"name":    func(_, _ *row) int { return 0 }, // as they are listed
+	"name":    func(_, _ *row) int { return 0 }, // in the order of the listing
 	"fill":    func(a, b *row) int { return cmp.Compare(b.Fill, a.Fill) },
 	"messages": func(a, b *row) int {
 		return cmp.Compare(b.Messages, a.Messages)
@@ -130,7 +130,8 @@ var orders = map[string]func(a, b *row) int{
 	"rate": func(a, b *row) int { return cmp.Compare(b.In+b.Out, a.In+a.Out) },
 }
 
-// byUrgency has first what is full, then what will be so soonest, then the fullest.
+// byUrgency orders full queues first, then those that will be full soonest, then the
+// fullest.
 func byUrgency(a, b *row) int {
 	return cmp.Or(
 		-compareBool(a.Full, b.Full),
@@ -150,7 +151,7 @@ func compareBool(a, b bool) int {
 	return -1
 }
 
-// A choice is which queues a page shows.
+// A choice selects the queues that a page shows.
 type choice struct {
 	sort, filter, kind string
 	count              int
@@ -164,14 +165,14 @@ const (
 func choiceOf(q url.Values) (c choice, err error) {
 	c = choice{sort: cmp.Or(q.Get("sort"), "urgency"), filter: q.Get("filter"), kind: q.Get("kind"), count: someRows}
 	if orders[c.sort] == nil {
-		return c, fmt.Errorf("sort is urgency, name, fill, messages or rate, not %.20q", c.sort)
+		return c, fmt.Errorf("sort must be urgency, name, fill, messages or rate, not %.20q", c.sort)
 	}
 	if !slices.Contains([]string{"", collect.SysV, collect.Posix, "inbox"}, c.kind) {
-		return c, fmt.Errorf("kind is sysv, posix or inbox, not %.20q", c.kind)
+		return c, fmt.Errorf("kind must be sysv, posix or inbox, not %.20q", c.kind)
 	}
 	if text := q.Get("count"); text != "" {
 		if c.count, err = strconv.Atoi(text); err != nil || c.count < 1 || c.count > mostRows {
-			return c, fmt.Errorf("count is 1 to %d, not %.20q", mostRows, text)
+			return c, fmt.Errorf("count must be 1 to %d, not %.20q", mostRows, text)
 		}
 	}
 	return c, nil
@@ -181,7 +182,7 @@ func (c choice) has(q collect.Queue) bool {
 	return (c.kind == "" || c.kind == q.Kind || c.kind == "inbox" && q.Inbox) && q.Has(c.filter)
 }
 
-// view makes a view of a snapshot.
+// view creates a view of a snapshot.
 func (s *Server) view(seen *snapshot, c choice) view {
 	v := view{Host: visible.Line(s.host), Time: seen.at, Step: s.config.Interval.Seconds(), Rows: []row{}, Problems: seen.problems}
 	if seen.slow != nil {
@@ -225,7 +226,7 @@ func (s *Server) view(seen *snapshot, c choice) view {
 	return v
 }
 
-// queues sends what there is.
+// queues sends the views of a page.
 func (s *Server) queues(w http.ResponseWriter, r *http.Request) {
 	c, err := choiceOf(r.URL.Query())
 	if err != nil {

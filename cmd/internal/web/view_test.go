@@ -72,7 +72,7 @@ func TestAPageShowsAllQueuesTheMostUrgentFirst(t *testing.T) {
 	}
 }
 
-// A queue that fills is told with the time when it will be full.
+// A queue that fills is shown with the time when it will be full.
 func TestAQueueThatFillsIsForeseen(t *testing.T) {
 	testutil.NeedNamespace(t)
 	q := newSysV(t, 42, 10000)
@@ -86,10 +86,10 @@ func TestAQueueThatFillsIsForeseen(t *testing.T) {
 	if r := v.Urgent; r == nil || r.FullIn <= 0 || r.FullIn > 60 || r.Full {
 		t.Errorf("%+v", r)
 	}
-	all.until(t, &v, func() bool { return v.Filling == 0 }) // it stands still
+	all.until(t, &v, func() bool { return v.Filling == 0 }) // it no longer changes
 }
 
-// Inboxes are told from queues, and their owners' state.
+// Inboxes are distinguished from queues, and shown with the state of their owners.
 func TestInboxesAreShown(t *testing.T) {
 	testutil.NeedNamespace(t)
 	q := newSysV(t, 42, 0)
@@ -116,7 +116,7 @@ func TestInboxesAreShown(t *testing.T) {
 	}
 	t.Cleanup(func() { sysv.RemoveDeadInboxes() })
 	ended := 0
-	s = serve(t, web.Config{}) // which judges inboxes when somebody begins to watch
+	s = serve(t, web.Config{}) // checks inboxes when somebody begins to watch
 	s.events(t, "/api/queues?kind=inbox").until(t, &v, func() bool {
 		ended = 0
 		for _, r := range v.Rows {
@@ -131,7 +131,7 @@ func TestInboxesAreShown(t *testing.T) {
 	}
 }
 
-// A queue's page shows who uses it, and ends when the queue goes.
+// A queue's page shows who uses it, and ends when the queue is removed.
 func TestAQueueIsDescribedUntilItGoes(t *testing.T) {
 	testutil.NeedNamespace(t)
 	q := newSysV(t, 42, 100)
@@ -171,7 +171,7 @@ func TestAQueueIsDescribedUntilItGoes(t *testing.T) {
 	}
 }
 
-// Another queue that gets the key is not taken for the one that is looked at.
+// A new queue with the same key is not mistaken for the one being looked at.
 func TestAnotherQueueAtTheAddressIsAnother(t *testing.T) {
 	testutil.NeedNamespace(t)
 	q := newSysV(t, 42, 100)
@@ -190,8 +190,8 @@ func TestAnotherQueueAtTheAddressIsAnother(t *testing.T) {
 	}
 }
 
-// Names are those of others: each queue is shown by an address that leads to it, and
-// nothing else gets into what the page is sent.
+// Names are chosen by others: each queue is shown by an address that leads to it, and
+// the page gets nothing else.
 func TestHostileNamesAreShownAsAddresses(t *testing.T) {
 	testutil.NeedNamespace(t)
 	names := []string{"/<img src=x onerror=alert(1)>", "/<script>alert(1)<", "/a\nb", "/\xff\xfe", "/\u202eleft", "/&lt;b&gt;", "/\"'`", "/\x1b[31m", "/größe", "/%0A", "/#token=x&at=y"}

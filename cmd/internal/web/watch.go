@@ -10,16 +10,16 @@ import (
 	"ipcmq/internal/visible"
 )
 
-// A snapshot is what was seen in an interval. It is not changed once others have it.
+// A snapshot is what was seen in an interval. It is immutable once published.
 type snapshot struct {
 	at       time.Time
 	rows     []row          // in the order of ls
 	byID     map[string]int // in rows
-	problems []string       // why there may be more
+	problems []string       // why queues may be missing
 	slow     *slowly
 }
 
-// slowly is what is not looked at in each interval.
+// slowly holds what is not checked in each interval.
 type slowly struct {
 	findings      []Finding
 	dead, unknown map[string]bool // inboxes, by address
@@ -27,20 +27,20 @@ type slowly struct {
 }
 
 const (
-	// firstLook is how long the first measurement takes, for which somebody waits.
+	// firstLook is how long the first measurement takes; a user waits for it.
 	firstLook = 100 * time.Millisecond
 
-	// lingering is for how long queues are looked at when nobody watches any more.
+	// lingering is how long queues are still looked at when nobody watches any more.
 	lingering = time.Minute
 
-	// diagnoseEvery is the least time between two diagnoses, which take at most a
-	// part of diagnosePart of a processor.
+	// diagnoseEvery is the minimum time between two diagnoses, which use at most one
+	// diagnosePart-th of a processor.
 	diagnoseEvery = 10 * time.Second
 	diagnosePart  = 20
 )
 
-// A watch looks at the queues while somebody watches. It keeps the newest snapshot
-// alone and waits for nobody: who is slow gets the one that is the newest then.
+// A watch looks at the queues while somebody watches. It keeps only the newest snapshot
+// and waits for nobody: a slow watcher misses snapshots.
 type watch struct {
 	config Config
 	wake   chan struct{} // somebody watches
@@ -48,7 +48,7 @@ type watch struct {
 	mu       sync.Mutex
 	watchers int
 	left     time.Time     // when the last watcher left
-	newest   *snapshot     // nil if nothing is looked at
+	newest   *snapshot     // nil while nobody watches
 	changed  chan struct{} // closed by the next snapshot
 }
 
@@ -56,7 +56,7 @@ func newWatch(c Config) *watch {
 	return &watch{config: c, wake: make(chan struct{}, 1), changed: make(chan struct{})}
 }
 
-// join makes the watch look at queues, until the function that it returns is called.
+// join makes the watch look at queues until the returned function is called.
 func (w *watch) join() (leave func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -73,7 +73,7 @@ func (w *watch) join() (leave func()) {
 	}
 }
 
-// next returns a snapshot that is newer than one, or nil if ctx ends first.
+// next returns a snapshot newer than the given one, or nil if ctx ends first.
 func (w *watch) next(ctx context.Context, than *snapshot) *snapshot {
 	for {
 		w.mu.Lock()
@@ -102,7 +102,7 @@ func (w *watch) run(ctx context.Context) {
 	}
 }
 
-// measure looks at the queues until nobody has watched for a while.
+// measure looks at the queues until nobody has watched for the time lingering.
 func (w *watch) measure(ctx context.Context) {
 	m := collect.NewMeter(min(firstLook, w.config.Interval))
 	defer m.Close()
@@ -139,7 +139,7 @@ func (w *watch) measure(ctx context.Context) {
 	}
 }
 
-// publish makes s the newest. It returns false if nobody watches any more.
+// publish makes s the newest snapshot. It returns false if nobody watches any more.
 func (w *watch) publish(s *snapshot) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -153,7 +153,7 @@ func (w *watch) publish(s *snapshot) bool {
 	return true
 }
 
-// diagnose looks at what is not looked at in each interval, after a time.
+// diagnose checks, after a delay, what is not checked in each interval.
 func (w *watch) diagnose(ctx context.Context, after time.Duration, to chan<- *slowly) {
 	select {
 	case <-time.After(after):
@@ -161,7 +161,7 @@ func (w *watch) diagnose(ctx context.Context, after time.Duration, to chan<- *sl
 		return
 	}
 	begun := time.Now()
-	inboxes, _ := collect.List().Inboxes() // findings tell what could not be seen
+	inboxes, _ := collect.List().Inboxes() // findings report what could not be seen
 	s := &slowly{dead: setOf(inboxes.Dead), unknown: setOf(inboxes.Unknown)}
 	if w.config.Diagnose != nil {
 		s.findings = w.config.Diagnose()
@@ -171,7 +171,7 @@ func (w *watch) diagnose(ctx context.Context, after time.Duration, to chan<- *sl
 		}
 	}
 	s.took = time.Since(begun)
-	to <- s // there is room for one, and no other is under way
+	to <- s // there is room for one, and no other diagnosis is running
 }
 
 func setOf(all []address.Address) map[string]bool {
@@ -182,8 +182,8 @@ func setOf(all []address.Address) map[string]bool {
 	return set
 }
 
-// idOf returns the address by which a queue is never mistaken for another: a key may
-// be given to a new one.
+// idOf returns the address that identifies a queue: a key may later belong to another
+// queue.
 func idOf(q collect.Queue) string {
 	if q.ID != nil {
 		return address.OfID(*q.ID).String()

@@ -13,7 +13,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// What comes from queues is text, wherever it gets to.
+// Names and payloads are shown as text everywhere.
 func namesAndBodiesOfOthersAreText(t *testing.T, c chromium) {
 	testutil.NeedNamespace(t)
 	testutil.NeedMqueue(t)
@@ -49,7 +49,7 @@ func namesAndBodiesOfOthersAreText(t *testing.T, c chromium) {
 	if got := b.text("#queue"); !strings.Contains(got, `<b onclick=hack`) || !strings.Contains(got, bodies[0]) || !strings.Contains(got, bodies[1]) || !strings.Contains(got, `\x1b[31m\xff\u202e`) {
 		t.Errorf("%q", got)
 	}
-	// Each is a link that leads to the very queue.
+	// Each link leads to its own queue.
 	b.run("location.hash = document.querySelector('#to-queues').hash")
 	b.await("!document.querySelector('#queues').hidden")
 	for _, name := range []string{"/#token=x&at=y", "/&lt;b&gt;", "name:/%FF%FE", "/%0A"} {
@@ -58,7 +58,7 @@ func namesAndBodiesOfOthersAreText(t *testing.T, c chromium) {
 		b.run("location.hash = document.querySelector('#to-queues').hash")
 		b.await("!document.querySelector('#queues').hidden")
 	}
-	// And were the script of the page to make a mistake, the browser would not.
+	// Even a mistake in the script of the page would be stopped by the browser.
 	b = c.openAs(t, b.url, true)
 	if got := value[string](b, "(() => { try { document.body.innerHTML = '<p>x'; return 'done'; } catch (e) { return e.name; } })()"); got != "TypeError" {
 		t.Errorf("text became markup: %s", got)
@@ -78,8 +78,8 @@ func rename(t *testing.T, name string) {
 	t.Cleanup(func() { os.WriteFile("/proc/self/comm", before, 0o600) })
 }
 
-// A page of another origin gets nothing from the server, even if it knows the token,
-// and can show nothing of it in a frame; nor can one whose name leads to this host.
+// A page of another origin gets nothing from the server, even with the token, and
+// cannot show it in a frame. The same holds for a page whose name leads to this host.
 func pagesOfOthersGetNothing(t *testing.T, c chromium) {
 	testutil.NeedNamespace(t)
 	newSysV(t, 42, 0)
@@ -139,7 +139,7 @@ func thePageNeedsItsToken(t *testing.T, c chromium) {
 	}
 }
 
-// With 10,000 queues the page shows some, finds each, and stays quick.
+// With 10,000 queues the page shows some, finds each, and stays responsive.
 func tenThousandQueues(t *testing.T, c chromium) {
 	testutil.NeedNamespace(t)
 	for i := range 10000 {
@@ -162,7 +162,7 @@ func tenThousandQueues(t *testing.T, c chromium) {
 	b.await("document.querySelectorAll('#rows tr').length === 1 && document.querySelector('#rows .open').textContent === '0x00001e61'")
 }
 
-// A body of a megabyte is shown from its beginning to its end.
+// A payload of a megabyte can be shown from beginning to end.
 func aBodyOfAMegabyte(t *testing.T, c chromium) {
 	testutil.NeedNamespace(t)
 	const size = 1 << 20
@@ -202,7 +202,7 @@ func theServerEnds(t *testing.T, c chromium) {
 	url, end := serveUntil(t)
 	b := c.open(t, url)
 	b.await("document.querySelector('#state').dataset.state === 'live' && document.querySelectorAll('#rows tr').length === 1")
-	b.run("{ const until = Date.now() + 1500; while (Date.now() < until); }") // a page that is busy gets what is new then
+	b.run("{ const until = Date.now() + 1500; while (Date.now() < until); }") // after it was busy the page gets the newest
 	send(t, newSysV(t, 43, 10), 1, "0123456789")
 	b.await("document.querySelector('#headline').textContent === '0x0000002b is full'")
 	end()

@@ -1,5 +1,5 @@
-// Package browser_test has Debian's Chromium look at the page of ipcmq web. It is a
-// module of its own, so that only who tests the page has what drives a browser.
+// Package browser_test looks at the page of ipcmq web with Debian's Chromium. It is a
+// module of its own, so that only those who test the page need the browser driver.
 package browser_test
 
 import (
@@ -54,7 +54,7 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// A chromium is a browser that runs.
+// A chromium is a running browser.
 type chromium struct{ ctx context.Context }
 
 // start starts Chromium, or ends the test.
@@ -70,7 +70,7 @@ func start(t *testing.T) chromium {
 	if path == "" {
 		testutil.Lacking(t, "chromium (apt-get install chromium)")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, // there is none for root
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, // there is no sandbox for root
 		chromedp.Flag("host-resolver-rules", "MAP evil.example 127.0.0.1"))
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
@@ -119,14 +119,14 @@ type tab struct {
 	url string
 }
 
-// open opens a URL in a tab of its own. The test fails if the page has an error, breaks
-// its own policy, or asks for something elsewhere.
+// open opens a URL in a new tab. The test fails if the page has an error, violates its
+// own policy, or requests anything from elsewhere.
 func (c chromium) open(t *testing.T, url string) tab {
 	t.Helper()
 	return c.openAs(t, url, false)
 }
 
-// openAs is open of a page that may be an attacker's, whose name is evil.example.
+// openAs is open for a page that may be an attacker's, named evil.example.
 func (c chromium) openAs(t *testing.T, url string, attacker bool) tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(c.ctx)
@@ -181,7 +181,7 @@ func (b tab) run(script string) {
 	b.do(chromedp.Evaluate[chromedp.Void](script))
 }
 
-// value returns what an expression of JavaScript is.
+// value returns the value of a JavaScript expression.
 func value[T any](b tab, expression string) T {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
@@ -193,7 +193,7 @@ func value[T any](b tab, expression string) T {
 	return v
 }
 
-// awaited is value of a promise.
+// awaited is value for a promise.
 func awaited[T any](b tab, expression string) T {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
@@ -205,8 +205,8 @@ func awaited[T any](b tab, expression string) T {
 	return v
 }
 
-// press presses a key, which is a character or has a name, as a keyboard does: what it
-// types comes of the key going down, unless the page keeps it from that.
+// press presses a key, given by its character or name. As with a keyboard, the key-down
+// event types the character, unless the page prevents that.
 func (b tab) press(key string) {
 	b.t.Helper()
 	down := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Key: key, Text: key}
@@ -227,7 +227,7 @@ func (b tab) width(n int64) {
 	b.do(chromedp.EmulateViewport(n, 844))
 }
 
-// await returns when a condition of JavaScript holds.
+// await waits until a JavaScript condition holds.
 func (b tab) await(condition string) {
 	b.t.Helper()
 	testutil.Await(b.t, func() error {
@@ -238,7 +238,7 @@ func (b tab) await(condition string) {
 	})
 }
 
-// text returns the text that the first element shows which a selector finds.
+// text returns the visible text of the first element that matches a selector.
 func (b tab) text(selector string) string {
 	b.t.Helper()
 	return value[string](b, fmt.Sprintf("document.querySelector(%q)?.innerText || ''", selector))

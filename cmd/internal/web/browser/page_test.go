@@ -17,7 +17,7 @@ func row(address string) string {
 	return fmt.Sprintf("[...document.querySelectorAll('#rows tr')].find((r) => r.querySelector('.open').textContent === %q)", address)
 }
 
-// One sees at a glance which queue is full, which one fills, and when it will be full.
+// The page shows at a glance which queue is full, which one fills, and when it will be full.
 func oneSeesWhichQueueFills(t *testing.T, c chromium) {
 	testutil.NeedNamespace(t)
 	filling, full := newSysV(t, 1, 16384), newSysV(t, 2, 10)
@@ -126,7 +126,7 @@ func aQueuesPageShowsWhatIsInIt(t *testing.T, c chromium) {
 		t.Errorf("the queue was %+v, and is %+v, %v", before, after, err)
 	}
 
-	send(t, q, 7, "one more") // which appears while the others stay open
+	send(t, q, 7, "one more") // appears while the others stay open
 	b.await("document.querySelectorAll('#queue .peeked')[0].children.length === 5")
 	if n := value[int](b, "document.querySelectorAll('#queue .hex').length"); n != 4 {
 		t.Errorf("%d messages are open", n)
@@ -183,8 +183,8 @@ func theKeyboardSuffices(t *testing.T, c chromium) {
 	b.await("!document.querySelector('#queues').hidden")
 }
 
-// The page fits every width, and its text can be read in both themes: it has the
-// contrast that WCAG 2 asks for, 4.5.
+// The page fits every width, and its text is readable in both themes: it has the
+// contrast that WCAG 2 requires, 4.5.
 func thePageFitsAndCanBeRead(t *testing.T, c chromium) {
 	testutil.NeedNamespace(t)
 	full := newSysV(t, 1, 10)
@@ -223,7 +223,7 @@ func thePageFitsAndCanBeRead(t *testing.T, c chromium) {
 
 const widest = `[...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).slice(0, 3).map((e) => e.outerHTML.slice(0, 100)).join()`
 
-// unreadable is the elements with a text that has too little contrast.
+// unreadable returns the elements whose text has too little contrast.
 const unreadable = `(() => {
   const parse = (c) => { const v = c.match(/[\d.]+/g).map(Number); return { rgb: v.slice(0, 3), a: v.length > 3 ? v[3] : 1 }; };
   const light = (rgb) => rgb.map((v) => v / 255).map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4).reduce((s, v, i) => s + v * [0.2126, 0.7152, 0.0722][i], 0);

@@ -20,8 +20,8 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// Pictures of the page, and of top, on a host with queues of all sorts, after two
-// minutes: in the directory IPCMQ_PICTURES.
+// Saves pictures of the page, and of top, in the directory IPCMQ_PICTURES: of a host
+// with all sorts of queues, after two minutes.
 func pictures(t *testing.T, c chromium) {
 	dir := os.Getenv("IPCMQ_PICTURES")
 	if dir == "" {
@@ -91,7 +91,7 @@ func (b tab) picture(name string, width, height int64) {
 
 var styles = regexp.MustCompile(`\x1b\[([0-9;]*)m`)
 
-// asPage returns what top has drawn on a terminal as a page that looks like one.
+// asPage returns the screen of top as a page that looks like a terminal.
 func asPage(shown string) string {
 	screen := make([]string, 14)
 	for at := strings.Index(shown, "H\x1b[2K"); at >= 0; {
@@ -125,7 +125,7 @@ func asPage(shown string) string {
 .s1{font-weight:700}.s2{color:#7f8a9c}.s4{text-decoration:underline;text-underline-offset:3px}.s31{color:#ff6b63}.s32{color:#4cba8f}.s33{color:#eda435}.s7{background:#ff6b63;color:#171c25}</style><pre>` + b.String() + `</pre>`
 }
 
-// busyHost has queues that fill, are full, come and go, and lend.
+// busyHost creates queues that fill, are full, come and go, and lend messages.
 func busyHost(t *testing.T) {
 	t.Helper()
 	rename(t, "shop")
@@ -193,7 +193,7 @@ func busyHost(t *testing.T) {
 	full := open("/orders", 200)
 	for full.TrySend(mq.Message{Data: []byte("x")}) == nil {
 	}
-	pace(1300*time.Millisecond, func(i int) { // one that is read slowly
+	pace(1300*time.Millisecond, func(i int) { // a queue that is read slowly
 		_, _ = full.TryReceive()
 		if i%2 == 0 {
 			_ = full.TrySend(mq.Message{Data: []byte("x")})

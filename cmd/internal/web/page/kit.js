@@ -1,6 +1,7 @@
-// What the pages are made of. Text of others gets into the page by textContent alone.
+// The building blocks of the pages. Text from queues gets into the page only by
+// textContent.
 
-// el makes an element: its attributes, and texts or elements in it.
+// el creates an element with attributes, and texts or elements in it.
 export function el(name, attributes, ...inner) {
   const e = document.createElement(name);
   for (const [key, value] of Object.entries(attributes || {})) set(e, key, value);
@@ -14,13 +15,12 @@ export function set(e, key, value) {
   else if (e.getAttribute(key) !== String(value)) e.setAttribute(key, value === true ? '' : value);
 }
 
-// text changes a text only if it is another, so that what is selected stays so.
+// text changes a text only if it differs, so that selections are kept.
 export function text(e, value) {
   if (e.textContent !== value) e.textContent = value;
 }
 
-// keyed makes the children of a parent those of a list, each for a key that stays the
-// same element.
+// keyed makes the children of a parent match a list. Each key keeps its element.
 export function keyed(parent, list, keyOf, make, update) {
   const old = new Map([...parent.children].map((c) => [c.dataset.key, c]));
   const focused = document.activeElement;
@@ -55,8 +55,8 @@ const grouped = new Intl.NumberFormat('en');
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 
 export const amount = (n) => (n < 0 ? '–' : grouped.format(n));
-export const briefly = (n) => (n < 0 ? '–' : n < 100000 ? grouped.format(n) : compact.format(n));
-export const rate = (r) => (r <= 0 ? '0' : r < 10 ? r.toFixed(1) : briefly(Math.round(r)));
+export const shortNumber = (n) => (n < 0 ? '–' : n < 100000 ? grouped.format(n) : compact.format(n));
+export const rate = (r) => (r <= 0 ? '0' : r < 10 ? r.toFixed(1) : shortNumber(Math.round(r)));
 export const percent = (f) => (f < 0 ? '?' : f > 0 && f < 0.005 ? '<1 %' : f < 1 && f >= 0.995 ? '99 %' : Math.round(100 * f) + ' %');
 export const plural = (n, word, many) => amount(n) + ' ' + (n === 1 ? word : many || word + 's');
 
@@ -79,7 +79,7 @@ export function duration(s) {
   return Math.floor(s / 86400) + ' days';
 }
 
-// age says how long ago a time was.
+// age returns how long ago a time was.
 export const age = (now, at) => (at ? duration(Math.max(0, (new Date(now) - new Date(at)) / 1000)) : 'never');
 
 export const away = (now, at) => {
@@ -90,7 +90,7 @@ export const away = (now, at) => {
 export const clock = (t, seconds) => new Date(t).toLocaleTimeString('en-GB', seconds ? {} : { hour: '2-digit', minute: '2-digit' });
 export const moment = (t) => new Date(t).toLocaleString('en-GB');
 
-// What is said of a queue.
+// Texts about a queue.
 
 export const level = (q) => (q.full ? 'full' : q.fullIn > 0 && q.fullIn < 300 ? 'soon' : q.fill >= 0.8 ? 'high' : q.fill >= 0.5 || q.fullIn > 0 ? 'half' : q.fill < 0 ? 'unknown' : 'low');
 
@@ -117,7 +117,7 @@ export function setBar(e, q) {
   e.firstChild.style.width = q.fill > 0 ? `max(3px, ${Math.min(1, q.fill) * 100}%)` : 0;
 }
 
-// tags say what is special about a queue.
+// setTags shows what is special about a queue.
 export function setTags(e, q) {
   const all = [];
   if (q.inbox) all.push(q.inbox === 'ended' ? ['bad', 'inbox of an ended process'] : ['', 'inbox']);

@@ -1,5 +1,5 @@
 // The list of all queues, and findings.
-import { amount, age, bar, briefly, chart, clock, duration, el, keyed, level, past, percent, plural, rate, set, setBar, setChart, setTags, text, trend, waiting } from './kit.js';
+import { amount, age, bar, shortNumber, chart, clock, duration, el, keyed, level, past, percent, plural, rate, set, setBar, setChart, setTags, text, trend, waiting } from './kit.js';
 
 const $ = (id) => document.getElementById(id);
 
@@ -15,12 +15,12 @@ export function showList(v, link, count) {
   keyed($('rows'), v.rows, (q) => q.id, newRow, (e, q) => setRow(e, q, v, link));
   $('list').hidden = v.rows.length === 0;
   $('empty').hidden = v.rows.length > 0;
-  text($('empty'), v.sysv + v.posix === 0 ? 'There is no queue here. ipcmq create 42 makes one.' : 'No queue matches.');
+  text($('empty'), v.sysv + v.posix === 0 ? 'There is no queue here. ipcmq create 42 creates one.' : 'No queue matches.');
   const hidden = v.chosen - v.rows.length;
   $('more').hidden = hidden <= 0;
   text($('more'), count < 1000 ? `Show more (${amount(hidden)} are not shown)` : `${amount(hidden)} more are not shown: filter`);
   $('more').disabled = count >= 1000;
-  keyed($('problems'), v.problems || [], (p) => p, (p) => el('li', { text: 'Not all queues are seen: ' + p }), () => {});
+  keyed($('problems'), v.problems || [], (p) => p, (p) => el('li', { text: 'Not all queues can be seen: ' + p }), () => {});
 }
 
 function headline(v) {
@@ -52,7 +52,7 @@ function setRow(e, q, v, link) {
   set(way, 'data-way', direction);
   text(way, word);
   setChart(history.firstChild, q, v.step);
-  text(messages, briefly(q.messages));
+  text(messages, shortNumber(q.messages));
   for (const [e, r] of [[ins, q.in], [outs, q.out]]) {
     text(e, r > 0 ? rate(r) : '·');
     set(e, 'data-none', r <= 0);

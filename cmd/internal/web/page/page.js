@@ -1,5 +1,5 @@
-// The page asks its server and nothing else. Its state is behind the # of the URL, which
-// no request has: the token, and what is shown.
+// The page sends requests only to its server. Its state, the token and what is shown, is
+// after the # of the URL, which requests do not contain.
 import { set, text } from './kit.js';
 import { countFindings, showFindings, showList } from './list.js';
 import { newQueuePage } from './queue.js';
@@ -34,7 +34,7 @@ async function request(path, query, signal) {
 
 const ask = async (path, query) => (await request(path, query)).json();
 
-// listen calls on with each event, and asks again when the stream breaks off, until
+// listen calls on with each event, and reconnects when the stream breaks off, until
 // signal ends it or on returns false.
 async function listen(path, query, signal, on) {
   while (!signal.aborted) {
@@ -80,7 +80,7 @@ function live(how) {
 let stop = new AbortController();
 let shown = '';
 
-// show shows what the URL says.
+// show shows the state in the URL.
 function show() {
   stop.abort();
   stop = new AbortController();
@@ -96,7 +96,7 @@ function show() {
   $('kind').value = s.kind || '';
   $('sort').value = s.sort || 'urgency';
   if (!s.token) {
-    notice('This page needs the token of the server: open the URL that ipcmq web has written.');
+    notice('This page needs the token of the server: open the URL that ipcmq web printed.');
     live('off');
     return;
   }
@@ -165,7 +165,7 @@ $('to-help').addEventListener('click', () => $('help').showModal());
 addEventListener('hashchange', show);
 document.addEventListener('visibilitychange', show);
 
-// step moves the focus to the next thing that can be opened.
+// step moves the focus to the next item that can be opened.
 function step(by) {
   const all = [...document.querySelectorAll('main .open')].filter((e) => e.checkVisibility());
   const i = all.indexOf(document.activeElement);

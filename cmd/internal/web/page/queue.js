@@ -1,7 +1,8 @@
 // The page of one queue.
 import { age, amount, away, bar, bytes, chart, clock, duration, el, keyed, level, moment, past, percent, plural, rate, set, setBar, setChart, setTags, text, trend, waiting } from './kit.js';
 
-// newQueuePage makes the page of a queue. ask asks the server, link makes links.
+// newQueuePage creates the page of a queue. ask sends a request to the server, link
+// creates links.
 export function newQueuePage(root, at, ask, link) {
   const title = el('h1', { text: at });
   const tags = el('span', { class: 'tags' });
@@ -70,7 +71,7 @@ export function newQueuePage(root, at, ask, link) {
     const l = d.lent;
     leasesPart.hidden = !l;
     if (!l) return;
-    text(leases, l.problem ? 'What is lent is not known: ' + l.problem
+    text(leases, l.problem ? 'The leases are not known: ' + l.problem
       : `${amount(l.held)} held, ${amount(l.returned)} given back, ${amount(l.due)} due` + (l.dead ? `, ${amount(l.dead)} held by ended processes` : '') +
         ` · ${amount(l.free)} of ${amount(l.slots)} slots free · ${bytes(l.bytes)} of shared memory`);
     keyed(holders, numbered(l.holders || [], (h) => h.process), (h) => h.key, () => el('li'), (e, h) => {
@@ -85,7 +86,7 @@ function part(name, ...inner) {
   return el('section', { class: 'part' }, el('h2', { text: name }), ...inner);
 }
 
-// numbered gives things that may be alike keys of their own.
+// numbered gives items that may be equal unique keys.
 function numbered(list, of) {
   const seen = new Map();
   return list.map((x) => {
@@ -101,11 +102,11 @@ function factsOf(d) {
   const all = [
     ['Messages', q.most ? `${amount(q.messages)} of ${amount(q.most)}` : amount(q.messages)],
     ['Bytes', q.most ? `${bytes(q.bytes)}, at most ${bytes(d.largest)} each` : `${bytes(q.bytes)} of ${bytes(q.capacity)}`],
-    ['In, out', q.in > 0 || q.out > 0 ? `≥ ${rate(q.in)}, ≥ ${rate(q.out)} a second` : 'none seen'],
+    ['In, out', q.in > 0 || q.out > 0 ? `≥ ${rate(q.in)}, ≥ ${rate(q.out)} per second` : 'none seen'],
     ['Waiting', waiting(q) || 'nobody'],
   ];
   if (d.large) all.push(['In shared memory', `${plural(d.large.payloads, 'payload')}, ${bytes(d.large.bytes)}`]);
-  if (q.inbox) all.push(['Inbox', { living: 'for replies to a client that lives', ended: 'of a process that has ended: ipcmq rm --dead-inboxes', unknown: 'for replies; whether its client lives is not known' }[q.inbox]]);
+  if (q.inbox) all.push(['Inbox', { living: 'for replies to a living client', ended: 'of a process that has ended: ipcmq rm --dead-inboxes', unknown: 'for replies; whether its client is alive is not known' }[q.inbox]]);
   if (q.kind === 'sysv') {
     all.push(['Last sender', used(d.sender)], ['Last receiver', used(d.receiver)], ['Key, id', `${d.key}, ${q.id.slice(3)}`]);
   } else if (d.notify) {
@@ -118,7 +119,7 @@ function factsOf(d) {
   return all;
 }
 
-// newMessages makes a list of messages: those that wait, or those that are lent.
+// newMessages creates a list of messages, waiting or lent.
 function newMessages(at, ask, lent) {
   const list = el('ol', { class: 'peeked' });
   const note = el('p', { class: 'quiet' });
@@ -154,7 +155,7 @@ function newMessages(at, ask, lent) {
       text(note, err.message);
       more.hidden = true;
     } finally {
-      setTimeout(() => { // at most one look in two seconds: each costs the queue's users something
+      setTimeout(() => { // at most one look every two seconds: each costs the users of the queue some time
         busy = false;
         if (again) refresh();
       }, 2000);
@@ -168,7 +169,7 @@ function newMessages(at, ask, lent) {
     const kinds = [...types].sort((a, b) => b[1] - a[1]).slice(0, 8).map(([t, n]) => `${amount(n)} of type ${t}`);
     more.hidden = !page.more;
     const rest = page.total - found.length;
-    text(note, found.length === 0 ? (lent ? 'No message is lent now.' : 'No message waits.')
+    text(note, found.length === 0 ? (lent ? 'No message is lent now.' : 'No messages are waiting.')
       : (types.size > 1 ? kinds.join(', ') + (types.size > 8 ? ', and others' : '') + '. ' : '') + (rest > 0 ? `${plural(rest, 'more message')} not shown.` : ''));
   }
 
@@ -215,7 +216,7 @@ function newMessages(at, ask, lent) {
       const part = w.to - w.from < w.size
         ? el('p', { class: 'steps' }, step('Back', Math.max(0, w.from - 4096), w.from === 0), `bytes ${amount(w.from)} to ${amount(w.to)} of ${amount(w.size)}`, step('Next', w.to, w.to >= w.size))
         : null;
-      body.replaceChildren(el('h3', { text: w.body.kind }), shown, w.body.cut ? el('p', { class: 'quiet', text: 'There is more of it than is shown here.' }) : '', el('h3', { text: 'hex' }), hex, part || '');
+      body.replaceChildren(el('h3', { text: w.body.kind }), shown, w.body.cut ? el('p', { class: 'quiet', text: 'Only a part is shown here.' }) : '', el('h3', { text: 'hex' }), hex, part || '');
     } catch (err) {
       body.replaceChildren(el('p', { class: 'quiet', text: err.message }));
     }

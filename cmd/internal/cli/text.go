@@ -10,29 +10,29 @@ import (
 	"ipcmq/internal/visible"
 )
 
-// A harmless text is for people: lines that cannot command a terminal, whatever the names
-// of queues, processes and users, and the errors of others, hold. Only line and
-// table make one, and the command writes nothing else, but for messages (see
-// format and writeData), JSON (see writeJSON), the screen of top (see painter) and
-// progress bars.
+// A harmless text is for people: its lines cannot control a terminal, whatever the
+// names of queues, processes and users, and errors of other programs, contain. Only line
+// and table create one, and the command writes nothing else except messages (see format
+// and writeData), JSON (see writeJSON), the screen of top (see painter) and progress bars.
 type harmless string
 
-// line makes a line, in which a newline of an argument is an escape.
+// line formats a line, in which newlines of arguments are escaped.
 func line(format string, args ...any) harmless {
 	return harmless(visible.Line(fmt.Sprintf(format, args...)) + "\n")
 }
 
-// write writes t, as a whole.
+// write writes t in one piece.
 func write(f *os.File, t harmless) error {
 	_, err := f.WriteString(string(t))
 	return err
 }
 
-// say writes a line to standard output.
-func say(format string, args ...any) error { return write(os.Stdout, line(format, args...)) }
+// printLine writes a line to standard output.
+func printLine(format string, args ...any) error { return write(os.Stdout, line(format, args...)) }
 
-// tell writes a line to standard error. There is nobody to tell if that fails.
-func tell(format string, args ...any) { _ = write(os.Stderr, line(format, args...)) }
+// logLine writes a line to standard error. It ignores errors: there is nowhere to
+// report them.
+func logLine(format string, args ...any) { _ = write(os.Stderr, line(format, args...)) }
 
 // amount writes n with commas between the thousands.
 func amount[N ~int | ~int64 | ~uint64](n N) string {
@@ -47,7 +47,7 @@ func amount[N ~int | ~int64 | ~uint64](n N) string {
 	return sign + digits
 }
 
-// age says how long ago t was: "-" if never.
+// age returns how long ago t was, or "-" for never.
 func age(now, t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -64,7 +64,7 @@ func age(now, t time.Time) string {
 	return fmt.Sprintf("%dd", d/(24*time.Hour))
 }
 
-// table lays cells out in columns; those in right are aligned to the right.
+// table lays out cells in columns; the columns in right are right-aligned.
 func table(lines [][]string, right ...int) harmless {
 	var widths []int
 	for _, l := range lines {

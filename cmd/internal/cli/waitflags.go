@@ -9,27 +9,27 @@ import (
 	"ipcmq/mq"
 )
 
-// patience is how long to wait for a message or for room.
-type patience struct {
+// waitFlags limit how long to wait for a message or for room.
+type waitFlags struct {
 	timeout time.Duration
 	noWait  bool
 }
 
-func patienceFlags(c *cobra.Command, what string) *patience {
-	p := &patience{}
-	c.Flags().DurationVar(&p.timeout, "timeout", 0, "wait so long "+what+", such as 500ms, 5s or 2m (default: for ever)")
+func addWaitFlags(c *cobra.Command, what string) *waitFlags {
+	p := &waitFlags{}
+	c.Flags().DurationVar(&p.timeout, "timeout", 0, "how long to wait "+what+", such as 500ms, 5s or 2m (default: forever)")
 	c.Flags().BoolVar(&p.noWait, "no-wait", false, "do not wait")
 	c.MarkFlagsMutuallyExclusive("timeout", "no-wait")
 	c.PreRunE = func(c *cobra.Command, _ []string) error {
 		if c.Flags().Changed("timeout") && p.timeout <= 0 {
-			return usagef("--timeout %v: it is more than nothing (see --no-wait)", p.timeout)
+			return usagef("--timeout %v: it must be more than 0 (see --no-wait)", p.timeout)
 		}
 		return nil
 	}
 	return p
 }
 
-func (p *patience) receive(ctx context.Context, r mq.Receiver, m *mq.Message) error {
+func (p *waitFlags) receive(ctx context.Context, r mq.Receiver, m *mq.Message) error {
 	if err := interrupted(ctx); err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (p *patience) receive(ctx context.Context, r mq.Receiver, m *mq.Message) er
 	}
 	if p.timeout > 0 {
 		if err := r.TryReceiveInto(m); err == nil {
-			return nil // without the price of a timer
+			return nil // without the cost of a timer
 		}
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, p.timeout)
@@ -47,7 +47,7 @@ func (p *patience) receive(ctx context.Context, r mq.Receiver, m *mq.Message) er
 	return r.ReceiveInto(ctx, m)
 }
 
-func (p *patience) send(ctx context.Context, s mq.Sender, m mq.Message) error {
+func (p *waitFlags) send(ctx context.Context, s mq.Sender, m mq.Message) error {
 	if err := interrupted(ctx); err != nil {
 		return err
 	}
