@@ -14,7 +14,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// newSysV makes a System V queue that is removed after the test.
+// newSysV creates a System V queue that is removed after the test.
 func newSysV(tb testing.TB) *sysv.Queue {
 	tb.Helper()
 	q, err := sysv.Open(sysv.Private, nil)
@@ -24,17 +24,17 @@ func newSysV(tb testing.TB) *sysv.Queue {
 	id := q.ID()
 	tb.Cleanup(func() {
 		q.Close()
-		if again, err := sysv.OpenID(id, nil); err == nil {
-			again.Remove()
-			again.Close()
+		if reopened, err := sysv.OpenID(id, nil); err == nil {
+			reopened.Remove()
+			reopened.Close()
 		}
 	})
 	return q
 }
 
-// newPOSIX returns a function that opens the same POSIX queue again and again.
+// newPOSIX returns a function that opens the same POSIX queue each time.
 func newPOSIX(t *testing.T) func() *posix.Queue {
-	testutil.NotEmulated(t, "the emulator hands mips's own O_NONBLOCK to mq_setattr", "mips", "mipsle", "mips64", "mips64le")
+	testutil.NotEmulated(t, "the emulator passes the O_NONBLOCK of mips to mq_setattr", "mips", "mipsle", "mips64", "mips64le")
 	name := fmt.Sprintf("/ipcmq-batch-%d", time.Now().UnixNano())
 	q, err := posix.Open(name, &posix.Config{Exclusive: true, MaxMessages: 8, MaxMessageSize: 256})
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -56,7 +56,7 @@ func newPOSIX(t *testing.T) func() *posix.Queue {
 	}
 }
 
-// start makes a batch queue of q, which it closes after the test.
+// start returns a batch queue on q, which is closed after the test.
 func start(tb testing.TB, q mq.Queue, cfg *batch.Config) *batch.Queue {
 	tb.Helper()
 	b, err := batch.New(q, cfg)

@@ -17,7 +17,7 @@ func Frame(payloads ...[]byte) []byte {
 // Parse is parse.
 var Parse = parse
 
-// Wrap returns the payload of a message that comes again.
+// Wrap returns the payload of a message that was put back.
 func Wrap(sequence uint64, attempts uint32, delay time.Duration, data []byte) []byte {
 	return origin{sequence, attempts, delay}.wrap(data)
 }

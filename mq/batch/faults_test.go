@@ -16,11 +16,11 @@ import (
 	"ipcmq/mq/mqtest"
 )
 
-// A failing queue answers sends with the errors it has, then as its queue does.
+// A failing queue returns its errors from sends, and then works like its queue.
 type failing struct {
 	mq.Queue
 	mu   sync.Mutex
-	errs []error // nil: as the queue does
+	errs []error // nil: like the queue
 }
 
 func (f *failing) next() error {
@@ -90,7 +90,7 @@ func TestSendBatchSaysHowManyWereSent(t *testing.T) {
 	}
 }
 
-func TestAFrameThatIsTooLargeNowIsSentInParts(t *testing.T) {
+func TestAFrameAboveALoweredLimitIsSentInParts(t *testing.T) {
 	f := &failing{Queue: mqtest.New(nil)}
 	b := start(t, f, nil)
 	add(t, b, 1, "a", "b", "c", "d")
@@ -114,7 +114,7 @@ func TestErrorsOfSendingByAgeComeFromTheNextCall(t *testing.T) {
 			t.Errorf("TryAdd: %v", err)
 		}
 		add(t, b, 1, "b")
-		<-time.After(time.Second) // tried again
+		<-time.After(time.Second) // sending is retried
 		expect(t, texts(t, b), "1:a", "1:b")
 		if err := b.Close(); err != nil {
 			t.Error(err)
@@ -147,9 +147,9 @@ func TestCloseEndsSendingByAge(t *testing.T) {
 	})
 }
 
-// Whoever takes a frame hands the rest to those who wait already, whatever they
-// select.
-func TestAFrameServesAllWhoWait(t *testing.T) {
+// A receiver that takes a frame hands the rest to those that wait already,
+// whatever they select.
+func TestAFrameServesAllWaitingReceivers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, b := memory(t, nil)
 		typed, err := b.Select(mq.Type(1))
@@ -187,9 +187,9 @@ func TestAFrameServesAllWhoWait(t *testing.T) {
 	})
 }
 
-// TestNothingIsLostBetweenThoseWhoWait has receivers of all kinds come, go, are
-// canceled and closed while numbered messages arrive in frames and alone.
-func TestNothingIsLostBetweenThoseWhoWait(t *testing.T) {
+// TestNothingIsLostAmongReceivers starts, stops, cancels and closes receivers
+// of all kinds while numbered messages arrive in frames and alone.
+func TestNothingIsLostAmongReceivers(t *testing.T) {
 	const senders, each = 3, 2000
 	q := newSysV(t)
 	b := start(t, q, nil)
@@ -272,7 +272,7 @@ func TestNothingIsLostBetweenThoseWhoWait(t *testing.T) {
 }
 
 // TestCloseLosesNothing closes a queue of batches while its receivers work, and
-// counts what they have, what is unread and what is left.
+// counts what they have received, what is unread and what is left.
 func TestCloseLosesNothing(t *testing.T) {
 	const n = 200
 	for round := range 50 {

@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// All that this package adds to payloads begins with mark. It is not valid UTF-8,
-// so no text begins so.
+// Everything that this package adds to payloads begins with mark. It is not valid
+// UTF-8, so no text begins with it.
 const (
-	mark  = "\xba\x7c\xfe"
-	magic = mark + "\x01" // of a frame
-	again = mark + "\x02" // of a message that comes again, see origin
+	mark         = "\xba\x7c\xfe"
+	magic        = mark + "\x01" // of a frame
+	putBackMagic = mark + "\x02" // of a message that was put back, see origin
 )
 
-// maxMessages is how many messages a frame holds at most, so that the number of
-// a message in its frame has 16 bits.
+// maxMessages is how many messages a frame holds at most, so that the position
+// of a message in its frame has 16 bits.
 const maxMessages = 1 << 16
 
-// begins reports whether data begins like something of this package.
+// begins reports whether data begins with the mark of this package.
 func begins(data []byte) bool {
 	return len(data) >= len(mark) && string(data[:len(mark)]) == mark
 }
 
-// uvarint returns the number at the beginning of data and how many bytes it has,
-// 0 if there is none, or with needless bytes.
+// uvarint returns the number at the beginning of data and its length in bytes,
+// which is 0 if there is none or it is not minimal.
 func uvarint(data []byte) (n uint64, bytes int) {
 	n, bytes = binary.Uvarint(data)
 	if bytes < 0 || bytes > 1 && data[bytes-1] == 0 {
@@ -33,8 +33,8 @@ func uvarint(data []byte) (n uint64, bytes int) {
 	return n, bytes
 }
 
-// parse returns how many messages the frame data holds, 0 if it is no frame.
-// Only what join would have written is one.
+// parse returns how many messages the frame data holds, or 0 if it is not a
+// frame. It accepts only what join would have written.
 func parse(data []byte) (messages int) {
 	if len(data) < len(magic) || string(data[:len(magic)]) != magic {
 		return 0
@@ -49,7 +49,7 @@ func parse(data []byte) (messages int) {
 	return messages
 }
 
-// cut returns the first message of what parse has accepted, and the rest.
+// cut splits messages that parse has accepted into the first and the rest.
 func cut(messages []byte) (data, rest []byte) {
 	n, k := uint64(messages[0]), 1
 	if n >= 0x80 {
@@ -73,28 +73,29 @@ func room(n int) int {
 	return bytes
 }
 
-// An origin is what a message of a frame keeps when it comes again by itself.
+// An origin is what a message of a frame keeps when it is put back as a single
+// message.
 type origin struct {
 	sequence uint64
 	attempts uint32        // how often it was lent
-	delay    time.Duration // for which who takes it gives it back, once; in milliseconds
+	delay    time.Duration // for which the first taker gives it back; in whole milliseconds
 }
 
-// wrap returns the payload of a message that comes again.
+// wrap returns the payload of a message that is put back.
 func (o origin) wrap(data []byte) []byte {
-	b := append(make([]byte, 0, len(again)+3*binary.MaxVarintLen64+len(data)), again...)
+	b := append(make([]byte, 0, len(putBackMagic)+3*binary.MaxVarintLen64+len(data)), putBackMagic...)
 	b = binary.AppendUvarint(b, o.sequence)
 	b = binary.AppendUvarint(b, uint64(o.attempts))
 	b = binary.AppendUvarint(b, uint64((o.delay+time.Millisecond-1)/time.Millisecond))
 	return append(b, data...)
 }
 
-// unwrap returns what wrap was given, and false if it has not made data.
+// unwrap is the reverse of wrap. ok is false if data does not come from wrap.
 func unwrap(data []byte) (o origin, payload []byte, ok bool) {
-	if len(data) < len(again) || string(data[:len(again)]) != again {
+	if len(data) < len(putBackMagic) || string(data[:len(putBackMagic)]) != putBackMagic {
 		return o, nil, false
 	}
-	rest := data[len(again):]
+	rest := data[len(putBackMagic):]
 	var numbers [3]uint64
 	for i, most := range []uint64{math.MaxUint64, math.MaxInt32, math.MaxInt64 / uint64(time.Millisecond)} {
 		n, k := uvarint(rest)

@@ -24,17 +24,17 @@ func TestParse(t *testing.T) {
 		{"nothing", "", 0},
 		{"a text", "hello", 0},
 		{"a part of the magic", batch.Magic[:3], 0},
-		{"a message that comes again", string(batch.Wrap(1, 2, 0, []byte("a"))), 0},
-		{"as many messages as there may be", batch.Magic + strings.Repeat("\x00", 1<<16), 1 << 16},
-		{"more messages than there may be", batch.Magic + strings.Repeat("\x00", 1<<16+1), 0},
-		{"the magic alone", batch.Magic, 0},
+		{"a message that was put back", string(batch.Wrap(1, 2, 0, []byte("a"))), 0},
+		{"the most messages allowed", batch.Magic + strings.Repeat("\x00", 1<<16), 1 << 16},
+		{"too many messages", batch.Magic + strings.Repeat("\x00", 1<<16+1), 0},
+		{"only the magic", batch.Magic, 0},
 		{"an empty message", batch.Magic + "\x00", 1},
 		{"two messages", batch.Magic + "\x01a\x02bc", 2},
 		{"a long message", batch.Magic + "\xac\x02" + long, 1},
-		{"a message that is cut", batch.Magic + "\x03ab", 0},
-		{"a byte too much", batch.Magic + "\x01a\x02b", 0},
-		{"a length that is cut", batch.Magic + "\x80", 0},
-		{"a length that is longer than need be", batch.Magic + "\x81\x00a", 0},
+		{"a truncated message", batch.Magic + "\x03ab", 0},
+		{"one byte too many", batch.Magic + "\x01a\x02b", 0},
+		{"a truncated length", batch.Magic + "\x80", 0},
+		{"a length that is not minimal", batch.Magic + "\x81\x00a", 0},
 		{"a length beyond 64 bits", batch.Magic + strings.Repeat("\xff", 10) + "\x01", 0},
 		{"a length near 64 bits", batch.Magic + strings.Repeat("\xff", 9) + "\x01", 0},
 	} {
@@ -65,9 +65,9 @@ func TestUnwrap(t *testing.T) {
 		{"a message", prefix + "\xac\x02\x01\x05text", 300, 1, 5 * time.Millisecond, "text", true},
 		{"the largest", string(batch.Wrap(1<<64-1, 1<<31-1, 0, []byte("x"))), 1<<64 - 1, 1<<31 - 1, 0, "x", true},
 		{"no delay", prefix + "\x07\x01", 0, 0, 0, "", false},
-		{"a delay beyond all times", prefix + "\x07\x01" + strings.Repeat("\xff", 7) + "\x7ftext", 0, 0, 0, "", false},
+		{"a delay too long for a time", prefix + "\x07\x01" + strings.Repeat("\xff", 7) + "\x7ftext", 0, 0, 0, "", false},
 		{"too many attempts", string(batch.Wrap(1, 1<<31, 0, []byte("x"))), 0, 0, 0, "", false},
-		{"a number that is longer than need be", prefix + "\x81\x00\x01\x00text", 0, 0, 0, "", false},
+		{"a number that is not minimal", prefix + "\x81\x00\x01\x00text", 0, 0, 0, "", false},
 		{"a number beyond 64 bits", prefix + strings.Repeat("\xff", 10) + "\x01\x01\x00", 0, 0, 0, "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -79,7 +79,8 @@ func TestUnwrap(t *testing.T) {
 	}
 }
 
-// received returns the payloads that b has now, each receive in another way.
+// received returns the payloads that b has now, using the receiving methods in
+// turn.
 func received(tb testing.TB, b *batch.Queue) (got [][]byte) {
 	tb.Helper()
 	var reused mq.Message
@@ -109,8 +110,8 @@ func received(tb testing.TB, b *batch.Queue) (got [][]byte) {
 	}
 }
 
-// FuzzForeign has any bytes arrive from a program that need not know of frames:
-// none is lost, whatever they are.
+// FuzzForeign sends any bytes like a program that does not know frames: none
+// are lost.
 func FuzzForeign(f *testing.F) {
 	for _, text := range []string{"", "hello", batch.Magic, batch.Magic + "\x00", batch.Magic + "\x01a\x02bc", batch.Magic + "\x03ab",
 		batch.Magic + "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", batch.Magic + "\x81\x00a", string(batch.Wrap(300, 2, 0, []byte("abc")))} {
@@ -142,8 +143,8 @@ func FuzzForeign(f *testing.F) {
 	})
 }
 
-// FuzzRoundTrip sends the pieces of data between marks, whatever they are, in
-// frames of a size, and flushes after every few.
+// FuzzRoundTrip splits data into messages, sends them in frames of some size,
+// and flushes after every few.
 func FuzzRoundTrip(f *testing.F) {
 	f.Add([]byte("a,bc,,"+batch.Magic+","+batch.Magic+"\x01a,def"), uint16(20), uint8(3))
 	f.Add([]byte(",,,"), uint16(5), uint8(0))
@@ -179,8 +180,8 @@ func FuzzRoundTrip(f *testing.F) {
 	})
 }
 
-// FuzzLeases has any bytes lent message by message: each comes again as it was
-// when it was given back, with its number, and is then removed.
+// FuzzLeases lends any bytes message by message: each is given back, lent again
+// unchanged and with its number, and then removed.
 func FuzzLeases(f *testing.F) {
 	for _, text := range []string{"", "hello", batch.Magic, batch.Magic + "\x00", batch.Magic + "\x01a\x02bc", batch.Magic + "\x00\x00\x00", string(batch.Wrap(300, 2, 0, []byte("abc")))} {
 		f.Add([]byte(text))
@@ -202,7 +203,7 @@ func FuzzLeases(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for again := range 2 {
+		for round := range 2 {
 			for n := 0; n < messages; {
 				leases, err := r.LeaseBatch(ctx, messages-n)
 				if err != nil {
@@ -210,13 +211,13 @@ func FuzzLeases(f *testing.F) {
 				}
 				for _, l := range leases {
 					before, known := first[l.Sequence()]
-					if again == 0 {
+					if round == 0 {
 						first[l.Sequence()] = l
 						err = l.Nak(ctx, 0)
 					} else {
 						err = l.Ack(ctx)
 					}
-					if err != nil || known != (again == 1) || l.Message().Type != 3 ||
+					if err != nil || known != (round == 1) || l.Message().Type != 3 ||
 						known && (l.Attempt() != before.Attempt()+1 || !bytes.Equal(l.Message().Data, before.Message().Data)) {
 						t.Fatalf("lent %q, number %d, attempt %d; %v", l.Message().Data, l.Sequence(), l.Attempt(), err)
 					}

@@ -8,29 +8,30 @@ import (
 	"ipcmq/mq"
 )
 
-// in is what was taken from the queue beneath, and who waits for it.
+// in is what was taken from the underlying queue, and the calls that wait for
+// it.
 type in struct {
 	mu      sync.Mutex
-	frames  []frame   // with messages that nobody has received, the oldest first
-	waiting []*waiter // those that have waited longest first
+	frames  []frame   // with messages not received yet, the oldest first
+	waiting []*waiter // the one that has waited longest first
 	spare   []byte    // memory for the next frame
-	calls   int       // that are in the queue beneath
-	idle    sync.Cond // calls became 0
+	calls   int       // in the underlying queue
+	idle    sync.Cond // signals that calls became 0
 	closed  bool
 }
 
-// A frame is what is left of a message of the queue beneath.
+// A frame is what is left of a message of the underlying queue.
 type frame struct {
-	mq.Message        // as it came, or what is left of that
-	single     bool   // it is no frame, but one message
-	messages   int    // that are left
-	memory     []byte // that Data is a part of; nil if others have a part of it
+	mq.Message        // as received, less the messages taken out
+	single     bool   // it is not a frame, but one message
+	messages   int    // how many are left
+	memory     []byte // Data is a part of it; nil if receivers have other parts
 }
 
 func (in *in) start() { in.idle.L = &in.mu }
 
-// receive adds what a call of the queue beneath receives to the frames. It is
-// called with the lock held, and gives it up meanwhile.
+// receive adds what a call of the underlying queue receives to the frames. It
+// is called with the lock held, and releases it meanwhile.
 func (in *in) receive(call func(into *mq.Message) error) error {
 	m := mq.Message{Data: in.spare}
 	in.spare = nil
@@ -42,7 +43,7 @@ func (in *in) receive(call func(into *mq.Message) error) error {
 		in.idle.Broadcast()
 	}
 	if err != nil {
-		in.spare = m.Data // as it was
+		in.spare = m.Data // unchanged
 		return err
 	}
 	f := frame{Message: m, single: true, messages: 1, memory: m.Data}
@@ -55,9 +56,10 @@ func (in *in) receive(call func(into *mq.Message) error) error {
 	return nil
 }
 
-// give makes *m the next message that was taken and that s selects, if there is
-// one. As with the queue beneath, the lowest type is next for UpTo, and where
-// there are priorities the highest; among these the oldest.
+// give sets *m to the next message that was taken and that s selects, if there
+// is one. As in the underlying queue, the next one is of the lowest type for
+// UpTo, and of the highest priority if there are priorities; among equals, it
+// is the oldest.
 func (in *in) give(s mq.Selector, m *mq.Message) bool {
 	next := -1
 	for i := range in.frames {
@@ -80,8 +82,9 @@ func (in *in) give(s mq.Selector, m *mq.Message) bool {
 	return true
 }
 
-// next makes *m the first message of f, and takes it out. It copies the payload
-// if m.Data has room for that; if not, m gets a part of the frame's memory.
+// next takes the first message out of f and stores it in *m. It copies the
+// payload if m.Data has room for it; if not, m gets a part of the frame's
+// memory.
 func (f *frame) next(in *in, m *mq.Message) {
 	f.messages--
 	data, rest := f.Data, []byte(nil)
@@ -95,7 +98,8 @@ func (f *frame) next(in *in, m *mq.Message) {
 		m.Data = append(m.Data[:0], data...)
 	default:
 		if f.memory != nil && cap(f.memory) > 2*len(f.Data) {
-			// The memory is much larger than what is in it: not to be kept.
+			// The memory is much larger than its content, so it is not
+			// kept.
 			in.spare = f.memory
 			f.Data = bytes.Clone(f.Data)
 			data, rest = f.Data, nil
@@ -110,8 +114,8 @@ func (f *frame) next(in *in, m *mq.Message) {
 	f.Data = rest
 }
 
-// dispatch gives the messages that were taken to those who wait, and makes sure
-// that one of those with the same receiver leads.
+// dispatch gives the messages that were taken to the waiters, and makes sure
+// that for each receiver one of its waiters leads.
 func (in *in) dispatch() {
 	for i := 0; i < len(in.waiting) && len(in.frames) > 0; {
 		w := in.waiting[i]
@@ -120,13 +124,13 @@ func (in *in) dispatch() {
 			continue
 		}
 		w.given = true
-		if w.cancel != nil { // it leads, and leaves when the queue beneath lets it go
+		if w.cancel != nil { // it leads, and leaves when its call of the underlying queue returns
 			w.cancel()
 			i++
 			continue
 		}
 		in.waiting = slices.Delete(in.waiting, i, i+1)
-		if w.r.leader == w { // was to lead
+		if w.r.leader == w { // it was chosen to lead
 			w.r.leader = nil
 		}
 		w.wake()
@@ -147,7 +151,7 @@ func (w *waiter) wake() {
 	}
 }
 
-// leave takes w out of those who wait.
+// leave removes w from the waiters.
 func (in *in) leave(w *waiter) {
 	if w.r.leader == w {
 		w.r.leader = nil
@@ -156,9 +160,9 @@ func (in *in) leave(w *waiter) {
 	in.dispatch()
 }
 
-// close makes later calls fail, and those that wait, but for those that lead:
-// the queue beneath lets them go. settle waits for these, and returns how many
-// messages are left.
+// close makes later and waiting calls fail, except for those that lead, whose
+// calls of the underlying queue end. settle waits for these, and returns how
+// many messages are left.
 func (in *in) close() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -180,9 +184,9 @@ func (in *in) settle() (left int) {
 	return left
 }
 
-// Unread returns the messages, oldest first, that were taken from the queue
-// beneath and not received when the queue was closed, and forgets them. Before
-// Close it returns nil.
+// Unread returns the messages, oldest first, that were taken from the
+// underlying queue but not received when the queue was closed, and forgets
+// them. Before Close it returns nil.
 func (q *Queue) Unread() (messages []mq.Message) {
 	in := &q.in
 	in.mu.Lock()

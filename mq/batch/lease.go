@@ -14,12 +14,13 @@ import (
 
 var _ mq.Leaser = (*Queue)(nil)
 
-// lent is what the queue beneath has lent in frames, and who waits for it.
+// lent is what the underlying queue has lent in frames, and the calls that wait
+// for it.
 type lent struct {
 	mu      sync.Mutex
 	frames  []*lentFrame // the oldest first
-	waiting []*leaseCall // those that have waited longest first
-	last    time.Time    // a call for leases, or about one
+	waiting []*leaseCall // the one that has waited longest first
+	last    time.Time    // of the last call for leases, or about one
 	parts   int          // of the message that was lent last
 	done    chan struct{}
 	closed  bool
@@ -28,9 +29,9 @@ type lent struct {
 
 func (l *lent) start() { l.done = make(chan struct{}) }
 
-// close makes later calls fail, and those that wait when the queue beneath lets
-// them go. Nothing is given back: who holds a message may be about to finish.
-// settle waits for what is under way.
+// close makes later calls fail, and waiting ones when their calls of the
+// underlying queue end. Nothing is given back: the holder of a message may be
+// about to finish. settle waits for the keepers.
 func (l *lent) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -42,8 +43,8 @@ func (l *lent) close() {
 
 func (l *lent) settle() { l.keepers.Wait() }
 
-// usable returns the error of a call when the queue is closed or ctx has ended,
-// and otherwise notes the call. The lock is held.
+// usable returns an error if the queue is closed or ctx has ended, and
+// otherwise notes the call. The lock is held.
 func (l *lent) usable(q *Queue, op string, ctx context.Context) error {
 	if l.closed {
 		return q.fail(op, mq.ErrClosed, "")
@@ -55,9 +56,9 @@ func (l *lent) usable(q *Queue, op string, ctx context.Context) error {
 	return nil
 }
 
-// next returns the frame whose free message comes next by s, or nil. As with
-// what is received, that is the lowest type for UpTo, and the highest priority;
-// among these the oldest.
+// next returns the frame whose free message comes next by s, or nil. As when
+// receiving, that is the lowest type for UpTo, and the highest priority; among
+// equals, the oldest.
 func (l *lent) next(s mq.Selector) (next *lentFrame) {
 	for _, f := range l.frames {
 		if len(f.free) == 0 || !s.Matches(f.message.Type) || !time.Now().Before(f.lease.Deadline()) {
@@ -70,7 +71,7 @@ func (l *lent) next(s mq.Selector) (next *lentFrame) {
 	return next
 }
 
-// wake has calls that wait look again, as many as there are free messages for
+// wake makes waiting calls look again, as many as there are free messages for
 // them.
 func (l *lent) wake() {
 	for _, f := range l.frames {
@@ -88,25 +89,26 @@ func (l *lent) wake() {
 // A leaseReceiver lends the messages that one selector selects.
 type leaseReceiver struct {
 	q        *Queue
-	from     mq.LeaseReceiver // of the queue beneath, by the same selector
+	from     mq.LeaseReceiver // of the underlying queue, by the same selector
 	selector mq.Selector
 }
 
-// A leaseCall waits at the queue beneath.
+// A leaseCall waits at the underlying queue.
 type leaseCall struct {
 	selector mq.Selector
 	cancel   context.CancelFunc
-	woken    bool // there is something for it here
+	woken    bool // there is a message for it here
 }
 
 // SelectLeases returns a receiver that takes what s selects on lease, message by
-// message. The error matches errors.ErrUnsupported if the queue beneath does not
-// lend. See [mq.Leaser], and the package on leases of messages in frames.
+// message. The error matches errors.ErrUnsupported if the underlying queue does
+// not lend. See [mq.Leaser], and the package documentation on leases of messages
+// in frames.
 func (q *Queue) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
-	lender, ok := mq.As[mq.Leaser](q.beneath)
+	lender, ok := mq.As[mq.Leaser](q.underlying)
 	if !ok {
 		return nil, q.fail("select leases", errors.ErrUnsupported,
-			fmt.Sprintf("%T does not lend its messages: what is received is gone; use a queue that is an mq.Leaser", q.beneath))
+			fmt.Sprintf("%T does not lend its messages; use a queue that is an mq.Leaser", q.underlying))
 	}
 	from, err := lender.SelectLeases(s)
 	if err != nil {
@@ -125,11 +127,11 @@ func (r *leaseReceiver) Lease(ctx context.Context) (mq.Lease, error) {
 }
 
 // LeaseBatch takes up to n messages on lease: those of frames that were lent
-// before, and if there are none, those that the queue beneath lends. See
+// before, and if there are none, those that the underlying queue lends. See
 // [mq.LeaseReceiver].
 func (r *leaseReceiver) LeaseBatch(ctx context.Context, n int) ([]mq.Lease, error) {
 	if n < 1 {
-		return nil, r.q.fail("lease", mq.ErrInvalidConfig, fmt.Sprintf("a batch of %d messages; 1 is the least", n))
+		return nil, r.q.fail("lease", mq.ErrInvalidConfig, fmt.Sprintf("a batch of %d messages; the minimum is 1", n))
 	}
 	for {
 		leases, err := r.try(ctx, n)
@@ -155,13 +157,13 @@ func (r *leaseReceiver) try(ctx context.Context, n int) ([]mq.Lease, error) {
 	defer cancel()
 	w := &leaseCall{selector: r.selector, cancel: cancel}
 	l.waiting = append(l.waiting, w)
-	messages := max(1, n/max(l.parts, 1)) // others want frames too
+	messages := max(1, n/max(l.parts, 1)) // leave frames for others
 	l.mu.Unlock()
 	lent, err := r.from.LeaseBatch(waiting, messages)
 	l.mu.Lock()
 	l.waiting = slices.DeleteFunc(l.waiting, func(other *leaseCall) bool { return other == w })
 	if w.woken {
-		l.wake() // w may not come back
+		l.wake() // w may not wait again
 	}
 	l.mu.Unlock()
 	if err != nil {
@@ -173,8 +175,8 @@ func (r *leaseReceiver) try(ctx context.Context, n int) ([]mq.Lease, error) {
 	return r.q.open(ctx, lent, n)
 }
 
-// open returns leases of the messages in what the queue beneath has lent, up to
-// n. The others wait in their frames.
+// open returns leases of up to n of the messages in what the underlying queue
+// has lent. The others stay in their frames.
 func (q *Queue) open(ctx context.Context, lent []mq.Lease, n int) (leases []mq.Lease, err error) {
 	for i, from := range lent {
 		m, parts := from.Message(), 0
@@ -183,7 +185,7 @@ func (q *Queue) open(ctx context.Context, lent []mq.Lease, n int) (leases []mq.L
 		}
 		if from.Sequence() >= 1<<48 {
 			from.Nak(ctx, 0)
-			err = q.fail("lease", errors.ErrUnsupported, fmt.Sprintf("the message has the number %d in its queue: with a number above %d the messages of a frame have none of their own", from.Sequence(), uint64(1)<<48-1))
+			err = q.fail("lease", errors.ErrUnsupported, fmt.Sprintf("the frame has the number %d in its queue: above %d there are no numbers for the messages of a frame", from.Sequence(), uint64(1)<<48-1))
 			continue
 		}
 		if parts > 1 {
@@ -191,14 +193,14 @@ func (q *Queue) open(ctx context.Context, lent []mq.Lease, n int) (leases []mq.L
 		} else if l := single(from, m, parts); l.origin.delay == 0 || l.Lease.Attempt() > 1 {
 			leases = append(leases, l)
 		} else {
-			from.Nak(ctx, l.origin.delay) // or it is lent again a lease later
+			from.Nak(ctx, l.origin.delay) // if that fails, it is lent again when the lease runs out
 		}
 		q.lent.mu.Lock()
 		q.lent.parts = max(1, parts)
 		q.lent.mu.Unlock()
 	}
 	if len(leases) > 0 {
-		err = nil // it is lent again, and comes again
+		err = nil // the message will be lent again
 	}
 	return leases, err
 }
@@ -224,11 +226,12 @@ func single(from mq.Lease, m mq.Message, parts int) *singleLease {
 // Message returns the message. See [mq.Lease].
 func (s *singleLease) Message() mq.Message { return s.message }
 
-// Sequence returns the number of the message, see the package.
+// Sequence returns the number of the message, see the package documentation.
 func (s *singleLease) Sequence() uint64 { return s.origin.sequence }
 
-// Attempt returns how many times the message was lent, in its frame and by
-// itself; not to those who gave it back for its delay. See [mq.Lease].
+// Attempt returns how many times the message was lent, in its frame and as a
+// single message, not counting receivers that gave it back for its delay. See
+// [mq.Lease].
 func (s *singleLease) Attempt() int {
 	n := int(s.origin.attempts) + s.Lease.Attempt()
 	if s.origin.delay > 0 {

@@ -15,11 +15,11 @@ import (
 	"ipcmq/mq/mqtest"
 )
 
-// TestLeasesUnderChurn has senders of frames and holders who acknowledge, give
-// back, extend, let run out and are canceled, in a queue that is full at times.
-// Every message is acknowledged: once, or if handles are closed at any moment,
-// once at least. Few rounds: with the race detector, very many bubbles in one
-// process crash it (go.dev/issue/78156).
+// TestLeasesUnderChurn has senders of frames, and holders that acknowledge,
+// give back, extend, let run out and are canceled, in a queue that is sometimes
+// full. Every message is acknowledged exactly once, or, if handles are closed
+// at any moment, at least once. There are few rounds, because with the race
+// detector very many bubbles crash a process (go.dev/issue/78156).
 func TestLeasesUnderChurn(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -80,7 +80,7 @@ func churn(t *testing.T, seed uint64, closes bool) {
 			}
 		})
 	}
-	shared, err := batch.New(q.Open(), nil) // by half of the holders
+	shared, err := batch.New(q.Open(), nil) // used by half of the holders
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func churn(t *testing.T, seed uint64, closes bool) {
 	}
 }
 
-// hold takes and settles leases so many times, or until ctx ends.
+// hold takes and settles leases the given number of times, or until ctx ends.
 func hold(t *testing.T, ctx context.Context, b *batch.Queue, random *rand.Rand, turns int, note func(mq.Lease)) {
 	selectors := []mq.Selector{mq.Any(), mq.Any(), mq.Type(1), mq.UpTo(2), mq.Except(3)}
 	for turn := 0; turn < turns && ctx.Err() == nil; turn++ {
@@ -144,7 +144,7 @@ func hold(t *testing.T, ctx context.Context, b *batch.Queue, random *rand.Rand, 
 				err = l.Nak(t.Context(), 0)
 			case 1:
 				err = l.Nak(t.Context(), time.Duration(random.IntN(30000))*time.Millisecond)
-			case 2: // it runs out
+			case 2: // the lease runs out
 			case 3:
 				<-time.After(time.Duration(random.IntN(4000)) * time.Millisecond)
 				err = l.Extend(t.Context())

@@ -17,11 +17,11 @@ import (
 	"ipcmq/stream/lease"
 )
 
-// leaseTime is how long the queues of these tests lend, by a bubble's clock.
+// leaseTime is how long leases of these tests last, by the clock of a bubble.
 const leaseTime = 10 * time.Second
 
-// lending makes a queue in memory that lends, with one frame of texts in it, and
-// one of batches on another handle.
+// lending returns an in-memory queue that lends, with one frame of texts in it,
+// and a batch queue on another handle of it.
 func lending(t *testing.T, cfg *mqtest.Config, texts ...string) (*mqtest.Queue, *batch.Queue) {
 	t.Helper()
 	if cfg == nil {
@@ -45,7 +45,7 @@ func sendFrame(t *testing.T, q mq.Queue, texts ...string) {
 	}
 }
 
-// leaser returns what lends every message of b.
+// leaser returns a receiver of leases of every message of b.
 func leaser(t *testing.T, b mq.Leaser) mq.LeaseReceiver {
 	t.Helper()
 	r, err := b.SelectLeases(mq.Any())
@@ -67,7 +67,7 @@ func take(t *testing.T, b mq.Leaser, n int) (leases []mq.Lease) {
 	return leases
 }
 
-// lent returns what the leases are of, with the attempts.
+// lent returns the payloads of the leases, with their attempts.
 func lent(leases []mq.Lease) (got []string) {
 	for _, l := range leases {
 		got = append(got, fmt.Sprintf("%s %d", l.Message().Data, l.Attempt()))
@@ -82,17 +82,17 @@ func ok(t *testing.T, errs ...error) {
 	}
 }
 
-// hasOnly fails the test unless the queue beneath has so many messages, and as
-// many of them lent.
+// hasOnly fails the test unless the underlying queue has the given number of
+// messages, and of lent ones.
 func hasOnly(t *testing.T, q *mqtest.Queue, messages, leased int) {
 	t.Helper()
 	synctest.Wait()
 	if st := q.Stat(); st.Messages != messages || st.Leased != leased {
-		t.Errorf("the queue has %+v, want %d messages and %d that are lent", st, messages, leased)
+		t.Errorf("the queue has %+v, want %d messages and %d lent", st, messages, leased)
 	}
 }
 
-func TestPartsAreLentByThemselves(t *testing.T) {
+func TestPartsAreLentOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, b := lending(t, nil, "a", "b", "c")
 		sendFrame(t, q, "d", "e")
@@ -123,21 +123,21 @@ func TestAPartThatIsGivenBackComesAlone(t *testing.T) {
 		leases := take(t, b, 3)
 		ok(t, leases[1].Nak(t.Context(), 0), leases[1].Nak(t.Context(), 0), leases[1].Extend(t.Context()))
 		hasOnly(t, q, 1, 1)
-		other := start(t, q.Open(), nil) // as another process would
-		again := take(t, other, 3)
-		expect(t, lent(again), "bad 2")
-		if again[0].Sequence() != leases[1].Sequence() {
-			t.Errorf("number %d, and then %d", leases[1].Sequence(), again[0].Sequence())
+		other := start(t, q.Open(), nil) // stands for another process
+		lentAgain := take(t, other, 3)
+		expect(t, lent(lentAgain), "bad 2")
+		if lentAgain[0].Sequence() != leases[1].Sequence() {
+			t.Errorf("number %d, and then %d", leases[1].Sequence(), lentAgain[0].Sequence())
 		}
 		ok(t, leases[0].Ack(t.Context()), leases[2].Ack(t.Context()))
 		hasOnly(t, q, 0, 1) // the frame is done
-		ok(t, again[0].Nak(t.Context(), time.Minute))
-		again = take(t, b, 1)
-		expect(t, lent(again))
+		ok(t, lentAgain[0].Nak(t.Context(), time.Minute))
+		lentAgain = take(t, b, 1)
+		expect(t, lent(lentAgain))
 		<-time.After(time.Minute)
-		again = take(t, b, 1)
-		expect(t, lent(again), "bad 3")
-		ok(t, again[0].Ack(t.Context()))
+		lentAgain = take(t, b, 1)
+		expect(t, lent(lentAgain), "bad 3")
+		ok(t, lentAgain[0].Ack(t.Context()))
 		hasOnly(t, q, 0, 0)
 	})
 }
@@ -169,17 +169,17 @@ func TestAPartWhoseLeaseRunsOutComesAlone(t *testing.T) {
 			<-time.After(leaseTime / 2)
 			ok(t, leases[0].Extend(t.Context()))
 		}
-		again := take(t, start(t, q.Open(), nil), 3)
-		expect(t, lent(again), "hung 2")
+		lentAgain := take(t, start(t, q.Open(), nil), 3)
+		expect(t, lent(lentAgain), "hung 2")
 		ok(t, leases[0].Ack(t.Context()), leases[1].Ack(t.Context()), leases[1].Nak(t.Context(), 0))
 		hasOnly(t, q, 0, 1)
-		ok(t, again[0].Ack(t.Context()))
+		ok(t, lentAgain[0].Ack(t.Context()))
 		hasOnly(t, q, 0, 0)
 	})
 }
 
-// A queue that is full takes nothing back; then the part comes again from where
-// the frame is.
+// A full queue takes nothing back; then the holder of the frame lends the part
+// again.
 func TestAPartComesAgainFromAFullQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, b := lending(t, &mqtest.Config{Capacity: 12, MaxMessage: 12}, "abc", "bad")
@@ -204,7 +204,7 @@ func TestAPartComesAgainFromAFullQueue(t *testing.T) {
 	})
 }
 
-func TestTheRestOfAFrameIsForThoseWhoWait(t *testing.T) {
+func TestTheRestOfAFrameGoesToWaitingCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mqtest.New(&mqtest.Config{Lease: leaseTime})
 		b := start(t, q.Open(), nil)
@@ -228,7 +228,8 @@ func TestTheRestOfAFrameIsForThoseWhoWait(t *testing.T) {
 	})
 }
 
-// What is taken with a frame and not wanted is given back, and nothing twice.
+// The messages of a frame that nobody asks for are given back, and none of them
+// twice.
 func TestTheRestOfAFrameIsGivenBack(t *testing.T) {
 	for name, leave := range map[string]func(*testing.T, *batch.Queue){
 		"later": func(t *testing.T, _ *batch.Queue) { <-time.After(3 * leaseTime) },
@@ -256,7 +257,7 @@ func TestTheRestOfAFrameIsGivenBack(t *testing.T) {
 				}
 				slices.Sort(got)
 				want := []string{"b 2", "c 2", "d 1", "e 1"}
-				if name == "Shutdown" { // c is held, and its lease lasts
+				if name == "Shutdown" { // c is held, and its lease goes on
 					want = []string{"b 2", "d 1", "e 1"}
 				}
 				expect(t, got, want...)
@@ -265,8 +266,8 @@ func TestTheRestOfAFrameIsGivenBack(t *testing.T) {
 	}
 }
 
-// A holder that has died is a handle that was closed: leases run out.
-func TestAMessageThatKillsItsHoldersDeadLettersItselfAlone(t *testing.T) {
+// A closed handle stands for a dead holder: its leases run out.
+func TestOnlyTheMessageThatKillsItsHoldersIsDeadLettered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mqtest.New(&mqtest.Config{Lease: leaseTime})
 		defer q.Close()
@@ -326,7 +327,7 @@ func TestTheLastAckOfAFrameIsRepeated(t *testing.T) {
 	})
 }
 
-func TestWhatComesAgainIsReceivedAsItWas(t *testing.T) {
+func TestPutBackMessagesAreReceivedUnchanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := string(batch.Wrap(7, 8, time.Hour, []byte("payload")))
 		q, b := lending(t, nil, "a", fake, "")
@@ -345,7 +346,7 @@ func TestWhatComesAgainIsReceivedAsItWas(t *testing.T) {
 	})
 }
 
-func TestWhatDoesNotLendIsRefused(t *testing.T) {
+func TestLeasesNeedAQueueThatLends(t *testing.T) {
 	b := start(t, &failing{Queue: mqtest.New(nil)}, nil)
 	_, err := b.SelectLeases(mq.Any())
 	if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "*batch_test.failing") {

@@ -9,9 +9,9 @@ import (
 	"ipcmq/mq"
 )
 
-// A lentFrame is a frame of several messages that the queue beneath has lent. It
-// is acknowledged when all its parts are done: acknowledged, or in the queue by
-// themselves.
+// A lentFrame is a frame of several messages that the underlying queue has lent.
+// It is acknowledged when all its parts are done: acknowledged, or put back into
+// the queue as single messages.
 //
 // It is in use as long as calls wait for leases or parts are held; its keeper
 // extends its lease meanwhile.
@@ -21,14 +21,14 @@ type lentFrame struct {
 	message  mq.Message    // without Data
 	sequence uint64        // of the first part
 	length   time.Duration // of the lease
-	changed  chan struct{} // tells the keeper to look
+	changed  chan struct{} // makes the keeper look
 
 	// Guarded by lent.mu.
-	parts []part
-	free  []int // those that are free, or were; the next first
-	left  int   // parts that are not done
-	late  bool  // the last part was put back, and acknowledging failed
-	over  bool  // acknowledged, given back or run out
+	parts   []part
+	free    []int // parts that are free, or were; the next first
+	left    int   // parts that are not done
+	ackLate bool  // the last part was put back, but acknowledging the frame failed
+	over    bool  // acknowledged, given back or run out
 }
 
 // A part is a message of a frame.
@@ -36,16 +36,16 @@ type part struct {
 	data     []byte
 	state    state
 	attempts int       // how often it was lent
-	time     time.Time // held: when the lease runs out; delayed: when that ends
+	until    time.Time // held: when the lease runs out; delayed: when the delay ends
 }
 
 type state uint8
 
 const (
-	free    state = iota // for the next who wants it
+	free    state = iota // for the next call
 	delayed              // given back, to be put back later
 	held                 // lent
-	leaving              // somebody puts it back
+	leaving              // being put back
 	done
 )
 
@@ -64,11 +64,11 @@ func newLentFrame(q *Queue, lease mq.Lease, m mq.Message, parts int) *lentFrame 
 	return f
 }
 
-// open lends up to n parts and leaves the others to others.
+// open lends up to n parts and leaves the rest to other calls.
 //
 // If the frame was lent before, its holder has died or stopped, perhaps because
-// of one of the messages. So that this one does not take the others along, each
-// is put back by itself.
+// of one of the messages. So that this message does not affect the others, each
+// is put back as a single message.
 func (f *lentFrame) open(ctx context.Context, n int) (leases []mq.Lease) {
 	l := &f.q.lent
 	l.mu.Lock()
@@ -84,7 +84,7 @@ func (f *lentFrame) open(ctx context.Context, n int) (leases []mq.Lease) {
 	}
 	l.frames = append(l.frames, f)
 	if l.closed {
-		return f.lend(n) // whose methods say so
+		return f.lend(n) // the methods of the leases report it
 	}
 	l.keepers.Go(f.keep)
 	leases = f.lend(n)
@@ -103,14 +103,14 @@ func (f *lentFrame) lend(n int) (leases []mq.Lease) {
 		}
 		p.state = held
 		p.attempts++
-		p.time = f.lease.Deadline()
+		p.until = f.lease.Deadline()
 		leases = append(leases, newPartLease(f, i))
 	}
 	return leases
 }
 
-// leave makes the parts that are free, or delayed if upTo is that, leaving, and
-// returns them for putBack. The lock is held.
+// leave marks the parts that are free, or also the delayed ones if upTo is
+// delayed, as leaving, and returns them for putBack. The lock is held.
 func (f *lentFrame) leave(upTo state) (parts []int) {
 	for i := range f.parts {
 		if p := &f.parts[i]; p.state <= upTo {
@@ -122,9 +122,9 @@ func (f *lentFrame) leave(upTo state) (parts []int) {
 	return parts
 }
 
-// putBack sends parts that are leaving as messages of their own, to be lent after
-// delay, and acknowledges the frame if no other is left. A part that cannot be
-// sent now, because the queue is full or may only be read, stays instead.
+// putBack sends leaving parts as single messages, to be lent after delay, and
+// acknowledges the frame if no other part is left. A part that cannot be sent
+// now, because the queue is full or may only be read, stays in the frame instead.
 func (f *lentFrame) putBack(ctx context.Context, delay time.Duration, parts ...int) {
 	l := &f.q.lent
 	var failed error
@@ -135,21 +135,21 @@ func (f *lentFrame) putBack(ctx context.Context, delay time.Duration, parts ...i
 		m.Data = origin{f.sequence + uint64(i), uint32(min(p.attempts, math.MaxInt32)), delay}.wrap(p.data)
 		l.mu.Unlock()
 		if failed == nil {
-			failed = f.q.beneath.TrySend(m)
+			failed = f.q.underlying.TrySend(m)
 		}
 		l.mu.Lock()
 		switch {
-		case p.state != leaving: // acknowledged meanwhile: nothing to do
+		case p.state != leaving: // acknowledged meanwhile
 		case failed == nil:
-			f.late = f.settle(p)
+			f.ackLate = f.settle(p)
 		case delay > 0:
-			p.state, p.time = delayed, time.Now().Add(delay)
+			p.state, p.until = delayed, time.Now().Add(delay)
 			f.look()
 		default:
 			p.state = free
 			f.free = append(f.free, i)
 		}
-		late := f.late
+		late := f.ackLate
 		l.mu.Unlock()
 		if late {
 			f.finish(ctx)
@@ -160,7 +160,8 @@ func (f *lentFrame) putBack(ctx context.Context, delay time.Duration, parts ...i
 	l.wake()
 }
 
-// settle makes a part done, and reports whether it was the last. The lock is held.
+// settle marks a part as done, and reports whether it was the last. The lock is
+// held.
 func (f *lentFrame) settle(p *part) (last bool) {
 	p.state = done
 	f.left--
@@ -168,7 +169,7 @@ func (f *lentFrame) settle(p *part) (last bool) {
 }
 
 // finish acknowledges the frame, whose last part was put back. If that fails, the
-// keeper does it again.
+// keeper tries again.
 func (f *lentFrame) finish(ctx context.Context) {
 	err := f.lease.Ack(ctx)
 	l := &f.q.lent
@@ -187,7 +188,7 @@ func (f *lentFrame) end() {
 	f.look()
 }
 
-// look has the keeper look.
+// look makes the keeper look.
 func (f *lentFrame) look() {
 	select {
 	case f.changed <- struct{}{}:

@@ -21,12 +21,12 @@ type out struct {
 	mu       sync.Mutex
 	frame    mq.Message    // magic, then the messages
 	messages int           // in frame
-	busy     bool          // somebody sends the frame; nobody else touches it
-	free     chan struct{} // closed when busy ends; nil unless somebody waits
+	busy     bool          // a call sends the frame; no other may touch it
+	free     chan struct{} // closed when busy ends; nil unless a call waits
 	closed   bool
 	oldest   time.Time   // when the first message was added, if there is a maxAge
 	timer    *time.Timer // for it
-	late     error       // of sending by age, for the next call
+	ageErr   error       // of sending by age, for the next call
 }
 
 func (o *out) start(c Config) {
@@ -35,13 +35,13 @@ func (o *out) start(c Config) {
 	o.reset()
 }
 
-// reset makes the frame empty.
+// reset empties the frame.
 func (o *out) reset() {
 	o.frame.Data = append(o.frame.Data[:0], magic...)
 	o.messages = 0
 }
 
-// fits reports whether m can join the frame as it is.
+// fits reports whether m can join the frame.
 func (o *out) fits(m *mq.Message) bool {
 	if o.messages > 0 && (m.Type != o.frame.Type || m.Priority != o.frame.Priority) {
 		return false
@@ -56,8 +56,9 @@ func (o *out) add(m *mq.Message) {
 	o.messages++
 }
 
-// acquire returns with the lock held when nobody sends the frame. Without the
-// lock it returns an error, if the queue is closed, or w has to end first.
+// acquire waits until no call sends the frame, and returns with the lock held.
+// If the queue is closed, or w must end first, it returns an error, without the
+// lock.
 func (o *out) acquire(q *Queue, op string, w way) error {
 	for {
 		o.mu.Lock()
@@ -70,14 +71,14 @@ func (o *out) acquire(q *Queue, op string, w way) error {
 		}
 		if w.try {
 			o.mu.Unlock()
-			return q.fail(op, mq.ErrFull, "messages that were added before are being sent, and wait for room in the queue")
+			return q.fail(op, mq.ErrFull, "messages added earlier are being sent, and wait for room in the queue")
 		}
 		free := o.freed()
 		o.mu.Unlock()
 		select {
 		case <-free:
 		case <-w.ctx.Done():
-			return handle.Waited(handle.Ended(op, q.String(), w.ctx), "messages that were added before are being sent")
+			return handle.Waited(handle.Ended(op, q.String(), w.ctx), "messages added earlier are being sent")
 		}
 	}
 }
@@ -90,8 +91,8 @@ func (o *out) freed() <-chan struct{} {
 	return o.free
 }
 
-// begin gives up the lock, for a call that may wait; nobody touches the frame
-// until end, which takes the lock again.
+// begin releases the lock, for a call that may wait; no other call touches the
+// frame until end, which takes the lock again.
 func (o *out) begin() {
 	o.busy = true
 	o.mu.Unlock()
@@ -106,7 +107,7 @@ func (o *out) end() {
 	}
 }
 
-// flush sends the frame. It is called with the lock held, and gives it up
+// flush sends the frame. It is called with the lock held, and releases it
 // meanwhile.
 func (o *out) flush(w way) error {
 	if o.messages == 0 {
@@ -117,12 +118,12 @@ func (o *out) flush(w way) error {
 	if err := o.sendFrame(w); err != nil {
 		return err
 	}
-	o.late = nil // what it was about is sent after all
+	o.ageErr = nil // those messages have been sent now
 	return nil
 }
 
 // sendFrame sends the messages of the frame and leaves in it those that were not
-// sent. The frame is the caller's, see begin.
+// sent. The caller must have the frame, see begin.
 func (o *out) sendFrame(w way) error {
 	m := o.frame
 	if o.messages == 1 {
@@ -137,7 +138,7 @@ func (o *out) sendFrame(w way) error {
 	if o.messages == 1 || !errors.Is(err, mq.ErrTooLarge) {
 		return err
 	}
-	// The limits of the queue are lower than they were: one by one.
+	// The limits of the queue were lowered: send one by one.
 	rest := o.frame.Data[len(magic):]
 	for err = nil; len(rest) > 0; o.messages-- {
 		var after []byte
@@ -151,7 +152,8 @@ func (o *out) sendFrame(w way) error {
 	return err
 }
 
-// sendable returns m as it is sent alone: in a frame if it looks like one.
+// sendable returns m in the form in which it is sent alone: in a frame if it
+// begins like one.
 func sendable(m mq.Message) mq.Message {
 	if begins(m.Data) {
 		m.Data = join(append(make([]byte, 0, len(magic)+room(len(m.Data))), magic...), m.Data)
@@ -159,7 +161,7 @@ func sendable(m mq.Message) mq.Message {
 	return m
 }
 
-// wake has the frame sent after d. The lock is held.
+// wake schedules sending the frame after d. The lock is held.
 func (o *out) wake(q *Queue, d time.Duration) {
 	if o.timer == nil {
 		o.timer = time.AfterFunc(d, q.expire)
@@ -176,7 +178,7 @@ func (q *Queue) expire() {
 	switch {
 	case o.closed:
 		return
-	case o.busy: // somebody sends it, and may fail
+	case o.busy: // a call sends it, and may fail
 		o.wake(q, o.maxAge)
 		return
 	case o.messages == 0:
@@ -186,19 +188,19 @@ func (q *Queue) expire() {
 		o.wake(q, o.maxAge-age)
 		return
 	}
-	err := o.flush(way{to: q.beneath, ctx: o.ctx})
+	err := o.flush(way{to: q.underlying, ctx: o.ctx})
 	if err == nil || o.closed {
 		return
 	}
-	o.late = err
+	o.ageErr = err
 	if !errors.Is(err, mq.ErrClosed) && !errors.Is(err, mq.ErrRemoved) {
 		o.oldest = time.Now()
 		o.wake(q, o.maxAge)
 	}
 }
 
-// close makes later calls fail. settle waits for those that wait in the queue
-// beneath, which lets them go, and returns how many messages were not sent.
+// close makes later calls fail. settle waits for those in the underlying queue,
+// which end, and returns how many messages were not sent.
 func (o *out) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -221,7 +223,7 @@ func (o *out) settle() int {
 	return o.messages
 }
 
-// Unsent returns the messages, oldest first, that were added and not sent when
+// Unsent returns the messages, oldest first, that were added but not sent when
 // the queue was closed, and forgets them. Before Close it returns nil.
 func (q *Queue) Unsent() (messages []mq.Message) {
 	o := &q.out

@@ -12,15 +12,15 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// companion is in each frame of a paired queue; it does not count.
+// companion is in each frame of a paired queue, in addition to the message.
 const companion = "\xff"
 
-// A paired queue sends each message in a frame behind a companion, which those
-// who receive drop and those who lend acknowledge. So what the contract says of
-// messages must hold for those of frames of several.
+// A paired queue sends each message in a frame after a companion, which
+// receivers drop and holders acknowledge. So the contract is tested with
+// messages in frames of several.
 type paired struct {
 	*batch.Queue
-	beneath interface {
+	underlying interface {
 		mq.Queue
 		Remove() error
 	}
@@ -31,9 +31,9 @@ func pair(m mq.Message) mq.Message {
 	return m
 }
 
-func (q paired) Remove() error                                { return q.beneath.Remove() }
-func (q paired) Send(ctx context.Context, m mq.Message) error { return q.beneath.Send(ctx, pair(m)) }
-func (q paired) TrySend(m mq.Message) error                   { return q.beneath.TrySend(pair(m)) }
+func (q paired) Remove() error                                { return q.underlying.Remove() }
+func (q paired) Send(ctx context.Context, m mq.Message) error { return q.underlying.Send(ctx, pair(m)) }
+func (q paired) TrySend(m mq.Message) error                   { return q.underlying.TrySend(pair(m)) }
 
 func (q paired) Capabilities() mq.Capabilities {
 	can := q.Queue.Capabilities()
@@ -73,7 +73,7 @@ func (r pairedReceiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
 		got := mq.Message{Data: m.Data[:0:0]}
 		err := r.Receiver.ReceiveInto(ctx, &got)
 		if err == nil && string(got.Data) == companion {
-			err = r.TryReceiveInto(&got) // what it was with, unless another call has that
+			err = r.TryReceiveInto(&got) // the message of that frame, unless another call has it
 		}
 		switch {
 		case err == nil:
@@ -124,12 +124,12 @@ func (r pairedLeases) Lease(ctx context.Context) (mq.Lease, error) {
 	return leases[0], nil
 }
 
-// LeaseBatch takes what is there, which a single call beneath need not.
+// LeaseBatch takes all that is there, which a single underlying call need not.
 func (r pairedLeases) LeaseBatch(ctx context.Context, n int) (real []mq.Lease, err error) {
 	if n < 1 {
 		return r.LeaseReceiver.LeaseBatch(ctx, n)
 	}
-	taken := false // a companion, and so what it was with unless another call has that
+	taken := false // a companion, so its message is here unless another call has it
 	for len(real) < n {
 		more := ctx
 		if taken || len(real) > 0 {
@@ -160,8 +160,8 @@ func (r pairedLeases) LeaseBatch(ctx context.Context, n int) (real []mq.Lease, e
 	return real, nil
 }
 
-// TestContractWithLeases is the contract over a queue that lends, with messages
-// alone and in frames.
+// TestContractWithLeases tests the contract on a queue that lends, with single
+// messages and with frames.
 func TestContractWithLeases(t *testing.T) {
 	lending := func(t *testing.T) *mqtest.Queue {
 		q := mqtest.New(&mqtest.Config{Capacity: 1024, MaxMessage: 256, Lease: time.Second})
@@ -199,7 +199,7 @@ func TestContractWithLeases(t *testing.T) {
 }
 
 // newKeyed returns a function that opens the same System V queue, which lends,
-// again and again. It is removed after the test.
+// each time. The queue is removed after the test.
 func newKeyed(t *testing.T, pairs bool) func() mq.Queue {
 	key, err := sysv.Ftok(t.TempDir(), 'b')
 	if err != nil {
@@ -215,7 +215,7 @@ func newKeyed(t *testing.T, pairs bool) func() mq.Queue {
 	}
 	first := open(sysv.Config{Exclusive: true})
 	t.Cleanup(func() {
-		first.Remove() // fails where the test has removed it
+		first.Remove() // fails if the test has removed it
 		first.Close()
 	})
 	return func() mq.Queue {

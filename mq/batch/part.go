@@ -9,8 +9,8 @@ import (
 	"ipcmq/mq"
 )
 
-// A partLease is the lease of a message in a frame. It counts as long as the part
-// is held in this attempt.
+// A partLease is the lease of a message in a frame. It is valid while the part is
+// held in this attempt.
 type partLease struct {
 	f        *lentFrame
 	part     int
@@ -24,20 +24,21 @@ var _ mq.Lease = (*partLease)(nil)
 // newPartLease returns a lease of a part that is held now. The lock is held.
 func newPartLease(f *lentFrame, i int) *partLease {
 	p := &f.parts[i]
-	l := &partLease{f: f, part: i, attempt: p.attempts, message: f.message, deadline: p.time}
+	l := &partLease{f: f, part: i, attempt: p.attempts, message: f.message, deadline: p.until}
 	l.message.Data = bytes.Clone(p.data)
 	return l
 }
 
-// current reports whether the lease counts. The lock is held.
+// current reports whether the lease is valid. The lock is held.
 func (l *partLease) current() bool {
 	p := &l.f.parts[l.part]
 	return !l.f.over && p.state == held && p.attempts == l.attempt
 }
 
-// over returns err, or what a lease that does not count is answered.
+// over returns err, or if it is nil the error for a lease that is no longer
+// valid.
 func (l *partLease) over(op string, err error) error {
-	if err == nil && l.f.q.can.SeesLeaseOver {
+	if err == nil && l.f.q.capabilities.SeesLeaseOver {
 		return l.f.q.fail(op, mq.ErrLeaseOver, "")
 	}
 	return err
@@ -46,11 +47,11 @@ func (l *partLease) over(op string, err error) error {
 // Message returns the message. See [mq.Lease].
 func (l *partLease) Message() mq.Message { return l.message }
 
-// Sequence returns the number of the message, see the package.
+// Sequence returns the number of the message, see the package documentation.
 func (l *partLease) Sequence() uint64 { return l.f.sequence + uint64(l.part) }
 
-// Attempt returns how many times the message was lent, in its frame and by
-// itself. See [mq.Lease].
+// Attempt returns how many times the message was lent, in its frame and as a
+// single message. See [mq.Lease].
 func (l *partLease) Attempt() int { return l.attempt }
 
 // Deadline returns when the lease runs out. See [mq.Lease].
@@ -61,15 +62,15 @@ func (l *partLease) Deadline() time.Time {
 	return l.deadline
 }
 
-// Ack notes that the message is done, and if it is the last of its frame, removes
-// that. See [mq.Lease].
+// Ack marks the message as done, and if it is the last of its frame, acknowledges
+// the frame. See [mq.Lease].
 func (l *partLease) Ack(ctx context.Context) error {
 	f, lent := l.f, &l.f.q.lent
 	p := &f.parts[l.part]
 	lent.mu.Lock()
 	defer lent.mu.Unlock()
 	switch err := lent.usable(f.q, "ack", ctx); {
-	case err != nil || f.q.can.SeesLeaseOver && !l.current():
+	case err != nil || f.q.capabilities.SeesLeaseOver && !l.current():
 		return l.over("ack", err)
 	case p.state == done:
 		return nil
@@ -80,7 +81,7 @@ func (l *partLease) Ack(ctx context.Context) error {
 	lent.mu.Unlock()
 	err := f.lease.Ack(ctx)
 	lent.mu.Lock()
-	if err != nil { // the part is as it was, with all others done
+	if err != nil { // the part is held again; all others are done
 		p.state = held
 		f.left++
 		f.look()
@@ -90,11 +91,11 @@ func (l *partLease) Ack(ctx context.Context) error {
 	return nil
 }
 
-// Nak gives the message back, as one of its own. See [mq.Lease].
+// Nak gives the message back, as a single message. See [mq.Lease].
 func (l *partLease) Nak(ctx context.Context, delay time.Duration) error {
 	f, lent := l.f, &l.f.q.lent
 	if delay < 0 {
-		return f.q.fail("nak", mq.ErrInvalidConfig, fmt.Sprintf("delay %v is negative; 0 gives back at once", delay))
+		return f.q.fail("nak", mq.ErrInvalidConfig, fmt.Sprintf("delay %v is negative; 0 gives back immediately", delay))
 	}
 	lent.mu.Lock()
 	if err := lent.usable(f.q, "nak", ctx); err != nil || !l.current() {
@@ -121,7 +122,7 @@ func (l *partLease) Extend(ctx context.Context) error {
 	lent.mu.Lock()
 	if err == nil && l.current() {
 		l.deadline = f.lease.Deadline()
-		f.parts[l.part].time = l.deadline
+		f.parts[l.part].until = l.deadline
 	}
 	return err
 }

@@ -17,8 +17,8 @@ import (
 
 func init() { roles["receiver"] = receiver }
 
-// receiver prints what it receives from the queue whose id is its argument, line
-// by line with a system call each.
+// receiver prints what it receives from the queue whose id is its argument, each
+// line with its own system call.
 func receiver() {
 	fail := func(err error) {
 		if err != nil {
@@ -39,8 +39,8 @@ func receiver() {
 	}
 }
 
-// TestAReceiverThatIsKilledLosesAFrameAtMost is what the caveat of the package
-// says, with receivers that are killed at any moment.
+// TestAReceiverThatIsKilledLosesAFrameAtMost tests the caveat of the package,
+// with receivers that are killed at any moment.
 func TestAReceiverThatIsKilledLosesAFrameAtMost(t *testing.T) {
 	const kills, perFrame = 10, 50
 	q := newSysV(t)
@@ -76,7 +76,7 @@ func TestAReceiverThatIsKilledLosesAFrameAtMost(t *testing.T) {
 			if err != nil || n < next {
 				t.Fatalf("got %q after %d: %v", lines.Text(), next, err)
 			}
-			if n > next { // by the receiver before
+			if n > next { // lost by the previous receiver
 				if i > 0 {
 					t.Fatalf("%d to %d are missing within one receiver", next, n-1)
 				}

@@ -33,7 +33,7 @@ func flush(tb testing.TB, b *batch.Queue) {
 	}
 }
 
-// texts takes what is there and returns it as type:payload.
+// texts takes all messages and returns them as type:payload.
 func texts(tb testing.TB, r mq.Receiver) (got []string) {
 	tb.Helper()
 	for {
@@ -55,7 +55,7 @@ func expect(tb testing.TB, got []string, want ...string) {
 	}
 }
 
-// memory makes a queue in memory and one of batches on another handle on it.
+// memory returns an in-memory queue and a batch queue on another handle of it.
 func memory(tb testing.TB, cfg *batch.Config) (*mqtest.Queue, *batch.Queue) {
 	tb.Helper()
 	q := mqtest.New(nil)
@@ -77,7 +77,7 @@ func TestAddGathersUntilFlush(t *testing.T) {
 	expect(t, texts(t, b), "1:a", "1:bc", "1:")
 }
 
-func TestAMessageAloneIsSentAsItIs(t *testing.T) {
+func TestASingleMessageIsSentUnchanged(t *testing.T) {
 	q, b := memory(t, nil)
 	add(t, b, 1, "alone")
 	flush(t, b)
@@ -87,7 +87,7 @@ func TestAMessageAloneIsSentAsItIs(t *testing.T) {
 	expect(t, texts(t, q), "1:alone", "1:first", "2:of another type")
 }
 
-func TestWhatLooksLikeAFrameArrivesAsItIs(t *testing.T) {
+func TestPayloadsThatLookLikeFramesArriveUnchanged(t *testing.T) {
 	_, b := memory(t, nil)
 	fake := string(batch.Frame([]byte("not"), []byte("two")))
 	if err := b.TrySend(mq.Message{Type: 1, Data: []byte(fake)}); err != nil {
@@ -117,7 +117,7 @@ func TestFullFramesAreSent(t *testing.T) {
 	}
 }
 
-func TestSendComesBehindWhatWasAdded(t *testing.T) {
+func TestSendComesAfterWhatWasAdded(t *testing.T) {
 	_, b := memory(t, nil)
 	add(t, b, 1, "a", "b")
 	if err := b.Send(t.Context(), mq.Message{Type: 1, Data: []byte("c")}); err != nil {
@@ -140,7 +140,7 @@ func TestMaxAgeSends(t *testing.T) {
 		if err != nil || batch.Parse(m.Data) != 2 || time.Since(started) != time.Second {
 			t.Errorf("got %q, %v after %v", m.Data, err, time.Since(started))
 		}
-		// The next ones are as old as they are, whatever the timer was set for.
+		// The age of the next ones counts, whatever the timer was set for.
 		<-time.After(300 * time.Millisecond)
 		add(t, b, 1, "c")
 		flush(t, b)
@@ -267,7 +267,7 @@ func TestStreamsAndMuxesTakeMessages(t *testing.T) {
 		t.Errorf("got %q", m.Data)
 	}
 	s.Close()
-	for _, m := range s.Unread() { // what the stream had; the rest is still with b
+	for _, m := range s.Unread() { // what the stream had taken; the rest is still in b
 		if err := b.Send(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
@@ -320,7 +320,7 @@ func TestReceivedPayloadsDoNotOverlap(t *testing.T) {
 	}
 }
 
-func TestNewRefusesWhatCannotBeMeant(t *testing.T) {
+func TestNewRefusesInvalidConfigs(t *testing.T) {
 	q := mqtest.New(&mqtest.Config{MaxMessage: 100})
 	defer q.Close()
 	for _, cfg := range []batch.Config{{Size: -1}, {Size: 4}, {Size: 101}, {MaxAge: -1}} {
@@ -335,7 +335,7 @@ func TestNewRefusesWhatCannotBeMeant(t *testing.T) {
 	}
 }
 
-func TestAddRefusesWhatTheQueueCannotTake(t *testing.T) {
+func TestAddRefusesInvalidMessages(t *testing.T) {
 	_, b := memory(t, nil)
 	add(t, b, 1, "a")
 	if err := b.Add(t.Context(), mq.Message{Type: 0}); !errors.Is(err, mq.ErrInvalidType) {
@@ -356,7 +356,7 @@ func TestACanceledAddAddsNothing(t *testing.T) {
 	for q.TrySend(mq.Message{Type: 9, Data: make([]byte, 64)}) == nil {
 	}
 	add(t, b, 1, string(make([]byte, 50)))
-	why := errors.New("no patience")
+	why := errors.New("gave up")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(why)
 	late := mq.Message{Type: 1, Data: make([]byte, 50)}
@@ -371,6 +371,6 @@ func TestACanceledAddAddsNothing(t *testing.T) {
 	}
 	b.Close()
 	if unsent := b.Unsent(); len(unsent) != 1 {
-		t.Errorf("%d messages are unsent, want the first alone", len(unsent))
+		t.Errorf("%d messages are unsent, want only the first", len(unsent))
 	}
 }

@@ -11,14 +11,14 @@ import (
 // A receiver takes the messages that one selector selects.
 type receiver struct {
 	q        *Queue
-	from     mq.Receiver // of the queue beneath, by the same selector
+	from     mq.Receiver // of the underlying queue, by the same selector
 	selector mq.Selector
 	leader   *waiter // the one that waits at from; guarded by in.mu
 }
 
 // Receive takes the next message, waiting for one until ctx ends. See
-// [mq.Receiver]. The payload may share the memory of a frame with the payloads
-// beside it, which stays as long as one of them is kept; each may be changed.
+// [mq.Receiver]. The payload may share the memory of a frame with other
+// payloads, which is kept as long as one of them is; each may be changed.
 func (r *receiver) Receive(ctx context.Context) (mq.Message, error) {
 	var m mq.Message
 	err := r.ReceiveInto(ctx, &m)
@@ -31,7 +31,7 @@ func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
 	if ctx.Err() != nil {
 		return handle.Ended("receive", r.q.String(), ctx)
 	}
-	if !r.q.can.Remote { // where to look costs as much as to wait
+	if !r.q.capabilities.Remote { // on a remote queue, to try costs as much as to wait
 		if err := r.TryReceiveInto(m); err == nil || !errors.Is(err, mq.ErrEmpty) {
 			return err
 		}
@@ -69,15 +69,15 @@ func (r *receiver) TryReceiveInto(m *mq.Message) error {
 
 // A waiter is a call that waits for a message.
 //
-// Of those with one receiver one leads: it waits at the queue beneath. The
-// others follow, until there is a message for them or they are to lead. So one
-// that takes a frame hands the rest to those who wait, whatever they wait for.
+// Of the waiters of one receiver, one leads: it waits at the underlying queue.
+// The others follow, until there is a message for them or they must lead. So a
+// waiter that takes a frame hands the rest to the others, whatever they select.
 type waiter struct {
 	r       *receiver
-	woken   chan struct{}      // closed when given or to lead, or when the queue is closed
-	cancel  context.CancelFunc // ends the wait at the queue beneath; nil unless it leads
+	woken   chan struct{}      // closed when given is set, the waiter must lead, or the queue is closed
+	cancel  context.CancelFunc // ends the wait at the underlying queue; nil unless it leads
 	given   bool
-	message mq.Message // what it was given
+	message mq.Message // if given
 }
 
 func (r *receiver) wait(ctx context.Context, m *mq.Message) error {
@@ -106,8 +106,8 @@ func (r *receiver) wait(ctx context.Context, m *mq.Message) error {
 	return nil
 }
 
-// follow waits until w was given a message, or is to lead. It is called with the
-// lock held, and gives it up meanwhile.
+// follow waits until w was given a message, or must lead. It is called with the
+// lock held, and releases it meanwhile.
 func (in *in) follow(ctx context.Context, w *waiter) error {
 	woken := make(chan struct{})
 	w.woken = woken
@@ -126,11 +126,11 @@ func (in *in) follow(ctx context.Context, w *waiter) error {
 		return w.r.q.fail("receive", mq.ErrClosed, "")
 	}
 	in.leave(w)
-	return handle.Waited(handle.Ended("receive", w.r.q.String(), ctx), handle.NoMessage(w.r.q.beneath, w.r.selector))
+	return handle.Waited(handle.Ended("receive", w.r.q.String(), ctx), handle.NoMessage(w.r.q.underlying, w.r.selector))
 }
 
-// lead waits at the queue beneath for w, unless somebody else gives it a message
-// meanwhile. It is called with the lock held, and gives it up meanwhile.
+// lead waits at the underlying queue for w, unless another call gives w a
+// message meanwhile. It is called with the lock held, and releases it meanwhile.
 func (in *in) lead(ctx context.Context, w *waiter) error {
 	ctx, w.cancel = context.WithCancel(ctx)
 	defer w.cancel()

@@ -22,22 +22,22 @@ func (w way) send(m mq.Message) error {
 	return w.to.Send(w.ctx, m)
 }
 
-func (q *Queue) waiting(ctx context.Context) way { return way{to: q.beneath, ctx: ctx} }
-func (q *Queue) trying() way                     { return way{to: q.beneath, try: true} }
+func (q *Queue) waiting(ctx context.Context) way { return way{to: q.underlying, ctx: ctx} }
+func (q *Queue) trying() way                     { return way{to: q.underlying, try: true} }
 
 // Add adds m to the messages that are sent together. If there is no room for it
-// among them, or they are of another type or priority, Add sends those first,
+// among them, or they have another type or priority, Add sends them first,
 // waiting for room in the queue until ctx ends. A message too large for a frame
-// is sent by itself before Add returns. Add copies m.Data.
+// is sent alone before Add returns. Add copies m.Data.
 //
-// If Add returns an error, m was not added; those before it are still added, or
-// were sent.
+// If Add returns an error, m was not added; messages added earlier are still
+// added, or were sent.
 func (q *Queue) Add(ctx context.Context, m mq.Message) error {
 	return q.add(q.waiting(ctx), m)
 }
 
-// TryAdd is Add without waiting: if messages have to be sent first, and there is
-// no room in the queue now or another call is sending them, the error matches
+// TryAdd is Add without waiting: if messages must be sent first, and there is no
+// room in the queue now or another call is sending them, the error matches
 // [mq.ErrFull].
 func (q *Queue) TryAdd(m mq.Message) error { return q.add(q.trying(), m) }
 
@@ -50,8 +50,8 @@ func (q *Queue) add(w way, m mq.Message) error {
 		return err
 	}
 	defer o.mu.Unlock()
-	if err := o.late; err != nil {
-		o.late = nil
+	if err := o.ageErr; err != nil {
+		o.ageErr = nil
 		return err
 	}
 	if !o.fits(&m) {
@@ -73,8 +73,9 @@ func (q *Queue) add(w way, m mq.Message) error {
 }
 
 // Flush sends what was added, waiting for room in the queue until ctx ends. If
-// it returns an error, what was not sent is still added, and Flush can be
-// repeated; after one that matches [mq.ErrInDoubt] messages may then come twice.
+// it returns an error, messages that were not sent are still added, and Flush
+// can be repeated; after an error that matches [mq.ErrInDoubt] this may send
+// messages twice.
 func (q *Queue) Flush(ctx context.Context) error {
 	o, w := &q.out, q.waiting(ctx)
 	if err := o.acquire(q, "flush", w); err != nil {
@@ -146,8 +147,8 @@ func (q *Queue) SendBatch(ctx context.Context, messages []mq.Message) (n int, er
 	return n + sent, err
 }
 
-// sendOwn is sendFrame for messages that are the caller's: it returns how many
-// were sent, and leaves none in the frame.
+// sendOwn is sendFrame for messages of the caller: it returns how many were
+// sent, and leaves none in the frame.
 func (o *out) sendOwn(w way) (sent int, err error) {
 	if o.messages == 0 {
 		return 0, nil
@@ -159,20 +160,20 @@ func (o *out) sendOwn(w way) (sent int, err error) {
 	return sent, err
 }
 
-// validate makes *m what the queue keeps of it, or returns an error if it takes
-// no such type or priority: found later, that would stop all that is in the frame.
+// validate reduces *m to the fields that the queue carries, or returns an error if
+// its type or priority is invalid: found later, that would fail the whole frame.
 func (q *Queue) validate(op string, m *mq.Message) error {
 	switch {
-	case q.can.MaxType == 0:
+	case q.capabilities.MaxType == 0:
 		m.Type = 0
-	case m.Type < 1 || m.Type > q.can.MaxType:
-		return q.fail(op, mq.ErrInvalidType, fmt.Sprintf("message type %d: types of this queue are 1 to %d", m.Type, q.can.MaxType))
+	case m.Type < 1 || m.Type > q.capabilities.MaxType:
+		return q.fail(op, mq.ErrInvalidType, fmt.Sprintf("message type %d is not in 1 to %d", m.Type, q.capabilities.MaxType))
 	}
 	switch {
-	case q.can.MaxPriority == 0:
+	case q.capabilities.MaxPriority == 0:
 		m.Priority = 0
-	case m.Priority > q.can.MaxPriority:
-		return q.fail(op, mq.ErrInvalidPriority, fmt.Sprintf("priority %d: the highest of this queue is %d", m.Priority, q.can.MaxPriority))
+	case m.Priority > q.capabilities.MaxPriority:
+		return q.fail(op, mq.ErrInvalidPriority, fmt.Sprintf("priority %d is not in 0 to %d", m.Priority, q.capabilities.MaxPriority))
 	}
 	return nil
 }
