@@ -1,6 +1,7 @@
 package posix
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -127,6 +128,36 @@ func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 
 // An outlet is another program's inbox, to send to.
 type outlet struct{ *Queue }
+
+// Send is [Queue.Send]. A message that nobody can receive any more, since the inbox
+// was unlinked, is not sent: the error matches [mq.ErrRemoved].
+func (out *outlet) Send(ctx context.Context, m mq.Message) error {
+	if err := out.linked(); err != nil {
+		return err
+	}
+	return out.Queue.Send(ctx, m)
+}
+
+// TrySend is [Queue.TrySend], and refuses like Send.
+func (out *outlet) TrySend(m mq.Message) error {
+	if err := out.linked(); err != nil {
+		return err
+	}
+	return out.Queue.TrySend(m)
+}
+
+// linked returns an error if the name of the inbox was unlinked.
+func (out *outlet) linked() error {
+	out.using.RLock()
+	defer out.using.RUnlock()
+	if out.closed.Load() {
+		return nil // which sending reports
+	}
+	if n, errno := sys.Links(out.fd); errno == 0 && n == 0 {
+		return out.handle.Fail("send", mq.ErrRemoved, nil, "the inbox was unlinked")
+	}
+	return nil
+}
 
 // Check reports whether anybody can still receive. See [mq.Exchange].
 func (out *outlet) Check() error {

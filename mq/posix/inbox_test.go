@@ -260,3 +260,41 @@ func TestInboxesStayWithinTheLimitsOfTheirUser(t *testing.T) {
 	}
 	child(t, "inbox within limits", q.Name())
 }
+
+// A queue without a name can be sent to by those who have it open: nobody would
+// receive what a server replies.
+func TestUnlinkedInboxTakesNoReplies(t *testing.T) {
+	q := newQueue(t, nil)
+	in, err := q.NewInbox()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := q.OpenInbox(in.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if err := out.TrySend(mq.Message{Data: []byte("x")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.TrySend(mq.Message{}); !errors.Is(err, mq.ErrRemoved) {
+		t.Errorf("TrySend to an inbox that was unlinked: %v", err)
+	}
+	if err := out.Send(t.Context(), mq.Message{}); !errors.Is(err, mq.ErrRemoved) {
+		t.Errorf("Send to an inbox that was unlinked: %v", err)
+	}
+	if m, err := in.TryReceive(); err != nil || string(m.Data) != "x" {
+		t.Errorf("got %q, %v", m.Data, err)
+	}
+	if m, err := in.TryReceive(); !errors.Is(err, mq.ErrEmpty) {
+		t.Errorf("got %q, %v", m.Data, err)
+	}
+	out.Close()
+	if err := out.TrySend(mq.Message{}); !errors.Is(err, mq.ErrClosed) {
+		t.Errorf("TrySend after Close: %v", err)
+	}
+}

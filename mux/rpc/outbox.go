@@ -48,7 +48,7 @@ const (
 // time to time by one goroutine for all of them, as long as somebody may wait for
 // the replies.
 type outbox struct {
-	exchange mq.Exchange
+	inboxes  *opener
 	most     int // bytes that are kept
 	mostEach int // for one inbox
 	lost     func(request mq.Message, err error)
@@ -68,7 +68,7 @@ type outbox struct {
 // A backlog is what is kept for one inbox, the oldest first.
 type backlog struct {
 	address string
-	inbox   mq.SendCloser
+	inbox   *openInbox
 	replies []kept
 	bytes   int
 	waited  bool // a goroutine waits for room
@@ -87,7 +87,7 @@ func (k kept) size() int { return len(k.request.Data) + len(k.data) + keptOverhe
 func newOutbox(exchange mq.Exchange, start func(func()), lost func(mq.Message, error)) *outbox {
 	largest := min(exchange.Capabilities().MaxPayload, math.MaxInt/largestKept)
 	o := &outbox{
-		exchange: exchange, start: start, lost: lost,
+		inboxes: newOpener(exchange), start: start, lost: lost,
 		most: max(maxKept, largestKept*largest), mostEach: max(maxKeptEach, largestEach*largest),
 		backlogs: make(map[string]*backlog),
 		more:     make(chan struct{}, 1),
@@ -103,28 +103,28 @@ func (o *outbox) send(request mq.Message, address string, data []byte, until tim
 	if o.keepBehind(k, address) {
 		return true, nil
 	}
-	inbox, err := o.exchange.OpenInbox(address)
+	inbox, err := o.inboxes.get(address)
 	if err != nil {
 		return false, err
 	}
-	if err := explain(address, inbox.TrySend(k.message())); !errors.Is(err, mq.ErrFull) {
+	err = inbox.TrySend(k.message())
+	if errors.Is(err, mq.ErrRemoved) {
 		inbox.Close()
-		return false, err
+		again, gone := o.inboxes.get(address)
+		if gone != nil {
+			return false, explain(address, err)
+		}
+		inbox = again
+		err = inbox.TrySend(k.message())
+	}
+	if !errors.Is(err, mq.ErrFull) {
+		inbox.Close()
+		return false, explain(address, err)
 	}
 	return true, o.keep(k, address, inbox)
 }
 
 func (k kept) message() mq.Message { return mq.Message{Type: replyType, Data: k.data} }
-
-// ended returns an error if nobody can receive from an inbox any more.
-func ended(inbox mq.SendCloser) error {
-	if c, ok := inbox.(mq.Checker); ok {
-		if err := c.Check(); errors.Is(err, mq.ErrRemoved) {
-			return err
-		}
-	}
-	return nil
-}
 
 // explain says in err that an inbox was removed.
 func explain(address string, err error) error {
@@ -143,7 +143,7 @@ func (o *outbox) keepBehind(k kept, address string) bool {
 }
 
 // keep keeps a reply for an inbox that was found full.
-func (o *outbox) keep(k kept, address string, inbox mq.SendCloser) error {
+func (o *outbox) keep(k kept, address string, inbox *openInbox) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	b := o.backlogs[address]
@@ -332,7 +332,7 @@ func (o *outbox) flush(b *backlog) {
 		}
 		err := b.inbox.TrySend(k.message())
 		if errors.Is(err, mq.ErrFull) && b.pause >= longestPause {
-			err = cmp.Or(ended(b.inbox), err)
+			err = cmp.Or(ended(b.inbox.SendCloser), err)
 		}
 		late := !time.Now().Before(k.until)
 		if errors.Is(err, mq.ErrFull) && !late && o.over.Err() == nil {

@@ -224,6 +224,7 @@ func (s *server) run(ctx context.Context) error {
 	s.work, s.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer s.end(nil)
 	defer s.ranges.close()
+	defer s.outbox.inboxes.close()
 	defer s.outbox.close()
 	s.workers.Go(s.take)
 	for range s.cfg.Concurrency {
