@@ -3,12 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 )
 
 // writeGrowth writes what was measured of the curves as Markdown, with pictures
-// that lie in the directory results.
+// from the same directory.
 func writeGrowth(w io.Writer, all []growth) {
 	if len(all) > 0 {
 		fmt.Fprintln(w, "\n### How cost grows")
@@ -16,7 +15,7 @@ func writeGrowth(w io.Writer, all []growth) {
 	for _, g := range all {
 		fmt.Fprintf(w, "\n#### %s\n", g.Title)
 		for _, p := range g.pictures() {
-			fmt.Fprintf(w, "\n![%s: %s](%s)\n", g.Title, p.label, filepath.ToSlash(filepath.Join("results", p.file)))
+			fmt.Fprintf(w, "\n![%s: %s](%s)\n", g.Title, p.label, p.file)
 		}
 		fmt.Fprintf(w, "\n%s\n\n<details><summary>Figures</summary>\n\n", g.sentence())
 		g.writeTable(w)

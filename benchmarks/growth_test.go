@@ -74,7 +74,7 @@ func TestEveryCurveRuns(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(dir, p.file)); err != nil {
 				t.Error(err)
 			}
-			if !strings.Contains(text.String(), "(results/"+p.file+")") {
+			if !strings.Contains(text.String(), "("+p.file+")") {
 				t.Errorf("%s is not shown in:\n%s", p.file, text.String())
 			}
 		}

@@ -26,9 +26,9 @@ func main() {
 	flag.BoolVar(&b.quick, "quick", false, "one round of a few messages: shows that all works, the figures mean nothing")
 	flag.StringVar(&b.profiles, "cpuprofile", "", "write a CPU profile of the timed Go process of each row into `directory`")
 	pattern := flag.String("run", "", "measure only rows whose name, such as sysv/one-way/Receive/64, matches `regexp`")
-	size := flag.Int("size", 0, "measure only messages of so many `bytes`: 64, 1024 or 8192, or 7168 in requests")
+	size := flag.Int("size", 0, "measure only messages of this size in `bytes`: 64, 1024 or 8192, or 7168 in requests")
 	list := flag.Bool("list", false, "print the names of the rows and measure nothing")
-	write := flag.Bool("write", false, "write the tables into README.md and the figures to results/latest.json")
+	write := flag.Bool("write", false, "write all tables and figures into results, and a summary into README.md")
 	flag.Parse()
 	if b.quick {
 		b.rounds = 1

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -196,7 +197,7 @@ func TestReasonIsTheFirstLineThatAProcessPrinted(t *testing.T) {
 	}
 }
 
-func TestWriteReplacesTheTablesOnly(t *testing.T) {
+func TestWriteReplacesTheSummaryOnly(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -206,10 +207,13 @@ func TestWriteReplacesTheTablesOnly(t *testing.T) {
 	if err := os.WriteFile(path, readme, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	before, _, _ := strings.Cut(string(readme), tablesBegin)
-	_, after, _ := strings.Cut(string(readme), tablesEnd)
-	for _, ns := range []float64{123456, 654321} { // the second run replaces the first
-		all := results{Rows: []result{{Group: "sysv", Title: "System V", Shape: "a shape", Layer: receive, Kind: ours, Size: 64, NS: ns, Speed: spread{2, 2, 2}}}}
+	before, _, _ := strings.Cut(string(readme), summaryBegin)
+	_, after, _ := strings.Cut(string(readme), summaryEnd)
+	for _, ns := range []float64{123456.5, 654321.5} { // the second run replaces the first
+		all := results{Rows: []result{{
+			Name: "sysv/one-way/channel/64", Group: "sysv", Title: "System V", Shape: "a shape",
+			Layer: channel, Kind: ours, Size: 64, NS: ns, Speed: spread{2.00004, 2, 2},
+		}}}
 		if err := all.write(dir); err != nil {
 			t.Fatal(err)
 		}
@@ -218,18 +222,59 @@ func TestWriteReplacesTheTablesOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := string(got)
-		if !strings.HasPrefix(s, before+tablesBegin) || !strings.HasSuffix(s, tablesEnd+after) {
-			t.Errorf("text around the tables changed:\n%s", s)
+		if !strings.HasPrefix(s, before+summaryBegin) || !strings.HasSuffix(s, summaryEnd+after) {
+			t.Errorf("text around the summary changed:\n%s", s)
 		}
-		if n := fmt.Sprintf("| %.0f |", ns); strings.Count(s, n) != 1 {
-			t.Errorf("%q is not once in:\n%s", n, s)
+		line := fmt.Sprintf("\n| one way, channel of a stream | C | **2.00** | 2.00 to 2.00 | %.0f |\n", ns)
+		if strings.Count(s, line) != 1 || strings.Count(s, "| one way, channel of a stream |") != 1 {
+			t.Errorf("%q is not once in:\n%s", line, s)
 		}
-		if strings.Count(s, "### System V: a shape") != 1 {
-			t.Errorf("an old table is left in:\n%s", s)
+		tables, err := os.ReadFile(filepath.Join(dir, "results", "README.md"))
+		if want := fmt.Sprintf("| %.0f |", ns); err != nil || strings.Count(string(tables), want) != 1 {
+			t.Errorf("%q is not once in the tables, %v:\n%s", want, err, tables)
+		}
+		figures, err := os.ReadFile(filepath.Join(dir, "results", "latest.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var read results
+		if err := json.Unmarshal(figures, &read); err != nil || len(read.Rows) != 1 {
+			t.Fatalf("%v in:\n%s", err, figures)
+		}
+		if got, want := read.Rows[0], rounded(ns); got.NS != want || got.Speed.Median != 2 || got.Name != all.Rows[0].Name {
+			t.Errorf("read %+v, want %v ns, rounded", got, want)
+		}
+		if !strings.Contains(string(figures), "\n{\"Name\":\"sysv/one-way/channel/64\",") {
+			t.Errorf("the row has no line of its own:\n%s", figures)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(dir, "results", "latest.json")); err != nil {
-		t.Error(err)
+}
+
+// What the summary shows can be measured.
+func TestHighlightsAreRows(t *testing.T) {
+	p, err := newPlan("", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := p.names()
+	for _, h := range highlights {
+		if !slices.Contains(names, h.row) {
+			t.Errorf("%q: no row %s", h.work, h.row)
+		}
+		if h.than == "" {
+			continue
+		}
+		i := slices.IndexFunc(p.contests, func(c contest) bool {
+			return slices.ContainsFunc(c.contenders, func(o contender) bool { return c.name(o) == h.row })
+		})
+		if i >= 0 && !slices.ContainsFunc(p.contests[i].contenders, func(o contender) bool { return o.name == h.than }) {
+			t.Errorf("%q: %s is not measured with %s", h.work, h.than, h.row)
+		}
+	}
+	for _, name := range mainPictures {
+		if !slices.ContainsFunc(curves, func(c curve) bool { return c.name == name }) {
+			t.Errorf("no curve %s", name)
+		}
 	}
 }
 

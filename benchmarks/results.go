@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -77,26 +79,33 @@ func compilerVersion(ctx context.Context) string {
 	return line
 }
 
-// The tables of README.md stand between these lines.
+// The summary in README.md stands between these lines.
 const (
-	tablesBegin = "<!-- tables -->\n"
-	tablesEnd   = "<!-- end of tables -->\n"
+	summaryBegin = "<!-- last run -->\n"
+	summaryEnd   = "<!-- end of the last run -->\n"
 )
 
-// write stores the results in dir/results/latest.json, their pictures beside it
-// and their tables in dir/README.md.
+// write stores the results in dir/results: latest.json, README.md with all tables,
+// and the pictures. dir/README.md gets a summary.
 func (all results) write(dir string) error {
-	b, err := json.MarshalIndent(all, "", "\t")
+	into := filepath.Join(dir, "results")
+	if err := os.MkdirAll(into, 0o755); err != nil {
+		return err
+	}
+	figures, err := all.json()
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(dir, "results"), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(into, "latest.json"), figures, 0o644); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "results", "latest.json"), append(b, '\n'), 0o644); err != nil {
+	var tables bytes.Buffer
+	fmt.Fprintf(&tables, "# All rows of the last run\n\nWhat they mean: [the page above](../README.md).\n\n")
+	writeTables(&tables, all)
+	if err := os.WriteFile(filepath.Join(into, "README.md"), tables.Bytes(), 0o644); err != nil {
 		return err
 	}
-	if err := writePictures(filepath.Join(dir, "results"), all.Growth); err != nil {
+	if err := writePictures(into, all.Growth); err != nil {
 		return err
 	}
 	readme := filepath.Join(dir, "README.md")
@@ -104,16 +113,74 @@ func (all results) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	before, rest, ok := bytes.Cut(text, []byte(tablesBegin))
-	_, after, ok2 := bytes.Cut(rest, []byte(tablesEnd))
+	before, rest, ok := bytes.Cut(text, []byte(summaryBegin))
+	_, after, ok2 := bytes.Cut(rest, []byte(summaryEnd))
 	if !ok || !ok2 {
-		return fmt.Errorf("%s lacks the lines %q and %q", readme, tablesBegin, tablesEnd)
+		return fmt.Errorf("%s lacks the lines %q and %q", readme, summaryBegin, summaryEnd)
 	}
 	var out bytes.Buffer
 	out.Write(before)
-	out.WriteString(tablesBegin + "\n")
-	writeTables(&out, all)
-	out.WriteString("\n" + tablesEnd)
+	out.WriteString(summaryBegin + "\n")
+	writeSummary(&out, all)
+	out.WriteString("\n" + summaryEnd)
 	out.Write(after)
 	return os.WriteFile(readme, out.Bytes(), 0o644)
+}
+
+// json writes a line for each row, so that two runs can be compared line by line.
+func (all results) json() ([]byte, error) {
+	m, err := json.Marshal(all.Machine)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "{\n\"Machine\": %s", m)
+	err = errors.Join(
+		writeLines(&out, "Rows", all.Rows), writeLines(&out, "Trials", all.Trials),
+		writeLines(&out, "Figures", all.Figures), writeLines(&out, "Growth", all.Growth),
+	)
+	out.WriteString("\n}\n")
+	return out.Bytes(), err
+}
+
+// writeLines writes a field that is an array, with a line for each element.
+func writeLines[T any](out *bytes.Buffer, field string, rows []T) error {
+	fmt.Fprintf(out, ",\n%q: [", field)
+	for i, r := range rows {
+		b, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.WriteByte('\n')
+		out.Write(b)
+	}
+	out.WriteString("\n]")
+	return nil
+}
+
+// MarshalJSON writes four digits: what follows them changes with each run.
+func (s spread) MarshalJSON() ([]byte, error) {
+	type plain spread
+	return json.Marshal(plain{rounded(s.Median), rounded(s.Min), rounded(s.Max)})
+}
+
+// MarshalJSON writes four digits of each figure.
+func (r result) MarshalJSON() ([]byte, error) {
+	type plain result
+	for _, v := range []*float64{&r.C, &r.NS, &r.Allocs, &r.CPUC, &r.CPU} {
+		*v = rounded(*v)
+	}
+	return json.Marshal(plain(r))
+}
+
+// rounded keeps four significant digits.
+func rounded(v float64) float64 {
+	short, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 4, 64), 64)
+	if err != nil {
+		return v // it is no number
+	}
+	return short
 }
