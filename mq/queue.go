@@ -151,6 +151,31 @@ func AllInto(ctx context.Context, r Receiver) iter.Seq2[Message, error] {
 	}
 }
 
+// A BatchReceiver is a [Receiver] that takes many messages at a lower cost than one
+// by one. [ReceiveBatch] uses it, and streams and muxes of queues on other hosts.
+type BatchReceiver interface {
+	Receiver
+
+	// ReceiveBatch waits like Receive for the first message, and takes with it
+	// those that are there already, up to n in all or a limit of the queue; n is 1
+	// or more. If it returns an error, nothing was taken.
+	ReceiveBatch(ctx context.Context, n int) ([]Message, error)
+}
+
+// ReceiveBatch takes up to n messages, waiting for the first one: with ReceiveBatch
+// if r is a [BatchReceiver], and otherwise one message with Receive. If it returns an
+// error, nothing was taken.
+func ReceiveBatch(ctx context.Context, r Receiver, n int) ([]Message, error) {
+	if b, ok := r.(BatchReceiver); ok {
+		return b.ReceiveBatch(ctx, n)
+	}
+	m, err := r.Receive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return []Message{m}, nil
+}
+
 // A BatchSender is a [Sender] that sends many messages at a lower cost than one
 // by one. [SendBatch] uses it.
 type BatchSender interface {

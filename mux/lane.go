@@ -25,6 +25,7 @@ type lane struct {
 	mux      *Mux
 	selector mq.Selector
 	reader   *reader.Reader
+	space    func(<-chan mq.Message) int
 	stopping atomic.Bool     // written under the lock of the mux, before keeps
 	waits    atomic.Bool     // for room; all that it has was offered
 	keeps    []*Subscription // those that have left, and wait until it has passed
@@ -59,9 +60,9 @@ func (l *lane) room() int {
 	if len(l.alike) == 0 {
 		return 1
 	}
-	room := reader.Room(l.alike[0].box.messages)
+	room := l.space(l.alike[0].box.messages)
 	for _, s := range l.alike[1:] {
-		room = min(room, reader.Room(s.box.messages))
+		room = min(room, l.space(s.box.messages))
 	}
 	return room
 }

@@ -86,7 +86,7 @@ func (m *Mux) stoppingThat(s mq.Selector) iter.Seq[*lane] {
 }
 
 func (m *Mux) start(s mq.Selector) {
-	l := &lane{mux: m, selector: s}
+	l := &lane{mux: m, selector: s, space: reader.Room(m.queue)}
 	var receiver mq.Receiver = m.queue // of everything, which covers what is wanted
 	if d := m.wanted[s]; d != nil {
 		receiver = d.receiver

@@ -78,8 +78,9 @@ func New(q mq.Queue, cfg *Config) (*Stream, error) {
 		return nil, err
 	}
 	s := &Stream{messages: make(chan mq.Message, c.Buffer), abort: make(chan struct{})}
+	room := reader.Room(q)
 	s.reader = reader.Start(q, receiver, reader.Spin(q, c.Spin), reader.Consumer{
-		Room:    func() int { return reader.Room(s.messages) },
+		Room:    func() int { return room(s.messages) },
 		Deliver: s.deliver,
 		Ended:   s.ended,
 	})

@@ -28,7 +28,7 @@ func isRemote(q mq.Queue) bool { return q.Capabilities().Remote }
 // the goroutine of the loop, which takes nothing while Deliver or Ended runs.
 type Consumer struct {
 	// Room returns how many messages the loop may take, all in all, before it
-	// delivers them. Less than 1 means 1.
+	// delivers them, see [Room]. Less than 1 means 1.
 	Room func() int
 
 	// Deliver gets messages, one or more. It does not keep the slice.
@@ -39,16 +39,20 @@ type Consumer struct {
 	Ended func(error)
 }
 
-// Room is what [Consumer] answers for a channel.
+// Room returns what a [Consumer] of q answers for its channel.
 //
 // Waking a consumer that has caught up takes as long as receiving some twenty
 // messages, so it gets as many at once as its channel holds. One that is behind
-// is awake and gets each at once.
-func Room(ch <-chan mq.Message) int {
-	if len(ch) > 0 {
-		return 1
+// is awake and gets each at once; but from another host, as many as have room, since
+// there each call takes long.
+func Room(q mq.Queue) func(ch <-chan mq.Message) int {
+	remote := isRemote(q)
+	return func(ch <-chan mq.Message) int {
+		if len(ch) > 0 && !remote {
+			return 1
+		}
+		return cap(ch) - len(ch)
 	}
-	return cap(ch)
 }
 
 // Start begins to take messages of q from r, which q selects, polling for spin
@@ -79,8 +83,9 @@ func (r *Reader) Done() <-chan struct{} { return r.done }
 // Limits of what is taken before it is delivered: for the sake of the first of
 // them, which waits meanwhile, and of memory.
 const (
-	maxAhead = 1024
-	maxBytes = 64 << 10
+	maxAhead  = 1024
+	maxBytes  = 64 << 10
+	maxRemote = 1 << 20 // bytes, from another host; it may be exceeded where messages become larger
 )
 
 type loop struct {
@@ -104,11 +109,7 @@ func (l *loop) run(ctx context.Context) error {
 			// The consumer first: it then runs on this thread and need not be
 			// woken on another, which takes longer than the call below.
 			runtime.Gosched()
-			var m mq.Message
-			if m, err = l.waiting.Receive(ctx); err == nil {
-				l.taken = append(l.taken, m)
-			}
-			l.ahead /= 8
+			err = l.await(ctx)
 		}
 		if len(l.taken) > 0 {
 			l.to.Deliver(l.taken)
@@ -120,6 +121,33 @@ func (l *loop) run(ctx context.Context) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// await takes a message, waiting for it; from another host, more and more with it
+// while there are so many.
+func (l *loop) await(ctx context.Context) error {
+	if !l.remote {
+		l.ahead /= 8
+		m, err := l.waiting.Receive(ctx)
+		if err == nil {
+			l.taken = append(l.taken, m)
+		}
+		return err
+	}
+	n := max(1, min(l.ahead, l.to.Room()))
+	got, err := mq.ReceiveBatch(ctx, l.receiver, n)
+	bytes := 0
+	for _, m := range got {
+		bytes += len(m.Data)
+	}
+	l.taken = append(l.taken, got...)
+	switch {
+	case bytes > maxRemote:
+		l.ahead = len(got) / 2
+	case len(got) == n && bytes < maxRemote/2:
+		l.ahead = min(2*max(1, l.ahead), maxAhead)
+	}
+	return err
 }
 
 // take takes what is there: one message, and each time up to twice as many.

@@ -365,12 +365,19 @@ func TestDoesNotLookAtQueuesElsewhere(t *testing.T) {
 
 func TestRoomOfAChannel(t *testing.T) {
 	ch := make(chan mq.Message, 5)
-	if got := reader.Room(ch); got != 5 {
-		t.Errorf("empty: %d", got)
-	}
-	ch <- mq.Message{}
-	if got := reader.Room(ch); got != 1 {
-		t.Errorf("with one message: %d", got)
+	for _, c := range []struct {
+		q          host
+		empty, one int
+	}{{here, 5, 1}, {elsewhere, 5, 4}} {
+		room := reader.Room(c.q)
+		if got := room(ch); got != c.empty {
+			t.Errorf("remote %v, empty: %d", c.q.remote, got)
+		}
+		ch <- mq.Message{}
+		if got := room(ch); got != c.one {
+			t.Errorf("remote %v, with one message: %d", c.q.remote, got)
+		}
+		<-ch
 	}
 }
 
