@@ -29,6 +29,17 @@ type LeaseReceiver interface {
 	LeaseBatch(ctx context.Context, n int) ([]Lease, error)
 }
 
+// A BatchAcker is a [LeaseReceiver] that acknowledges many leases at less cost than one
+// by one. Handlers of ipcmq/stream/lease use it on queues of other hosts.
+type BatchAcker interface {
+	LeaseReceiver
+
+	// AckBatch acknowledges leases that come from this receiver and returns, for each
+	// of them, what its Ack might have: nil if the message is certainly removed. It
+	// waits for one answer for each, and repeats nothing.
+	AckBatch(ctx context.Context, leases []Lease) []error
+}
+
 // A Lease is a message that is lent: nobody else gets it until Deadline. Each
 // of Ack and Nak ends the lease; use one of them, once. The methods may be called
 // by several goroutines at once.

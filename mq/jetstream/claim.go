@@ -33,8 +33,9 @@ type stored struct {
 	Data     []byte `json:"data"`
 }
 
-// take takes a message for good.
-func (r *claims) take(c *call) (mq.Message, error) {
+// take takes a message for good. No more than one: servers delete only one by one, and
+// others are after the same messages.
+func (r *claims) take(c *call, _ int) ([]mq.Message, error) {
 	q := r.q
 	leave := func() {}
 	defer func() { leave() }()
@@ -65,13 +66,13 @@ func (r *claims) take(c *call) (mq.Message, error) {
 		look: lookAgain,
 	})
 	if err != nil {
-		return mq.Message{}, err
+		return nil, err
 	}
 	q.tellRoom()
 	if got.Data == nil {
 		got.Data = []byte{}
 	}
-	return mq.Message{Type: typeOf(got.Subject), Data: got.Data}, nil
+	return []mq.Message{{Type: typeOf(got.Subject), Data: got.Data}}, nil
 }
 
 // claim deletes a message and reports whether this receiver has it. If in doubt

@@ -164,11 +164,8 @@ func (q *Queue) ask(ctx context.Context, grace time.Duration, m *nats.Msg) (*nat
 
 // askFor is ask that waits for d at most.
 func (q *Queue) askFor(ctx context.Context, d, grace time.Duration, m *nats.Msg) (*nats.Msg, error) {
-	if !q.nc.IsConnected() {
-		if q.nc.IsClosed() {
-			return nil, nats.ErrConnectionClosed
-		}
-		return nil, q.notConnected()
+	if err := q.connected(); err != nil {
+		return nil, err
 	}
 	wait, cancel := withGrace(ctx, d, grace)
 	defer cancel()
@@ -180,6 +177,17 @@ func (q *Queue) askFor(ctx context.Context, d, grace time.Duration, m *nats.Msg)
 		err = nats.ErrTimeout
 	}
 	return answer, err
+}
+
+// connected returns why nothing can be sent now, or nil.
+func (q *Queue) connected() error {
+	switch {
+	case q.nc.IsConnected():
+		return nil
+	case q.nc.IsClosed():
+		return nats.ErrConnectionClosed
+	}
+	return q.notConnected()
 }
 
 // withGrace returns a context that ends after d, and grace after ctx.

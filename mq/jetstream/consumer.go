@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -273,23 +274,38 @@ func (c *consumer) undelivered(ctx context.Context) (bool, error) {
 	return n > info.NumAckPending, err
 }
 
-// take takes a message for good.
-func (c *consumer) take(call *call) (mq.Message, error) {
-	msgs, _, err := c.lend(call, 1)
+// take takes up to n messages for good.
+func (c *consumer) take(call *call, n int) ([]mq.Message, error) {
+	msgs, _, err := c.lend(call, n)
 	if err != nil {
-		return mq.Message{}, err
+		return nil, err
 	}
-	m := msgs[0]
+	taken := make([]mq.Message, len(msgs))
+	left := make([]string, len(msgs))
+	for i, m := range msgs {
+		taken[i], left[i] = messageOf(m), m.Reply
+	}
 	// What cannot be confirmed is given out all the same, or it could be lost.
-	_ = call.settle(func(ctx context.Context) error {
-		_, err := c.q.ask(ctx, answerWait, &nats.Msg{Subject: m.Reply, Data: ackBody})
+	_ = call.settle(func(ctx context.Context) (err error) {
+		left, err = unanswered(left, c.q.askAll(ctx, answerWait, left, ackBody))
 		if errors.Is(err, nats.ErrNoResponders) && c.q.isForgotten(ctx, c.name) {
 			return nil
 		}
 		return err
 	})
 	c.q.tellRoom()
-	return messageOf(m), nil
+	return taken, nil
+}
+
+// unanswered returns the subjects of requests that have failed, and the first error.
+func unanswered(subjects []string, errs []error) (left []string, first error) {
+	for i, err := range errs {
+		if err != nil {
+			left = append(left, subjects[i])
+			first = cmp.Or(first, err)
+		}
+	}
+	return left, first
 }
 
 // messageOf returns the message that a server has sent.

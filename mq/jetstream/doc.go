@@ -68,6 +68,16 @@
 // two round trips, all of them or none. It needs servers of version 2.12 or later;
 // a queue that was made with those does not come up on older ones.
 //
+// Streams, muxes and ReceiveBatch ask for many messages with one request, have the
+// removal of all of them confirmed in one round trip, and hand them out then: up to
+// 256, and no more than their channels have room for. In claim mode they take one
+// after the other.
+//
+// lease.Handle takes messages ahead of quick handlers, and has those that were handled
+// confirmed together while the next ones run. See Prefetch of its Config. Close the
+// queue after Handle has returned: what waits for a handler is given back then, and
+// would otherwise stay lent until its lease runs out. [Stat] counts it as Lent.
+//
 // # Requests of package rpc
 //
 // Requests are stored in the queue. Replies are not: they go from the server's

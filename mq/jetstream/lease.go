@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -44,6 +45,8 @@ func (q *Queue) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
 // leases lends what one selector selects.
 type leases struct{ from *consumer }
 
+var _ mq.BatchAcker = (*leases)(nil)
+
 // Lease takes the next message on lease, waiting for one. See
 // [mq.LeaseReceiver].
 func (r *leases) Lease(ctx context.Context) (mq.Lease, error) {
@@ -57,9 +60,8 @@ func (r *leases) Lease(ctx context.Context) (mq.Lease, error) {
 // LeaseBatch takes up to n messages on lease, 256 at most, waiting for the first
 // one. See [mq.LeaseReceiver].
 func (r *leases) LeaseBatch(ctx context.Context, n int) ([]mq.Lease, error) {
-	q := r.from.q
 	if n < 1 {
-		return nil, q.handle.Fail("lease", mq.ErrInvalidConfig, nil, fmt.Sprintf("a batch of %d messages; 1 is the least", n))
+		return nil, r.from.q.badBatch("lease", n)
 	}
 	return r.lease(ctx, true, n)
 }
@@ -72,6 +74,38 @@ func (r *leases) TryLease() (mq.Lease, error) {
 		return nil, err
 	}
 	return batch[0], nil
+}
+
+// AckBatch acknowledges leases of this receiver together, with one round trip. What is
+// not answered within a second is in doubt, and what the server has forgotten fails with
+// [mq.ErrUnavailable]: Ack finds out more. See [mq.BatchAcker].
+func (r *leases) AckBatch(ctx context.Context, leases []mq.Lease) []error {
+	const op = "ack"
+	q := r.from.q
+	c, err := q.begin(op, ctx, true, true)
+	if err != nil {
+		return slices.Repeat([]error{err}, len(leases))
+	}
+	defer c.end()
+	subjects := make([]string, len(leases))
+	for i, l := range leases {
+		own, ok := l.(*lease)
+		if !ok || own.q != q {
+			return slices.Repeat([]error{q.handle.Fail(op, mq.ErrInvalidConfig, nil, "a lease of another queue")}, len(leases))
+		}
+		subjects[i] = own.subject
+	}
+	errs := q.askAll(c.ctx, graceWait, subjects, ackBody)
+	for i, err := range errs {
+		switch {
+		case isDoubtful(err):
+			errs[i] = q.lost(op, err)
+		case err != nil:
+			errs[i] = c.failed(err)
+		}
+	}
+	q.tellRoom()
+	return errs
 }
 
 // lease takes up to n messages on lease, and waits for the first one if it is to.

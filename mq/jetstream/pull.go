@@ -44,7 +44,9 @@ func (q *Queue) intake() (*intake, error) {
 	}
 	in := &intake{inbox: q.nc.NewInbox()}
 	var err error
-	in.sub, err = q.nc.SubscribeSync(in.inbox)
+	if in.sub, err = q.nc.SubscribeSync(in.inbox); err == nil {
+		err = in.sub.SetPendingLimits(-1, -1) // what is dropped would stay lent; maxBatch is the limit
+	}
 	return in, err
 }
 
@@ -66,11 +68,8 @@ func (in *intake) end() {
 // pull makes one request for messages. It may return none without an error.
 // Messages that it returns are lent, also when there is an error.
 func (c *consumer) pull(ctx context.Context, p pull) (msgs []*nats.Msg, err error) {
-	if !c.q.nc.IsConnected() {
-		if c.q.nc.IsClosed() {
-			return nil, nats.ErrConnectionClosed
-		}
-		return nil, c.q.notConnected()
+	if err := c.q.connected(); err != nil {
+		return nil, err
 	}
 	request := struct {
 		Batch   int           `json:"batch"`

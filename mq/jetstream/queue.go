@@ -48,6 +48,7 @@ type Queue struct {
 	wakes   bells // a message may be there
 	restart bell  // requests that wait with a server may be lost
 	heard   heard // inboxes of others
+	mail    mail  // answers to many requests at once
 
 	mu         sync.Mutex
 	closed     bool
@@ -63,10 +64,11 @@ type Queue struct {
 }
 
 var (
-	_ mq.Exchange    = (*Queue)(nil)
-	_ mq.BatchSender = (*Queue)(nil)
-	_ mq.Checker     = (*Queue)(nil)
-	_ mq.Leaser      = (*Queue)(nil)
+	_ mq.Exchange      = (*Queue)(nil)
+	_ mq.BatchReceiver = (*Queue)(nil)
+	_ mq.BatchSender   = (*Queue)(nil)
+	_ mq.Checker       = (*Queue)(nil)
+	_ mq.Leaser        = (*Queue)(nil)
 )
 
 // Open connects to a NATS server and opens the queue with the given name, or
@@ -196,6 +198,7 @@ func (q *Queue) Close() error {
 	}
 	clear(q.subs)
 	q.idle = nil
+	q.mail.end()
 	if q.ownsConn {
 		q.nc.Close()
 	}

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -20,8 +21,8 @@ const (
 
 // A source takes messages that one selector selects.
 type source interface {
-	// take takes the next message, and waits for one if c does.
-	take(c *call) (mq.Message, error)
+	// take takes up to n messages, one at least, and waits for the first one if c does.
+	take(c *call, n int) ([]mq.Message, error)
 }
 
 // source returns where messages that s selects come from.
@@ -87,6 +88,16 @@ func (q *Queue) selectable(op string, s mq.Selector) error {
 // Receive returns it all the same, and it may come once more.
 func (r *receiver) Receive(ctx context.Context) (mq.Message, error) { return r.receive(ctx, true) }
 
+// ReceiveBatch takes up to n messages, 256 at most, waiting for the first one like
+// Receive: it asks for them with one request, removes them with as many, and waits for
+// all the answers together. In claim mode it takes one. See [mq.BatchReceiver].
+func (r *receiver) ReceiveBatch(ctx context.Context, n int) ([]mq.Message, error) {
+	if n < 1 {
+		return nil, r.q.badBatch("receive", n)
+	}
+	return r.receiveBatch(ctx, true, n)
+}
+
 // ReceiveInto is Receive into *m, reusing the memory of m.Data if its capacity
 // suffices. If it returns an error, *m is unchanged.
 func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
@@ -106,12 +117,25 @@ func (r *receiver) TryReceiveInto(m *mq.Message) error {
 }
 
 func (r *receiver) receive(ctx context.Context, waits bool) (mq.Message, error) {
-	c, err := r.q.begin("receive", ctx, waits, r.q.handle.Access.CanReceive())
+	all, err := r.receiveBatch(ctx, waits, 1)
 	if err != nil {
 		return mq.Message{}, err
 	}
+	return all[0], nil
+}
+
+func (r *receiver) receiveBatch(ctx context.Context, waits bool, n int) ([]mq.Message, error) {
+	c, err := r.q.begin("receive", ctx, waits, r.q.handle.Access.CanReceive())
+	if err != nil {
+		return nil, err
+	}
 	defer c.end()
-	return r.from.take(c)
+	return r.from.take(c, n)
+}
+
+// badBatch returns the error for a batch of n messages.
+func (q *Queue) badBatch(op string, n int) error {
+	return q.handle.Fail(op, mq.ErrInvalidConfig, nil, fmt.Sprintf("a batch of %d messages; 1 is the least", n))
 }
 
 // store copies what was received to *m, reusing its memory.
