@@ -84,6 +84,10 @@ func (l *loop) settle(h *held, err error) {
 	switch {
 	case err == nil:
 		// Also if the lease is lost: the other holder may not have begun.
+		if l.acks != nil {
+			l.acks.add(h)
+			return
+		}
 		l.ack(h.lease, h.Delivery)
 	case h.lost != nil:
 		// Giving it back would take it from the other holder.

@@ -27,6 +27,7 @@ type loop struct {
 	beyond   context.Context // has the values of ctx, and does not end
 	slots    chan struct{}   // has one for each message that is handled
 	handlers sync.WaitGroup
+	acks     *acks // of a queue on another host, or nil
 
 	mu      sync.Mutex
 	failure error            // of the queue, which ended the loop
@@ -111,14 +112,18 @@ func (l *loop) err() error {
 
 // take takes messages, as many as can be handled at once, until the loop ends.
 func (l *loop) take(r mq.LeaseReceiver) {
-	failures := 0
-	reach := reachable{logger: l.cfg.Logger}
-	for {
+	from := taker{loop: l, from: r, reach: reachable{logger: l.cfg.Logger}}
+	if l.acks != nil {
+		l.takeAhead(from)
+		return
+	}
+	for ok := true; ok; {
 		n := l.reserve()
 		if n == 0 {
 			return
 		}
-		leases, err := r.LeaseBatch(l.taking, n)
+		var leases []mq.Lease
+		leases, ok = from.take(n)
 		l.release(n - len(leases))
 		for _, lease := range leases {
 			l.handlers.Go(func() {
@@ -126,21 +131,34 @@ func (l *loop) take(r mq.LeaseReceiver) {
 				l.handle(lease)
 			})
 		}
-		reach.note(l.taking, err)
-		switch {
-		case err == nil:
-			failures = 0
-		case l.taking.Err() != nil:
-			return
-		case !passes(err):
-			l.fail(err)
-			return
-		case !pause(l.taking, failures):
-			return
-		default:
-			failures++
-		}
 	}
+}
+
+// A taker takes messages on lease.
+type taker struct {
+	*loop
+	from     mq.LeaseReceiver
+	failures int // one after the other
+	reach    reachable
+}
+
+// take takes up to n messages, waiting for one, or for a while where the queue is
+// unavailable. It reports whether the loop goes on.
+func (t *taker) take(n int) (leases []mq.Lease, ok bool) {
+	leases, err := t.from.LeaseBatch(t.taking, n)
+	t.reach.note(t.taking, err)
+	switch {
+	case err == nil:
+		t.failures = 0
+		return leases, true
+	case t.taking.Err() != nil:
+		return nil, false
+	case !passes(err):
+		t.fail(err)
+		return nil, false
+	}
+	t.failures++
+	return nil, pause(t.taking, t.failures-1)
 }
 
 // reserve waits for a slot and takes all that are free; none if the loop ends.
