@@ -52,7 +52,8 @@ type BatchAcker interface {
 //
 // A lease may have a method Uncertain() bool. If it reports true, the length of the
 // payload is not certain; see Uncertain of the leases of package mq/sysv.
-// [HeaderOf] calls the method Header() Header, if a lease has one.
+// [HeaderOf], [IDOf] and [StoredAt] call the methods Header() Header, ID() string and
+// Stored() time.Time, if a lease has them.
 type Lease interface {
 	// Message returns the message. Its Data belongs to the holder.
 	Message() Message

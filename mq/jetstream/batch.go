@@ -127,7 +127,7 @@ func (c *call) sendOne(m mq.Message, header mq.Header) error {
 	if err := c.q.sendable(m); err != nil {
 		return err
 	}
-	p := publication{call: c, message: c.q.messageFor(m, header)}
+	p := publication{call: c, message: c.q.messageFor(m, header, nil)}
 	return p.send()
 }
 
@@ -137,7 +137,7 @@ func (c *call) sendTogether(messages []mq.Message, header mq.Header) error {
 	q := c.q
 	all := make([]*nats.Msg, len(messages))
 	for i, m := range messages {
-		all[i] = q.messageFor(m, header)
+		all[i] = q.messageFor(m, header, nil)
 		all[i].Header[headerSequence] = []string{strconv.Itoa(i + 1)}
 	}
 	last := len(all) - 1

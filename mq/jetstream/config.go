@@ -58,12 +58,13 @@ func (s Storage) String() string {
 const (
 	DefaultMaxBytes = 64 << 20         // bytes
 	DefaultAckWait  = 30 * time.Second // length of a lease
+	DefaultIDWindow = 2 * time.Minute  // how long ids of messages are known
 )
 
 // Config says how to open a queue. The zero value, like a nil *Config, opens the
 // queue as it is or creates it in lease mode, on disk, on one server.
 //
-// Mode, Storage, MaxBytes, MaxMessages, Replicas and AckWait belong to the
+// Mode, Storage, MaxBytes, MaxMessages, Replicas, AckWait and IDWindow belong to the
 // queue, and not to the handle: they are for a queue that this call creates. One that
 // exists is opened as it is; [Queue.Stat] shows how, and [Queue.Set] changes it. Only
 // if it has another Mode or Storage than is set here, opening fails with
@@ -103,6 +104,11 @@ type Config struct {
 	// AckWait is how long a lease lasts, 10 ms or more; 0 means DefaultAckWait.
 	// In claim mode there are no leases, and it must be 0.
 	AckWait time.Duration
+
+	// IDWindow is how long the servers know the ids of messages, from when they are
+	// stored, and so how late a sender may repeat one, see [Queue.SendWith]; 0 means
+	// DefaultIDWindow, which is the least. Each id takes about 100 bytes of their memory.
+	IDWindow time.Duration
 
 	// Domain is the JetStream domain that keeps the queue, such as "hub"; "" means that
 	// of the server that the connection is to. A leaf node with a domain of its own
@@ -182,6 +188,8 @@ func (cfg *Config) checkValues(name string) (Config, error) {
 		return bad("AckWait = %v is less than 10ms; 0 is the default of %v", c.AckWait, DefaultAckWait)
 	case c.Mode == ClaimMode && c.AckWait != 0:
 		return bad("AckWait = %v: there are no leases in claim mode", c.AckWait)
+	case c.IDWindow != 0 && c.IDWindow < DefaultIDWindow:
+		return bad("IDWindow = %v is less than %v, which is the default", c.IDWindow, DefaultIDWindow)
 	case c.Domain != "" && c.APIPrefix != "":
 		return bad("Domain and APIPrefix exclude each other")
 	case strings.ContainsAny(c.Domain, ". *>\t\r\n"):

@@ -78,6 +78,13 @@
 // queue after Handle has returned: what waits for a handler is given back then, and
 // would otherwise stay lent until its lease runs out. [Stat] counts it as Lent.
 //
+// # Options of messages
+//
+// [mq.SendWith] gives a message an id of its sender's own, by which the queue stores it
+// once, also if the sender is restarted meanwhile and sends it again, and a TTL, after
+// which it is removed. [mq.IDOf] and [mq.StoredAt] have the id of a message that is lent,
+// and when it was stored.
+//
 // # Requests of package rpc
 //
 // Requests are stored in the queue. Replies are not: they go from the server's

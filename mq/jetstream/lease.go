@@ -136,6 +136,8 @@ type lease struct {
 	q        *Queue
 	message  mq.Message
 	header   mq.Header
+	id       string
+	stored   time.Time
 	subject  string // to answer to
 	consumer string // that has lent it
 	sequence uint64
@@ -145,9 +147,9 @@ type lease struct {
 }
 
 func newLease(q *Queue, m *nats.Msg, made time.Time) *lease {
-	l := &lease{q: q, message: messageOf(m), header: headerOf(m), subject: m.Reply, made: made}
+	l := &lease{q: q, message: messageOf(m), header: headerOf(m), id: m.Header.Get(nats.MsgIdHdr), subject: m.Reply, made: made}
 	if meta, err := m.Metadata(); err == nil { // or it is no message of a consumer
-		l.sequence, l.attempt, l.consumer = meta.Sequence.Stream, int(meta.NumDelivered), meta.Consumer
+		l.sequence, l.attempt, l.consumer, l.stored = meta.Sequence.Stream, int(meta.NumDelivered), meta.Consumer, meta.Timestamp
 	}
 	l.deadline.Store(int64(q.ackWait))
 	return l
@@ -158,6 +160,13 @@ func (l *lease) Message() mq.Message { return l.message }
 
 // Header returns what came with the message. See [mq.HeaderOf].
 func (l *lease) Header() mq.Header { return l.header }
+
+// ID returns the id of the message. See [mq.IDOf].
+func (l *lease) ID() string { return l.id }
+
+// Stored returns when the message was stored, by the clock of the server that led the
+// queue then. See [mq.StoredAt].
+func (l *lease) Stored() time.Time { return l.stored }
 
 // Sequence returns the number of the message in the stream. See [mq.Lease].
 func (l *lease) Sequence() uint64 { return l.sequence }

@@ -15,11 +15,12 @@ import (
 type limits struct {
 	maxBytes int64 // of the queue, or 0
 	maxSize  int64 // of a message with its header, or 0
+	ttl      bool  // messages may have one
 	seen     time.Time
 }
 
 func limitsOf(s *js.StreamConfig) *limits {
-	return &limits{maxBytes: max(s.MaxBytes, 0), maxSize: int64(max(s.MaxMsgSize, 0)), seen: time.Now()}
+	return &limits{maxBytes: max(s.MaxBytes, 0), maxSize: int64(max(s.MaxMsgSize, 0)), ttl: s.AllowMsgTTL, seen: time.Now()}
 }
 
 // maxPayload returns the largest payload that fits.
@@ -41,12 +42,17 @@ const limitsAge = time.Second
 // maxPayloadNow is maxPayload after a look at the limits, which somebody may have
 // raised.
 func (q *Queue) maxPayloadNow() int {
+	q.lookAtLimits()
+	return q.maxPayload()
+}
+
+// lookAtLimits asks for the limits, unless they were seen lately.
+func (q *Queue) lookAtLimits() {
 	if time.Since(q.limits.Load().seen) > limitsAge {
 		ctx, cancel := context.WithTimeout(q.life, answerWait)
 		defer cancel()
 		_, _ = q.stream(ctx, 0) // or they are as they were
 	}
-	return q.maxPayload()
 }
 
 // tooLarge returns the error for n bytes of payload, by the limit that they

@@ -130,6 +130,7 @@ func (q *Queue) look(ctx context.Context) (s Stat, err error) {
 		Name: q.handle.Name, Mode: modeOf(&info.Config), Storage: storageOf(&info.Config), Replicas: info.Config.Replicas, AckWait: ackWaitOf(&info.Config),
 		Messages: int64(info.State.Msgs), Bytes: int64(info.State.Bytes),
 		MaxBytes: max(info.Config.MaxBytes, 0), MaxMessages: max(info.Config.MaxMsgs, 0),
+		IDWindow: info.Config.Duplicates, TTL: info.Config.AllowMsgTTL,
 		Created: info.Created,
 	}
 	if info.Cluster != nil {

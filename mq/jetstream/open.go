@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -29,10 +30,6 @@ const (
 	// for a queue that is unavailable: longer than a cluster takes to elect a
 	// leader.
 	openWait = 15 * time.Second
-
-	// duplicateWindow is how long the servers know the ids of messages, and so
-	// how long Send may repeat one without an answer.
-	duplicateWindow = 2 * time.Minute
 )
 
 // open opens or creates the queue over nc.
@@ -120,10 +117,11 @@ func (q *Queue) create(ctx context.Context, c Config) (*js.StreamInfo, error) {
 		Discard:           js.DiscardNew, // a full queue refuses
 		Storage:           js.FileStorage,
 		Replicas:          c.Replicas,
-		Duplicates:        duplicateWindow,
+		Duplicates:        cmp.Or(c.IDWindow, DefaultIDWindow),
 		Metadata:          map[string]string{metaMode: metaModes[c.Mode], metaID: id},
 		// Older servers may refuse what they do not know.
 		AllowAtomicPublish: hasBatches(q.nc.ConnectedServerVersion()),
+		AllowMsgTTL:        hasTTL(q.nc.ConnectedServerVersion()),
 	}
 	if c.MaxMessages > 0 {
 		cfg.MaxMsgs = c.MaxMessages

@@ -35,7 +35,7 @@ type Queue struct {
 	ackWait    time.Duration
 	limits     atomic.Pointer[limits]
 	apiPrefix  string
-	duplicates time.Duration // how long the servers know the ids of messages
+	duplicates time.Duration // how long the servers know the ids of messages, at least
 	together   bool          // several messages can be stored together or not at all
 
 	leastTogether int // how many of them are worth it
@@ -141,7 +141,7 @@ func newQueue(nc *nats.Conn, name string, info *js.StreamInfo, c Config) *Queue 
 	q := &Queue{
 		nc: nc, handle: handle.Handle{Name: name, Access: c.Access}, subjects: subjectsOf(name),
 		id: info.Config.Metadata[metaID], mode: modeOf(&info.Config), storage: storageOf(&info.Config), ackWait: ackWaitOf(&info.Config),
-		apiPrefix: c.api(), duplicates: info.Config.Duplicates,
+		apiPrefix: c.api(), duplicates: min(info.Config.Duplicates, DefaultIDWindow), // which somebody may have lengthened, and not keep so
 		together: info.Config.AllowAtomicPublish, leastTogether: leastTogether(&info.Config),
 		sender:     rand.Text()[:idRandom],
 		subs:       make(map[string]*nats.Subscription),

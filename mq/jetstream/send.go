@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -31,15 +32,19 @@ import (
 // [mq.ErrInDoubt]. It matches [mq.ErrTooLarge], [mq.ErrInvalidType],
 // [mq.ErrClosed], [mq.ErrRemoved], fs.ErrPermission, or ctx.Err() and the cause
 // of ctx, and then [mq.ErrUnavailable] too if the queue was.
-func (q *Queue) Send(ctx context.Context, m mq.Message) error { return q.send(ctx, true, m) }
+func (q *Queue) Send(ctx context.Context, m mq.Message) error {
+	return q.send(ctx, true, m, mq.SendOptions{})
+}
 
 // TrySend adds m to the queue if there is room now. If there is none the error
 // matches [mq.ErrFull]; otherwise it is as [Queue.Send]. It waits for one
 // answer of the server, 1 second at most; without one, the error matches
 // [mq.ErrUnavailable] or, if m may have been sent, [mq.ErrInDoubt].
-func (q *Queue) TrySend(m mq.Message) error { return q.send(context.Background(), false, m) }
+func (q *Queue) TrySend(m mq.Message) error {
+	return q.send(context.Background(), false, m, mq.SendOptions{})
+}
 
-func (q *Queue) send(ctx context.Context, waits bool, m mq.Message) error {
+func (q *Queue) send(ctx context.Context, waits bool, m mq.Message, o mq.SendOptions) error {
 	c, err := q.begin("send", ctx, waits, q.handle.Access.CanSend())
 	if err != nil {
 		return err
@@ -52,19 +57,28 @@ func (q *Queue) send(ctx context.Context, waits bool, m mq.Message) error {
 	if err != nil {
 		return err
 	}
-	p := publication{call: c, message: q.messageFor(m, header)}
+	var options nats.Header
+	if o != (mq.SendOptions{}) {
+		if options, err = c.optionHeader(o); err != nil {
+			return err
+		}
+		if n := len(m.Data) + optionSize(options); n > q.maxPayload() && n > q.maxPayloadNow() {
+			return q.tooLarge(n, nil)
+		}
+	}
+	p := publication{call: c, message: q.messageFor(m, header, options)}
 	return p.send()
 }
 
-// messageFor returns m as it goes to the servers, with a header that is left out if
-// the message would be too large with it.
-func (q *Queue) messageFor(m mq.Message, header mq.Header) *nats.Msg {
-	msg := &nats.Msg{
-		Subject: q.subjects.message(m.Type),
-		Header:  nats.Header{nats.MsgIdHdr: []string{q.messageID()}},
-		Data:    m.Data,
+// messageFor returns m as it goes to the servers, with the headers for its options, and
+// with a header that is left out if the message would be too large with it.
+func (q *Queue) messageFor(m mq.Message, header mq.Header, options nats.Header) *nats.Msg {
+	msg := &nats.Msg{Subject: q.subjects.message(m.Type), Header: nats.Header{}, Data: m.Data}
+	maps.Copy(msg.Header, options)
+	if msg.Header[nats.MsgIdHdr] == nil {
+		msg.Header[nats.MsgIdHdr] = []string{q.messageID()}
 	}
-	if len(header) > 0 && len(m.Data)+sizeOf(header)+batchOverhead <= q.maxPayload() {
+	if len(header) > 0 && len(m.Data)+optionSize(options)+sizeOf(header)+batchOverhead <= q.maxPayload() {
 		for key, value := range header {
 			msg.Header[key] = []string{value}
 		}

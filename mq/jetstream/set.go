@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"fmt"
+	"time"
 
 	js "github.com/nats-io/nats.go/jetstream"
 
@@ -14,6 +15,13 @@ type Settings struct {
 	MaxBytes    int64 // capacity in bytes, overhead included
 	MaxMessages int64 // most messages; 0 for no limit
 	Replicas    int   // servers that keep each message, 1 to 5
+
+	// IDWindow is how long the servers know the ids of messages, see [Config].
+	IDWindow time.Duration
+
+	// TTL is whether messages may have one, see [Queue.SendWith]. It is set for queues
+	// that servers of version 2.11 or later have created, and stays set.
+	TTL bool
 }
 
 // Set changes the settings of the queue, for all its users: it reads them, lets change
@@ -27,8 +35,9 @@ type Settings struct {
 //
 // Set waits for the servers until ctx ends. If it returns an error, nothing was changed,
 // unless the error matches [mq.ErrInDoubt]. It matches [mq.ErrInvalidConfig] if there
-// are not so many servers or a value is out of range, [ErrLimit], [mq.ErrRemoved], or
-// ctx.Err() and the cause of ctx.
+// are not so many servers or a value is out of range, [ErrLimit], [mq.ErrRemoved],
+// errors.ErrUnsupported if the servers are too old for a TTL, or ctx.Err() and the cause
+// of ctx.
 func (q *Queue) Set(ctx context.Context, change func(*Settings)) error {
 	c, err := q.begin("set", ctx, true, true)
 	if err != nil {
@@ -43,7 +52,8 @@ func (q *Queue) Set(ctx context.Context, change func(*Settings)) error {
 		return c.failed(err)
 	}
 	cfg := info.Config
-	s := Settings{MaxBytes: max(cfg.MaxBytes, 0), MaxMessages: max(cfg.MaxMsgs, 0), Replicas: cfg.Replicas}
+	s := Settings{MaxBytes: max(cfg.MaxBytes, 0), MaxMessages: max(cfg.MaxMsgs, 0), Replicas: cfg.Replicas,
+		IDWindow: cfg.Duplicates, TTL: cfg.AllowMsgTTL}
 	change(&s)
 	bad := func(format string, args ...any) error {
 		return q.handle.Fail("set", mq.ErrInvalidConfig, nil, fmt.Sprintf(format, args...))
@@ -55,8 +65,16 @@ func (q *Queue) Set(ctx context.Context, change func(*Settings)) error {
 		return bad("MaxMessages = %d is negative; 0 is no limit", s.MaxMessages)
 	case s.Replicas < 1 || s.Replicas > 5:
 		return bad("Replicas = %d is not in 1 to 5", s.Replicas)
+	case s.IDWindow != cfg.Duplicates && s.IDWindow < DefaultIDWindow:
+		return bad("IDWindow = %v is less than %v, the least", s.IDWindow, DefaultIDWindow)
+	case cfg.AllowMsgTTL && !s.TTL:
+		return bad("TTL = false: what is set already stays so")
+	}
+	if version := q.nc.ConnectedServerVersion(); s.TTL && !hasTTL(version) {
+		return q.unsupported("set", nil, fmt.Sprintf("the server has version %s; messages with a TTL need 2.11 or later", version))
 	}
 	cfg.MaxBytes, cfg.MaxMsgs, cfg.Replicas = s.MaxBytes, s.MaxMessages, s.Replicas
+	cfg.Duplicates, cfg.AllowMsgTTL = s.IDWindow, s.TTL
 	if s.MaxMessages == 0 {
 		cfg.MaxMsgs = -1
 	}

@@ -22,6 +22,9 @@ type Stat struct {
 	MaxBytes    int64 // most bytes, overhead included
 	MaxMessages int64 // most messages; 0 for no limit
 
+	IDWindow time.Duration // how long the ids of messages are known
+	TTL      bool          // messages may have a TTL
+
 	Created  time.Time // when the queue was created
 	LastSend time.Time // when the last message was stored; zero for never
 }

@@ -42,7 +42,10 @@ type queue struct {
 	receiver
 }
 
-var _ mq.BatchSender = (*queue)(nil)
+var (
+	_ mq.BatchSender  = (*queue)(nil)
+	_ mq.OptionSender = (*queue)(nil)
+)
 
 func (q *queue) Unwrap() mq.Queue              { return q.queue }
 func (q *queue) Capabilities() mq.Capabilities { return q.queue.Capabilities() }
@@ -65,11 +68,15 @@ func (q *queue) Select(s mq.Selector) (mq.Receiver, error) {
 }
 
 func (q *queue) Send(ctx context.Context, m mq.Message) error {
+	return q.SendWith(ctx, m, mq.SendOptions{})
+}
+
+func (q *queue) SendWith(ctx context.Context, m mq.Message, o mq.SendOptions) error {
 	if !q.sending.recording(ctx) {
-		return q.queue.Send(q.outgoing(ctx), m)
+		return mq.SendWith(q.outgoing(ctx), q.queue, m, o)
 	}
 	c := q.sending.begin(ctx)
-	err := q.queue.Send(q.outgoing(c.ctx), m)
+	err := mq.SendWith(q.outgoing(c.ctx), q.queue, m, o)
 	c.end(1, len(m.Data), err)
 	return err
 }

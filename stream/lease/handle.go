@@ -30,11 +30,19 @@ type Delivery struct {
 	// Header is what came with the message along with its payload, in queues that have
 	// such: see [mq.WithHeader]. nil is none.
 	Header mq.Header
+
+	// ID is the id of the message, see [mq.IDOf]; "" in queues whose messages have none.
+	ID string
+
+	// Stored is when the message was stored, see [mq.StoredAt]; zero if the queue does
+	// not know.
+	Stored time.Time
 }
 
 // deliver returns what the handler is told of a lease.
 func deliver(l mq.Lease) Delivery {
-	d := Delivery{Message: l.Message(), Sequence: l.Sequence(), Attempt: l.Attempt(), Header: mq.HeaderOf(l)}
+	d := Delivery{Message: l.Message(), Sequence: l.Sequence(), Attempt: l.Attempt(),
+		Header: mq.HeaderOf(l), ID: mq.IDOf(l), Stored: mq.StoredAt(l)}
 	if u, ok := l.(interface{ Uncertain() bool }); ok {
 		d.Uncertain = u.Uncertain()
 	}

@@ -2,10 +2,12 @@ package integration_test
 
 import (
 	"bufio"
+	"errors"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"ipcmq/internal/testutil"
 	"ipcmq/mq"
@@ -51,6 +53,13 @@ func TestAnOlderServerDoesTheSame(t *testing.T) {
 	url := startOlder(t)
 	contract(t, func(*testing.T) string { return url })
 	t.Run("Settings", func(t *testing.T) { changeSettings(t, url) })
+	t.Run("Options", func(t *testing.T) {
+		q := openQueue(t, url, newName(), nil)
+		sendIDs(t, q, "a", "a", "b")
+		wants(t, q.SendWith(t.Context(), mq.Message{Type: 1}, mq.SendOptions{TTL: time.Hour}), errors.ErrUnsupported, "has version 2.10.", "2.11")
+		wants(t, q.Set(t.Context(), func(s *jetstream.Settings) { s.TTL = true }), errors.ErrUnsupported, "has version 2.10.", "2.11")
+		holds(t, q, 2, 0)
+	})
 	t.Run("SendBatch", func(t *testing.T) {
 		for _, mode := range bothModes {
 			q := openQueue(t, url, newName(), &jetstream.Config{Mode: mode})
