@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ipcmq/internal/address"
 	"ipcmq/mq"
 )
 
@@ -17,6 +18,7 @@ func sendCommand() *cobra.Command {
 	var kind kindFlags
 	var create bool
 	var large largeFlag
+	var options mq.SendOptions
 	c := &cobra.Command{
 		Use:   "send ADDR [MESSAGE] [flags]",
 		Short: "Put a message, or a stream of lines, into a queue",
@@ -29,12 +31,15 @@ Send waits while there is no room; --timeout applies to each message.
 
 ` + largeHelp + `
 
-` + jetstreamHelp,
+` + jetstreamHelp + `
+A message with an --id that a queue there has stored within the last two minutes, or
+as long as the queue says, is not stored again: send then ends as if it were.`,
 		Example: `  ipcmq send 42 "hello"
   ipcmq send /jobs --priority 9 "at once"
   ipcmq send 0x2a --type 7 --stdin whole --large < picture.png
   tail -f app.log | ipcmq send 42 --create --stdin lines
-  ipcmq send js:orders --server nats://10.0.0.5:4222 "hello"`,
+  ipcmq send js:orders --server nats://10.0.0.5:4222 "hello"
+  ipcmq send js:orders --id order-17 --ttl 1h "hello"`,
 		Args:              cobra.RangeArgs(1, 2),
 		ValidArgsFunction: completeAnyAddress,
 	}
@@ -43,14 +48,27 @@ Send waits while there is no room; --timeout applies to each message.
 	p := addWaitFlags(c, "for room")
 	c.Flags().BoolVar(&create, "create", false, "create the queue if it does not exist, as ipcmq create does")
 	stdin := choiceFlag(c, "stdin", "", "read standard input: whole, as one message, or lines, each as a message", "whole", "lines")
+	c.Flags().StringVar(&options.ID, "id", "", "id of the message, which is stored once (JetStream)")
+	c.Flags().DurationVar(&options.TTL, "ttl", 0, "remove the message after this time, in full seconds (JetStream)")
+	for _, name := range []string{"id", "ttl"} {
+		c.MarkFlagsMutuallyExclusive(name, "no-wait")
+	}
 	servers := serverFlag(c)
 	c.RunE = servers.at(func(c *cobra.Command, args []string) error {
 		if (len(args) == 2) == (stdin.value != "") {
 			return usagef("give either MESSAGE or --stdin whole or --stdin lines")
 		}
+		if options.ID != "" && stdin.value == "lines" {
+			return usagef("--id is the id of one message, and --stdin lines sends many")
+		}
 		a, err := servers.parse(args[0])
 		if err != nil {
 			return err
+		}
+		for _, name := range []string{"id", "ttl"} {
+			if c.Flags().Changed(name) && a.Kind != address.JetStream {
+				return usagef("--%s is for queues on JetStream, such as js:orders; %v is one of the kernel", name, a)
+			}
 		}
 		q, err := large.wrap(servers.openAny(c.Context(), a, mq.WriteOnly, create))
 		if err != nil {
@@ -62,9 +80,13 @@ Send waits while there is no room; --timeout applies to each message.
 			return err
 		}
 		ctx := c.Context()
+		var to mq.Sender = q
+		if options != (mq.SendOptions{}) {
+			to = optionSender{q, options}
+		}
 		switch stdin.value {
 		case "lines":
-			return sendLines(ctx, q, m, p, interruptible(ctx, os.Stdin))
+			return sendLines(ctx, to, m, p, interruptible(ctx, os.Stdin))
 		case "whole":
 			if m.Data, err = io.ReadAll(interruptible(ctx, os.Stdin)); err != nil {
 				return fmt.Errorf("read standard input: %w", err)
@@ -72,10 +94,23 @@ Send waits while there is no room; --timeout applies to each message.
 		default:
 			m.Data = []byte(args[1])
 		}
-		return p.send(ctx, q, m)
+		return p.send(ctx, to, m)
 	})
 	return c
 }
+
+// An optionSender sends with options, for which it may have to wait.
+type optionSender struct {
+	mq.Queue
+	options mq.SendOptions
+}
+
+func (s optionSender) Send(ctx context.Context, m mq.Message) error {
+	return mq.SendWith(ctx, s.Queue, m, s.options)
+}
+
+// TrySend sends nothing: Send has to.
+func (s optionSender) TrySend(mq.Message) error { return mq.ErrFull }
 
 // kindFlags are the type and the priority of messages to send.
 type kindFlags struct {
@@ -110,7 +145,7 @@ func (k *kindFlags) message(c *cobra.Command, q mq.Queue) (mq.Message, error) {
 const longestLine = 64 << 20
 
 // sendLines sends the lines of in, until the first that fails.
-func sendLines(ctx context.Context, q mq.Queue, m mq.Message, p *waitFlags, in io.Reader) error {
+func sendLines(ctx context.Context, to mq.Sender, m mq.Message, p *waitFlags, in io.Reader) error {
 	lines := bufio.NewReaderSize(in, 64<<10)
 	bar := startProgress(os.Stdin, "lines sent")
 	defer bar.finish()
@@ -121,7 +156,7 @@ func sendLines(ctx context.Context, q mq.Queue, m mq.Message, p *waitFlags, in i
 			return nil
 		}
 		if err == nil {
-			err = p.send(ctx, q, m)
+			err = p.send(ctx, to, m)
 		}
 		if err != nil {
 			bar.finish()
