@@ -15,11 +15,6 @@ import (
 	"ipcmq/mq"
 )
 
-// ConsumerLife is how long the servers know, in lease mode, that a selector is
-// in use when nobody receives with it. After that, others may select in another
-// way, and attempts count from 1 again.
-const ConsumerLife = 10 * time.Minute
-
 const (
 	// pullWait is how long a server keeps a request for messages. One that it
 	// has forgotten, with its leader, is made anew after that.
@@ -71,6 +66,9 @@ func (c *consumer) ensure(ctx context.Context, op string) error {
 			c.mu.Lock()
 			c.known, c.search = s.err == nil, nil
 			c.mu.Unlock()
+			if s.err == nil {
+				c.q.use(c)
+			}
 			close(s.done)
 		})
 	}
@@ -93,39 +91,6 @@ func (c *consumer) ensure(ctx context.Context, op string) error {
 type search struct {
 	done chan struct{}
 	err  error // once done is closed
-}
-
-// create makes the consumer, or finds it.
-func (c *consumer) create(ctx context.Context) error {
-	s := c.q.subjects
-	err := c.q.api(ctx, 0, "CONSUMER.INFO."+s.stream+"."+c.name, nil, nil)
-	if code(err) != codeConsumerNotFound {
-		return err
-	}
-	if _, err := c.q.stream(ctx, 0); err != nil {
-		return err // it would be made for another queue
-	}
-	request := struct {
-		Stream string            `json:"stream_name"`
-		Config js.ConsumerConfig `json:"config"`
-		Action string            `json:"action"`
-	}{s.stream, js.ConsumerConfig{
-		Name:              c.name,
-		Durable:           c.name,
-		FilterSubject:     s.filter(c.selector),
-		DeliverPolicy:     js.DeliverAllPolicy,
-		AckPolicy:         js.AckExplicitPolicy,
-		AckWait:           c.q.ackWait,
-		MaxDeliver:        -1,
-		MaxAckPending:     -1, // or so many leases would stop everybody
-		MaxWaiting:        maxWaiting,
-		InactiveThreshold: ConsumerLife,
-	}, "create"}
-	err = c.q.api(ctx, 0, "CONSUMER.CREATE."+s.stream+"."+c.name+"."+request.Config.FilterSubject, request, nil)
-	if code(err) == codeConsumerExists {
-		return nil // another version has made it meanwhile
-	}
-	return err
 }
 
 // others says which selectors exclude c's.

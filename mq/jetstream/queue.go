@@ -54,6 +54,7 @@ type Queue struct {
 	closed     bool
 	subs       map[string]*nats.Subscription // for room and wakes, by subject
 	idle       []*intake                     // for requests for messages
+	used       map[string]*consumer          // by name
 	inboxes    map[*inbox]struct{}
 	recognized time.Time // when the queue was still this one, in claim mode
 
@@ -146,6 +147,7 @@ func newQueue(nc *nats.Conn, name string, info *js.StreamInfo, c Config) *Queue 
 		sender:     rand.Text()[:idRandom],
 		subs:       make(map[string]*nats.Subscription),
 		inboxes:    make(map[*inbox]struct{}),
+		used:       make(map[string]*consumer),
 		recognized: time.Now(),
 	}
 	q.limits.Store(limitsOf(&info.Config))
@@ -199,6 +201,8 @@ func (q *Queue) Close() error {
 	clear(q.subs)
 	q.idle = nil
 	q.mail.end()
+	q.leave()
+	clear(q.used)
 	if q.ownsConn {
 		q.nc.Close()
 	}

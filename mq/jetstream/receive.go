@@ -44,7 +44,8 @@ type receiver struct {
 // A queue in lease mode has either receivers of Any, or receivers of single
 // types; the first one decides, and another one is refused with
 // errors.ErrUnsupported, also in other programs, until nobody has received in
-// the first way for [ConsumerLife]. UpTo and Except need claim mode.
+// the first way for [ConsumerLife], or for [IdleLife] once a handle that did was closed.
+// UpTo and Except need claim mode.
 //
 // Select asks the server, and waits for 15 seconds if the queue is unavailable.
 func (q *Queue) Select(s mq.Selector) (mq.Receiver, error) {
