@@ -53,7 +53,7 @@ type promise struct {
 	check func(*fixture)
 }
 
-var promises = slices.Concat(messagePromises, waitPromises, closePromises, exchangePromises, leasePromises, leaseBatchPromises)
+var promises = slices.Concat(messagePromises, waitPromises, closePromises, exchangePromises, leasePromises, leaseBatchPromises, togetherPromises)
 
 // A fixture is what one subtest works with.
 type fixture struct {

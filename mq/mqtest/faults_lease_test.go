@@ -32,6 +32,7 @@ type leaseFault struct {
 	seenBy []string // subtests that must fail
 	choose func(q *mqtest.Queue, s mq.Selector) (mq.LeaseReceiver, error)
 	lend   func(r mq.LeaseReceiver, q *mqtest.Queue, ctx context.Context, n int) ([]mq.Lease, error)
+	acks   func(ctx context.Context, leases []mq.Lease) []error
 	close  func(q *faultyLeases) error
 	heads  bool // says that there are headers
 

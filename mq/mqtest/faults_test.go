@@ -27,6 +27,7 @@ type fault struct {
 	seenBy  []string // subtests that must fail
 	send    func(q *mqtest.Queue, ctx context.Context, m mq.Message) error
 	receive func(q mq.Receiver, ctx context.Context, m *mq.Message) error // ctx is nil for Try
+	batch   func(q *mqtest.Queue, ctx context.Context, n int) ([]mq.Message, error)
 	choose  func(q *mqtest.Queue, s mq.Selector) (mq.Receiver, error)
 	close   func(q *mqtest.Queue) error
 	remove  func(q *mqtest.Queue) error
