@@ -116,27 +116,42 @@ func (a *line) add(leases []mq.Lease) {
 		a.repeated = a.repeated || l.Attempt() > 1
 		a.waiting = append(a.waiting, waiting{l, now.Add(min(mostWait, l.Deadline().Sub(now)/4))})
 	}
-	for a.busy < a.cfg.Concurrency && len(a.waiting) > 0 {
-		a.start()
+	for ; a.busy < a.cfg.Concurrency && len(a.waiting) > 0; a.busy++ {
+		first := a.first()
+		a.handlers.Go(func() { a.work(first) })
 	}
 	a.watch()
 }
 
-// start has the oldest message handled.
-func (a *line) start() {
+// first returns the oldest message that waits.
+func (a *line) first() mq.Lease {
 	first := a.waiting[0].lease
 	a.waiting[0] = waiting{}
 	a.waiting = a.waiting[1:]
-	a.busy++
-	a.handlers.Go(func() {
-		defer a.handled(time.Now())
-		a.handle(first)
-	})
+	return first
 }
 
-// handled notes that a handler that began then has returned, and has the next message
-// handled.
-func (a *line) handled(began time.Time) {
+// work has messages handled, next and then the oldest ones, until none waits.
+func (a *line) work(next mq.Lease) {
+	var began time.Time
+	defer func() {
+		if next == nil {
+			return
+		}
+		if next = a.handled(began); next != nil { // a handler has called runtime.Goexit
+			a.handlers.Go(func() { a.work(next) })
+		}
+	}()
+	for next != nil {
+		began = time.Now()
+		a.handle(next)
+		next = a.handled(began)
+	}
+}
+
+// handled notes that a handler that began then has returned, and returns what its
+// goroutine handles next, or nil.
+func (a *line) handled(began time.Time) (next mq.Lease) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	took := max(time.Since(began), 1)
@@ -144,9 +159,10 @@ func (a *line) handled(began time.Time) {
 		took = max(1, a.took+(took-a.took)/8)
 	}
 	a.took, a.stalled = took, false
-	a.busy--
 	if len(a.waiting) > 0 {
-		a.start()
+		next = a.first()
+	} else {
+		a.busy--
 	}
 	if a.free() > 0 {
 		select {
@@ -154,6 +170,7 @@ func (a *line) handled(began time.Time) {
 		default:
 		}
 	}
+	return next
 }
 
 // watch sets the timer for the oldest message, unless it is set.
