@@ -13,6 +13,8 @@ import (
 	"ipcmq/mq"
 	"ipcmq/mq/jetstream"
 	"ipcmq/mq/jetstream/integration/server"
+	"ipcmq/stream"
+	"ipcmq/stream/lease"
 )
 
 func TestNoBatchIsLostOrTornWhenServersAreKilled(t *testing.T) {
@@ -45,9 +47,9 @@ func killInBatches(t *testing.T, c *server.Cluster) {
 	receiving, end := context.WithCancel(ctx)
 	defer receivers.Wait()
 	defer end()
-	for range 2 {
+	for _, take := range []func(context.Context, *testing.T, *jetstream.Queue){counts.takeBatches, counts.handle, counts.stream} {
 		q := open()
-		receivers.Go(func() { counts.takeBatches(receiving, t, q) })
+		receivers.Go(func() { take(receiving, t, q) })
 	}
 	advance := func() {
 		t.Helper()
@@ -157,10 +159,7 @@ func (c *tally) takeBatches(ctx context.Context, t *testing.T, q *jetstream.Queu
 		}
 		var acks sync.WaitGroup
 		for _, l := range batch {
-			c.mu.Lock()
-			number := string(l.Message().Data)
-			c.takes[number] = append(c.takes[number], fmt.Sprint(l.Sequence()))
-			c.mu.Unlock()
+			c.took(string(l.Message().Data), fmt.Sprint(l.Sequence()))
 			acks.Go(func() {
 				if err := l.Ack(t.Context()); errors.Is(err, mq.ErrInDoubt) || errors.Is(err, mq.ErrUnavailable) {
 					c.mu.Lock()
@@ -173,6 +172,44 @@ func (c *tally) takeBatches(ctx context.Context, t *testing.T, q *jetstream.Queu
 		}
 		acks.Wait()
 	}
+}
+
+// handle handles messages, some of them ahead of their handlers, until ctx ends.
+func (c *tally) handle(ctx context.Context, t *testing.T, q *jetstream.Queue) {
+	err := lease.Handle(ctx, q, func(_ context.Context, d lease.Delivery) error {
+		c.took(string(d.Data), fmt.Sprint(d.Sequence))
+		return nil
+	}, &lease.Config{Concurrency: 4})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// stream takes messages for good, many at once, until ctx ends.
+func (c *tally) stream(ctx context.Context, t *testing.T, q *jetstream.Queue) {
+	s, err := stream.New(q, nil)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer s.Close()
+	for m, err := range s.All(ctx) {
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		c.took(string(m.Data), "")
+	}
+}
+
+// took notes that a message was received; the sequence is "" if that is not known.
+func (c *tally) took(number, sequence string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.takes[number] = append(c.takes[number], sequence)
 }
 
 // torn fails the test if a part of a batch has arrived without the rest, which no
