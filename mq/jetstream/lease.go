@@ -87,15 +87,16 @@ func (r *leases) AckBatch(ctx context.Context, leases []mq.Lease) []error {
 		return slices.Repeat([]error{err}, len(leases))
 	}
 	defer c.end()
-	subjects := make([]string, len(leases))
-	for i, l := range leases {
-		own, ok := l.(*lease)
-		if !ok || own.q != q {
+	for _, l := range leases {
+		if own, ok := l.(*lease); !ok || own.q != q {
 			return slices.Repeat([]error{q.handle.Fail(op, mq.ErrInvalidConfig, nil, "a lease of another queue")}, len(leases))
 		}
-		subjects[i] = own.subject
 	}
-	errs := q.askAll(c.ctx, graceWait, subjects, ackBody)
+	round := q.newRound()
+	for _, l := range leases {
+		round.ask(l.(*lease).subject, ackBody)
+	}
+	errs := round.await(c.ctx, graceWait)
 	for i, err := range errs {
 		switch {
 		case isDoubtful(err):
@@ -116,7 +117,7 @@ func (r *leases) lease(ctx context.Context, waits bool, n int) ([]mq.Lease, erro
 		return nil, err
 	}
 	defer c.end()
-	msgs, asked, err := r.from.lend(c, n)
+	msgs, asked, err := r.from.lend(c, n, nil)
 	if err != nil {
 		return nil, err
 	}

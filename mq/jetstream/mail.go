@@ -19,60 +19,75 @@ type mail struct {
 	rounds map[string]*round
 }
 
-// A round is requests that were sent together.
+// A round is requests whose answers are awaited together.
 type round struct {
-	errs []error       // errUnanswered until there is an answer
-	left int           // unanswered
-	done chan struct{} // closed when none is left
+	q      *Queue
+	prefix string        // of the answers' subjects, before the number of the request
+	errs   []error       // errUnanswered until there is an answer
+	left   int           // unanswered
+	done   chan struct{} // has something when none may be left
 }
 
 // errUnanswered is nats.ErrTimeout, as that of a single request.
 var errUnanswered = nats.ErrTimeout
 
-// askAll sends the same to several subjects and waits for the answers together, as ask
-// does for one. It returns the error of each.
-func (q *Queue) askAll(ctx context.Context, grace time.Duration, subjects []string, body []byte) []error {
-	r := &round{errs: make([]error, len(subjects)), left: len(subjects), done: make(chan struct{})}
-	for i := range r.errs {
-		r.errs[i] = errUnanswered
+// newRound begins a round, which await ends.
+func (q *Queue) newRound() *round { return &round{q: q, done: make(chan struct{}, 1)} }
+
+// ask sends a request.
+func (r *round) ask(subject string, body []byte) {
+	m := &r.q.mail
+	m.mu.Lock()
+	i, err := len(r.errs), r.q.connected()
+	if r.prefix == "" && err == nil {
+		err = m.begin(r)
 	}
-	prefix, err := q.mail.begin(q.nc, r)
-	sent := 0
-	for ; err == nil && sent < len(subjects); sent++ {
-		if err = q.connected(); err == nil {
-			err = q.nc.PublishRequest(subjects[sent], prefix+strconv.Itoa(sent), body)
-		}
-		if err != nil {
-			break
-		}
+	r.left++
+	r.errs = append(r.errs, errUnanswered)
+	m.mu.Unlock()
+	if err == nil {
+		err = r.q.nc.PublishRequest(subject, r.prefix+strconv.Itoa(i), body)
 	}
 	if err != nil {
-		q.mail.fail(r, sent, err)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		r.answered(i, err)
 	}
-	wait, cancel := withGrace(ctx, answerWait, grace)
-	defer cancel()
-	select {
-	case <-r.done:
-	case <-wait.Done():
-	}
-	return q.mail.finish(r, prefix)
 }
 
-// begin makes a place for the answers to r, whose subjects are what it returns and the
-// number of the request.
-func (m *mail) begin(nc *nats.Conn, r *round) (prefix string, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+// begin makes a place for the answers to r, whose subjects begin with its prefix. The
+// lock is held.
+func (m *mail) begin(r *round) (err error) {
 	if m.sub == nil {
-		m.inbox, m.rounds = nc.NewInbox()+".", make(map[string]*round)
-		if m.sub, err = nc.Subscribe(m.inbox+"*.*", m.deliver); err != nil {
-			return "", err
+		m.inbox, m.rounds = r.q.nc.NewInbox()+".", make(map[string]*round)
+		if m.sub, err = r.q.nc.Subscribe(m.inbox+"*.*", m.deliver); err != nil {
+			return err
 		}
 	}
 	m.last++
-	prefix = m.inbox + strconv.FormatUint(m.last, 36) + "."
-	m.rounds[prefix] = r
-	return prefix, nil
+	r.prefix = m.inbox + strconv.FormatUint(m.last, 36) + "."
+	m.rounds[r.prefix] = r
+	return nil
+}
+
+// await waits for the answers as ask does for one, and returns the error of each request.
+func (r *round) await(ctx context.Context, grace time.Duration) []error {
+	wait, cancel := withGrace(ctx, answerWait, grace)
+	defer cancel()
+	m := &r.q.mail
+	for {
+		m.mu.Lock()
+		if r.left == 0 || wait.Err() != nil {
+			delete(m.rounds, r.prefix)
+			m.mu.Unlock()
+			return r.errs
+		}
+		m.mu.Unlock()
+		select {
+		case <-r.done:
+		case <-wait.Done():
+		}
+	}
 }
 
 // deliver notes an answer.
@@ -85,36 +100,21 @@ func (m *mail) deliver(answer *nats.Msg) {
 	if r == nil || err != nil || i < 0 || i >= len(r.errs) || r.errs[i] != errUnanswered {
 		return
 	}
-	r.errs[i] = nil
 	if len(answer.Data) == 0 && answer.Header.Get("Status") == "503" {
-		r.errs[i] = nats.ErrNoResponders
+		err = nats.ErrNoResponders
 	}
-	r.answered(1)
+	r.answered(i, err)
 }
 
-// answered notes that n requests less are unanswered. The lock is held.
-func (r *round) answered(n int) {
-	if r.left -= n; r.left == 0 {
-		close(r.done)
+// answered notes what came of a request. The lock is held.
+func (r *round) answered(i int, err error) {
+	r.errs[i] = err
+	if r.left--; r.left == 0 {
+		select {
+		case r.done <- struct{}{}:
+		default:
+		}
 	}
-}
-
-// fail notes that the requests of r from the first one on were not sent.
-func (m *mail) fail(r *round, first int, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for i := first; i < len(r.errs); i++ {
-		r.errs[i] = err
-	}
-	r.answered(len(r.errs) - first)
-}
-
-// finish ends r, and returns the errors.
-func (m *mail) finish(r *round, prefix string) []error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.rounds, prefix)
-	return r.errs
 }
 
 // end ends the subscription.

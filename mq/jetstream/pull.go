@@ -10,8 +10,34 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// tellRoom tells senders that wait that there may be room.
+// roomPause is how often senders that wait are told of room at most.
+const roomPause = time.Millisecond
+
+// tellRoom tells senders that wait that there may be room: at once, unless they were
+// told within roomPause, and otherwise after it.
 func (q *Queue) tellRoom() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch wait := roomPause - time.Since(q.roomTold); {
+	case q.roomLater:
+	case wait > 0:
+		q.roomLater = true
+		time.AfterFunc(wait, q.sayRoom)
+	default:
+		q.publishRoom()
+	}
+}
+
+func (q *Queue) sayRoom() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.roomLater = false
+	q.publishRoom()
+}
+
+// publishRoom tells of room. The lock is held.
+func (q *Queue) publishRoom() {
+	q.roomTold = time.Now()
 	q.nc.Publish(q.subjects.free(), nil) // if it fails they look again by themselves
 }
 
@@ -106,6 +132,9 @@ func (c *consumer) pull(ctx context.Context, p pull) (msgs []*nats.Msg, err erro
 		m, err := in.sub.NextMsgWithContext(wait)
 		switch {
 		case err == nil && m.Reply != "":
+			if p.arrived != nil {
+				p.arrived(m)
+			}
 			if msgs = append(msgs, m); len(msgs) == p.batch {
 				c.q.reuse(in)
 				return msgs, nil

@@ -57,6 +57,8 @@ type Queue struct {
 	used       map[string]*consumer          // by name
 	inboxes    map[*inbox]struct{}
 	recognized time.Time // when the queue was still this one, in claim mode
+	roomTold   time.Time // when senders were told last that there may be room
+	roomLater  bool      // they will be, once more
 
 	life       context.Context // ends with Close
 	end        context.CancelFunc
