@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	"ipcmq/mq"
@@ -43,7 +42,7 @@ type job struct {
 	There, Back string        // addresses; may be the same
 	Size        int           // bytes of payload
 	Warm, Count int           // messages before those that are timed, and those
-	Callers     int           // goroutines that send requests at once; 0 means 1
+	Callers     int           // goroutines that send requests at once, 0 means 1; or that are canceled at once
 	Hold        time.Duration // how long to idle
 	Pause       time.Duration // before each message that is sent
 	Trial       string        // what is tried
@@ -90,7 +89,11 @@ func (j job) run(ctx context.Context) (report, error) {
 			return report{}, err
 		}
 		defer q.Close()
-		if j.Role == cancel {
+		switch {
+		case j.Role == idle:
+		case j.Callers > 0:
+			return j.cancelTogether(ctx, q)
+		default:
 			return j.cancel(ctx, q)
 		}
 		return j.idle(q)
@@ -202,39 +205,6 @@ func (j job) take(ctx context.Context, e end, s *sender, ahead int) (report, err
 		return failed == nil && i < total
 	})
 	return meter.report, errors.Join(err, failed, meter.err)
-}
-
-// cancel cancels receives that wait, and measures from the cancel to the return
-// of the receive.
-func (j job) cancel(ctx context.Context, q mq.Queue) (report, error) {
-	type ended struct {
-		at  time.Time
-		err error
-	}
-	waits, ends := make(chan context.Context), make(chan ended)
-	go func() {
-		for ctx := range waits {
-			_, err := q.Receive(ctx)
-			ends <- ended{time.Now(), err}
-		}
-	}()
-	defer close(waits)
-	r := report{Cancels: make([]time.Duration, j.Count)}
-	for i := range r.Cancels {
-		ctx, stop := context.WithCancel(ctx)
-		waits <- ctx
-		// Long enough to fall asleep, and never in step with anything.
-		time.Sleep(200*time.Microsecond + time.Duration(i%97)*time.Microsecond)
-		began := time.Now()
-		stop()
-		end := <-ends
-		if !errors.Is(end.err, context.Canceled) {
-			return report{}, fmt.Errorf("canceled receive returned %w", end.err)
-		}
-		r.Cancels[i] = end.at.Sub(began)
-	}
-	slices.Sort(r.Cancels)
-	return r, nil
 }
 
 // idle lets Count streams wait for messages that do not come.

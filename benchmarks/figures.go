@@ -15,6 +15,9 @@ type figures struct {
 	CancelP50, CancelP99 time.Duration // from the cancel to the return of Receive
 	CancelMax            time.Duration
 
+	Together    int           // receives that are canceled by one context
+	TogetherP50 time.Duration // from the cancel to the return of the last
+
 	Readers int           // streams of one process, on an empty queue
 	Hold    time.Duration // how long they waited
 	IdleCPU time.Duration // processor time of that process meanwhile
@@ -25,7 +28,7 @@ type figures struct {
 
 // figures measures those of a backend.
 func (b *bench) figures(ctx context.Context, backend backend) (figures, error) {
-	f := figures{Backend: backend.title, Cancels: 10_000, Readers: 100, Hold: 5 * time.Second}
+	f := figures{Backend: backend.title, Cancels: 10_000, Together: 1000, Readers: 100, Hold: 5 * time.Second}
 	if b.quick {
 		f.Cancels, f.Hold = 50, 50*time.Millisecond
 	}
@@ -34,6 +37,14 @@ func (b *bench) figures(ctx context.Context, backend backend) (figures, error) {
 		return f, err
 	}
 	f.CancelP50, f.CancelP99, f.CancelMax = r.Cancels[len(r.Cancels)/2], r.Cancels[len(r.Cancels)*99/100], r.Cancels[len(r.Cancels)-1]
+	times := 50
+	if b.quick {
+		times = 1
+	}
+	if r, _, err = b.alone(ctx, backend, job{Role: cancel, Count: times, Callers: f.Together}); err != nil {
+		return f, err
+	}
+	f.TogetherP50 = r.Cancels[len(r.Cancels)/2]
 	if r, _, err = b.alone(ctx, backend, job{Role: idle, Count: f.Readers, Hold: f.Hold}); err != nil {
 		return f, err
 	}

@@ -80,8 +80,8 @@ func TestEveryRowRuns(t *testing.T) {
 		}
 	}
 	for _, f := range all.Figures {
-		if f.CancelP50 <= 0 || f.CancelP50 > f.CancelP99 || f.CancelP99 > f.CancelMax {
-			t.Errorf("%s: cancels took %v, %v, %v", f.Backend, f.CancelP50, f.CancelP99, f.CancelMax)
+		if f.CancelP50 <= 0 || f.CancelP50 > f.CancelP99 || f.CancelP99 > f.CancelMax || f.TogetherP50 <= 0 {
+			t.Errorf("%s: cancels took %v, %v, %v; together %v", f.Backend, f.CancelP50, f.CancelP99, f.CancelMax, f.TogetherP50)
 		}
 	}
 	var tables bytes.Buffer
