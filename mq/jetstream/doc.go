@@ -85,6 +85,15 @@
 // which it is removed. [mq.IDOf] and [mq.StoredAt] have the id of a message that is lent,
 // and when it was stored.
 //
+// # Dead letters
+//
+// As over System V queues, MaxAttempts and DeadLetter in the Config of lease.Handle, with
+// lease.ToQueue, make a message whose attempts have all failed a dead letter of another
+// queue, which may be of either kind. The servers count the attempts, those of all programs
+// on all hosts together, as long as somebody receives with the selector, see
+// [ConsumerLife]. The limit is not a property of the queue, since the servers would then
+// only stop lending the message: it is the handler that knows why it has failed.
+//
 // # Requests of package rpc
 //
 // Requests are stored in the queue. Replies are not: they go from the server's

@@ -39,7 +39,8 @@ const maxReason = 1024
 
 // ToQueue returns a function for Config.DeadLetter that sends messages to q, under
 // the type that they have (or 1 if they have none), so that selectors mean the
-// same there. [ParseDeadLetter] reads them.
+// same there. [ParseDeadLetter] reads them. q may be of another kind than the queue of
+// the messages.
 //
 // A dead letter is one line of text and the payload behind it, byte for byte to the
 // end of the message. People and programs in any language can read it: behind a
