@@ -21,11 +21,11 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// A kind is one of the kernel's kinds of queues, one of which it opens, makes and
-// removes by a name of its own.
+// A kind is one of the kernel's kinds of queues. Its functions open, create and
+// remove one queue with a unique name.
 type kind struct {
 	name   string
-	open   func(owners ...int) (mq.Exchange, error) // only what there is
+	open   func(owners ...int) (mq.Exchange, error) // never creates
 	make   func() error
 	remove func() error
 }
@@ -81,7 +81,7 @@ func exchange[Q mq.Exchange](q Q, err error) (mq.Exchange, error) {
 	return q, nil
 }
 
-// ofEach runs f for each kind, with a queue that is removed in the end.
+// ofEach runs f for each kind, with a queue that is removed at the end.
 func ofEach(t *testing.T, f func(t *testing.T, k kind)) {
 	for _, k := range kinds() {
 		t.Run(k.name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestContract(t *testing.T) {
 	}
 }
 
-func TestWhoWaitsGetsWhatIsSentIntoTheNextQueue(t *testing.T) {
+func TestAWaitingReceiveTakesFromTheNextQueue(t *testing.T) {
 	ofEach(t, func(t *testing.T, k kind) {
 		q := k.follows(t, nil)
 		for range 5 {
@@ -147,8 +147,8 @@ func TestWhoWaitsGetsWhatIsSentIntoTheNextQueue(t *testing.T) {
 	})
 }
 
-// A full queue holds a sender up until there is another.
-func TestWhoWaitsForRoomSendsIntoTheNextQueue(t *testing.T) {
+// A full queue blocks a sender until there is another queue.
+func TestAWaitingSendSendsToTheNextQueue(t *testing.T) {
 	ofEach(t, func(t *testing.T, k kind) {
 		q := k.follows(t, nil)
 		for q.TrySend(mq.Message{Type: 1, Data: make([]byte, 64)}) == nil {
@@ -168,7 +168,7 @@ func TestWhoWaitsForRoomSendsIntoTheNextQueue(t *testing.T) {
 }
 
 // What is in a POSIX queue outlives its name.
-func TestWhatAnUnlinkedQueueHasIsReceivedFirst(t *testing.T) {
+func TestMessagesOfAnUnlinkedQueueAreReceivedFirst(t *testing.T) {
 	for _, k := range kinds()[1:] {
 		must(t, k.make())
 		events := &log{}
@@ -191,8 +191,8 @@ func TestWhatAnUnlinkedQueueHasIsReceivedFirst(t *testing.T) {
 			got = append(got, string(m.Data))
 		}
 		receive()
-		testutil.Await(t, func() error { // it is noticed where nothing waits, too
-			err := q.TrySend(mq.Message{Data: make([]byte, 257)}) // which is refused
+		testutil.Await(t, func() error { // it is noticed even if nothing waits
+			err := q.TrySend(mq.Message{Data: make([]byte, 257)}) // too large: refused
 			if errors.Is(err, mq.ErrRemoved) {
 				return nil
 			}
@@ -216,7 +216,7 @@ func TestWhatAnUnlinkedQueueHasIsReceivedFirst(t *testing.T) {
 
 func init() { roles["squat"] = squat }
 
-// squat makes the queue in its argument as another user, for the whole world to
+// squat creates the queue in its argument as another user, for everybody to
 // use, and removes it when its standard input ends.
 func squat() {
 	must := func(err error) {
@@ -250,7 +250,7 @@ func squat() {
 	fmt.Println(s.Messages)
 }
 
-// Whoever takes the place of a queue is not trusted for that.
+// A queue that takes the place of another is not trusted for that.
 func TestAStrangersQueueIsNotFollowed(t *testing.T) {
 	testutil.NeedRoot(t)
 	ofEach(t, func(t *testing.T, k kind) {
@@ -273,8 +273,8 @@ func TestAStrangersQueueIsNotFollowed(t *testing.T) {
 		if n, _ := out.Read(line); string(line[:n]) != "made\n" {
 			t.Fatalf("the stranger says %q", line[:n])
 		}
-		// Until it is noticed, both calls could be served by the queue that was
-		// unlinked.
+		// Until the change is noticed, both calls could be served by the
+		// unlinked queue.
 		testutil.Await(t, func() error {
 			if _, err := q.TryReceive(); !errors.Is(err, mq.ErrRemoved) {
 				return fmt.Errorf("not noticed: %w", err)

@@ -16,7 +16,8 @@ import (
 	"ipcmq/stream"
 )
 
-// replace removes the queue and makes another, and waits until q has noticed it.
+// replace removes the queue and creates another, and waits until q has noticed
+// it.
 func (k kind) replace(t *testing.T, q *follow.Queue) {
 	t.Helper()
 	old := q.Current()
@@ -25,11 +26,11 @@ func (k kind) replace(t *testing.T, q *follow.Queue) {
 	testutil.Await(t, func() error {
 		var err error
 		if q.Capabilities().MaxType > 0 {
-			r, e := q.Select(mq.Type(999)) // of which there are none
+			r, e := q.Select(mq.Type(999)) // a type that no message has
 			must(t, e)
 			_, err = r.TryReceive()
 		} else {
-			err = q.TrySend(mq.Message{Data: make([]byte, 1<<20)}) // which is refused
+			err = q.TrySend(mq.Message{Data: make([]byte, 1<<20)}) // too large: refused
 		}
 		if q.Current() == old {
 			return fmt.Errorf("it has not noticed: %v", err)
@@ -38,7 +39,7 @@ func (k kind) replace(t *testing.T, q *follow.Queue) {
 	})
 }
 
-func TestStreamsGoOn(t *testing.T) {
+func TestStreamsContinue(t *testing.T) {
 	ofEach(t, func(t *testing.T, k kind) {
 		s, err := stream.New(k.follows(t, nil), nil)
 		must(t, err)
@@ -54,7 +55,7 @@ func TestStreamsGoOn(t *testing.T) {
 	})
 }
 
-func TestMuxesAndBatchesGoOn(t *testing.T) {
+func TestMuxesAndBatchesContinue(t *testing.T) {
 	ofEach(t, func(t *testing.T, k kind) {
 		follower := k.follows(t, nil)
 		b, err := batch.New(follower, nil)
@@ -78,9 +79,9 @@ func TestMuxesAndBatchesGoOn(t *testing.T) {
 	})
 }
 
-// Replies have queues of their own, so that what is being handled is answered;
-// what no server had taken ends with its deadline.
-func TestRequestsGoOn(t *testing.T) {
+// Replies have their own queues, so requests being handled are answered; those
+// that no server had taken end with their deadline.
+func TestRequestsContinue(t *testing.T) {
 	ofEach(t, func(t *testing.T, k kind) {
 		serverQueue, clientQueue := k.follows(t, nil), k.follows(t, nil)
 		typ := int64(0)
@@ -127,7 +128,8 @@ func TestRequestsGoOn(t *testing.T) {
 		close(goOn)
 		must(t, <-slow)
 		must(t, <-next)
-		// A server that has an unlinked queue open finds it there.
+		// A server that has an unlinked queue open finds the request
+		// there.
 		if err := <-stranded; k.name == "sysv" && !errors.Is(err, context.DeadlineExceeded) || k.name != "sysv" && err != nil {
 			t.Errorf("the request in the queue that was removed: %v", err)
 		}

@@ -13,12 +13,12 @@ func (q *Queue) log(e Event) {
 	if q.logger == nil {
 		return
 	}
-	level, text, about := slog.LevelWarn, "queue cannot be opened", slog.Any("error", e.Err)
+	level, text, attr := slog.LevelWarn, "queue cannot be opened", slog.Any("error", e.Err)
 	switch {
 	case e.Err == nil:
-		level, text, about = slog.LevelInfo, "queue was opened again", slog.String("queue", e.Queue)
+		level, text, attr = slog.LevelInfo, "queue was opened again", slog.String("queue", e.Queue)
 	case errors.Is(e.Err, mq.ErrRemoved):
-		text, about = "queue is gone, and another is waited for", slog.String("queue", e.Queue)
+		text, attr = "queue is gone, waiting for another", slog.String("queue", e.Queue)
 	}
-	q.logger.LogAttrs(context.Background(), level, text, about)
+	q.logger.LogAttrs(context.Background(), level, text, attr)
 }

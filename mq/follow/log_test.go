@@ -13,7 +13,7 @@ import (
 	"ipcmq/mq/mqtest"
 )
 
-func TestALoggerIsToldOfAQueueThatIsGone(t *testing.T) {
+func TestALoggerLogsThatAQueueIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := &place{queue: mqtest.New(nil)}
 		var text bytes.Buffer
@@ -38,7 +38,7 @@ func TestALoggerIsToldOfAQueueThatIsGone(t *testing.T) {
 		}
 		q.Close()
 		at.replace(nil)
-		want := fmt.Sprintf(`level=WARN msg="queue is gone, and another is waited for" queue=%q
+		want := fmt.Sprintf(`level=WARN msg="queue is gone, waiting for another" queue=%q
 level=WARN msg="queue cannot be opened" error="permission denied"
 level=INFO msg="queue was opened again" queue=%q
 `, first, q.String())

@@ -28,7 +28,7 @@ func init() {
 }
 
 // followed opens the queue in the first argument of a process, which somebody else
-// makes.
+// creates.
 func followed() *follow.Queue {
 	q, err := follow.Open(func() (mq.Exchange, error) {
 		if strings.HasPrefix(os.Args[1], "/") {
@@ -51,7 +51,7 @@ func check(err error) {
 	}
 }
 
-// sends sends numbers until SIGTERM, and says how many it has sent.
+// sends sends numbers until SIGTERM, and prints how many it has sent.
 func sends() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -70,8 +70,8 @@ func sends() {
 	fmt.Println(n)
 }
 
-// receives receives numbers, which must rise, until one second has brought none
-// after SIGTERM, and says how many there were, and the last.
+// receives receives numbers, which must rise, until after SIGTERM none has come
+// for a second, and prints how many there were, and the last.
 func receives() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -96,8 +96,8 @@ func receives() {
 	fmt.Println(count, last)
 }
 
-// speaker starts a process that says that it is ready, and returns what it says
-// once it is told to end.
+// speaker starts a process and waits until it reports that it is ready. end
+// makes it end and returns its output.
 func speaker(t *testing.T, role, address string) (end func() string) {
 	t.Helper()
 	cmd := testutil.Command(t, role, address)
@@ -116,9 +116,9 @@ func speaker(t *testing.T, role, address string) (end func() string) {
 	}
 }
 
-// A sender and a receiver stay together, in order and without an error, while a
-// third process removes their queue and makes it again, again and again, in the
-// middle of their traffic.
+// A sender and a receiver stay connected, in order and without an error, while
+// a third process keeps removing and recreating their queue in the middle of
+// their traffic.
 func TestProcessesFollowAQueueThatIsReplacedUnderLoad(t *testing.T) {
 	ofEach(t, func(t *testing.T, k kind) {
 		address := k.address(t)
@@ -127,7 +127,7 @@ func TestProcessesFollowAQueueThatIsReplacedUnderLoad(t *testing.T) {
 		for range rounds {
 			k.awaitTraffic(t)
 			must(t, k.remove())
-			for { // into which nobody has sent yet
+			for { // until nobody has sent to it yet
 				err := k.make()
 				if err == nil {
 					break
@@ -144,7 +144,7 @@ func TestProcessesFollowAQueueThatIsReplacedUnderLoad(t *testing.T) {
 		if _, err := fmt.Sscan(endReceiver(), &received, &last); err != nil {
 			t.Fatal(err)
 		}
-		// What was in a queue that was removed is gone, at most all that it holds.
+		// The messages in a removed queue are lost, at most as many as it holds.
 		q, err := k.open()
 		must(t, err)
 		defer q.Close()
@@ -155,7 +155,7 @@ func TestProcessesFollowAQueueThatIsReplacedUnderLoad(t *testing.T) {
 	})
 }
 
-// address returns what names the queue on a command line.
+// address returns the name of the queue on a command line.
 func (k kind) address(t *testing.T) string {
 	t.Helper()
 	q, err := k.open()
@@ -169,7 +169,7 @@ func (k kind) address(t *testing.T) string {
 	return q.(*posix.Queue).Name()
 }
 
-// awaitTraffic waits until messages pass through the queue that there is now.
+// awaitTraffic waits until messages pass through the current queue.
 func (k kind) awaitTraffic(t *testing.T) {
 	t.Helper()
 	q, err := k.open()

@@ -12,44 +12,42 @@ import (
 	"ipcmq/mq"
 )
 
-// DefaultEvery is how often a queue is looked for if its Config does not say
-// otherwise.
+// DefaultEvery is the default of Config.Every.
 const DefaultEvery = 100 * time.Millisecond
 
-// Config says how a queue is followed. The zero value, like a nil *Config, has the
-// defaults.
+// Config configures how a queue is followed. The zero value, like a nil *Config,
+// means the defaults.
 type Config struct {
-	// Every is how often to try to open a queue that is gone, at most: it begins
-	// with a millisecond and takes twice as long each time. It is also how often to
-	// look whether a queue was unlinked that lives on without its name, as POSIX
-	// queues do. 0 means [DefaultEvery].
+	// Every is the longest interval between tries to open a queue that is gone: it
+	// begins with a millisecond and doubles each time. It is also the interval of
+	// checks whether a queue has been unlinked, for queues that continue to exist
+	// without a name, like POSIX queues. 0 means [DefaultEvery].
 	Every time.Duration
 
 	// Changed, if not nil, is called with what happens to the queue, one event after
-	// the other. It should return soon, as a call on the queue waits for it, and must
-	// not use the queue.
+	// the other. It should return soon, since a call on the queue waits for it, and
+	// must not use the queue.
 	Changed func(Event)
 
-	// Logger, if not nil, is told the same: at the level Warn that the queue is gone
-	// and another is waited for, and why it could not be opened; at Info that it was
-	// opened again.
+	// Logger, if not nil, logs the same: at level Warn that the queue is gone, and
+	// why another could not be opened; at Info that one was opened again.
 	Logger *slog.Logger
 }
 
 // An Event is what has happened to a queue.
 type Event struct {
 	// Err is nil if the queue was opened again, matches [mq.ErrRemoved] if it is
-	// gone, and else says why it could not be opened. While the reason stays the
-	// same, and if it is fs.ErrNotExist, there are no more events.
+	// gone, and otherwise says why it could not be opened. There are no events
+	// if the reason is fs.ErrNotExist, or the same as before.
 	Err error
 
-	// Queue is the queue as its String method names it: which one is gone, or has
-	// been opened. It is empty while there is none.
+	// Queue is the name of the queue that is gone or was opened, from its String
+	// method. It is empty while there is none.
 	Queue string
 }
 
-// A Queue is a handle on whichever queue has a key or name. Its methods may be
-// called by several goroutines at once.
+// A Queue is a handle on whichever queue currently has a key or name. Its
+// methods may be called by several goroutines at once.
 type Queue struct {
 	receiver // of any type
 
@@ -58,30 +56,30 @@ type Queue struct {
 	changed func(Event)
 	logger  *slog.Logger // nil is silent
 	closing chan struct{}
-	turn    chan struct{} // whoever has sent opens the queue
+	turn    chan struct{} // the goroutine that has sent to it opens the queue
 
 	mu       sync.Mutex
 	now      *opened
 	closed   bool
-	receives bool      // somebody has begun to receive
+	receives bool      // whether a receive was ever called
 	before   []*opened // unlinked, and perhaps not empty; the oldest first
-	lost     *Event    // that now is gone, until it is told
-	problem  string    // why there is no other, if that is news
+	lost     *Event    // that now is gone, until it is reported
+	problem  string    // why there is no other, if reported
 
-	// Of whoever has the turn.
+	// Only used with the turn.
 	pause time.Duration
-	next  time.Time // not to try before
+	next  time.Time // of the next try
 }
 
 // An opened is a queue that was opened, and may be gone.
 type opened struct {
-	queue mq.Exchange
-	tells bool // its calls fail when it is removed
-	since time.Time
+	queue       mq.Exchange
+	seesRemoval bool // its calls fail when it is removed
+	since       time.Time
 
 	// Guarded by the lock of the Queue.
 	gone   bool
-	looked time.Time // when it had its name, if it does not tell
+	looked time.Time // when it last had its name, unless it sees its removal
 }
 
 // Open opens a queue with open, which is called again whenever the queue is gone.
@@ -103,7 +101,7 @@ func Open[Q mq.Exchange](open func() (Q, error), cfg *Config) (*Queue, error) {
 	}
 	q.open = func() (mq.Exchange, error) {
 		opened, err := open()
-		if err != nil { // or a nil pointer would become an interface that is not nil
+		if err != nil { // otherwise a nil pointer would become a non-nil interface
 			return nil, err
 		}
 		return opened, nil
@@ -119,18 +117,18 @@ func Open[Q mq.Exchange](open func() (Q, error), cfg *Config) (*Queue, error) {
 
 func newOpened(q mq.Exchange) *opened {
 	now := time.Now()
-	return &opened{queue: q, tells: q.Capabilities().SeesRemoval, since: now, looked: now}
+	return &opened{queue: q, seesRemoval: q.Capabilities().SeesRemoval, since: now, looked: now}
 }
 
-// Current returns the handle that is in use now, for what this package does not
-// know. It is closed when its queue is gone and there is another one.
+// Current returns the handle that is in use now, for methods that this package
+// does not have. It is closed when its queue is gone and there is another one.
 func (q *Queue) Current() mq.Exchange {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.now.queue
 }
 
-// String returns the name of the queue that is or was open.
+// String returns the name of the current queue, or of the last one.
 func (q *Queue) String() string { return nameOf(q.Current()) }
 
 func nameOf(q mq.Queue) string {
@@ -140,8 +138,8 @@ func nameOf(q mq.Queue) string {
 	return fmt.Sprintf("%T", q)
 }
 
-// Capabilities returns those of the queue that is or was open, except that no
-// removal is seen.
+// Capabilities returns those of the current queue, or of the last one, except
+// that SeesRemoval is false.
 func (q *Queue) Capabilities() mq.Capabilities {
 	can := q.Current().Capabilities()
 	can.SeesRemoval = false
@@ -159,7 +157,7 @@ func (q *Queue) Check() error {
 	return nil
 }
 
-// fail makes an error about the current queue. It is called with the lock.
+// fail returns an error about the current queue. The lock is held.
 func (q *Queue) fail(op string, kind, err error) *mq.Error {
 	return &mq.Error{Op: op, Queue: nameOf(q.now.queue), Kind: kind, Err: err}
 }
@@ -181,17 +179,18 @@ func (q *Queue) Close() error {
 	return err
 }
 
-// NewInbox makes an inbox as the queue does that is or was open. It lives on when
-// that is gone.
+// NewInbox creates an inbox with the current queue, or the last one. The inbox
+// continues to exist when that queue is gone.
 func (q *Queue) NewInbox() (mq.Inbox, error) { return q.Current().NewInbox() }
 
-// OpenInbox opens an inbox as the queue does that is or was open.
+// OpenInbox opens an inbox with the current queue, or the last one.
 func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	return q.Current().OpenInbox(address)
 }
 
 // Usage returns how full the queue is. If it is gone, the error matches
-// [mq.ErrRemoved], and errors.ErrUnsupported if it does not tell.
+// [mq.ErrRemoved]; it matches errors.ErrUnsupported if the queue is not an
+// [mq.Meter].
 func (q *Queue) Usage() (mq.Usage, error) {
 	if m, ok := mq.As[mq.Meter](q.Current()); ok {
 		return m.Usage()
@@ -214,8 +213,8 @@ var (
 	_ mq.Clocked  = (*Queue)(nil)
 )
 
-// ended makes the error of a call that ctx or Close has ended while there was no
-// queue.
+// ended returns the error of a call that ctx or Close has ended while there was
+// no queue.
 func (q *Queue) ended(op string, ctx context.Context) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -225,7 +224,7 @@ func (q *Queue) ended(op string, ctx context.Context) error {
 	return handle.Waited(handle.Ended(op, nameOf(q.now.queue), ctx), q.why())
 }
 
-// why says why there is no queue. It is called with the lock.
+// why says why there is no queue. The lock is held.
 func (q *Queue) why() string {
 	switch {
 	case !q.now.gone:
@@ -233,5 +232,5 @@ func (q *Queue) why() string {
 	case q.problem != "":
 		return "the queue is gone, and another cannot be opened: " + q.problem
 	}
-	return "the queue is gone, and nobody has made it again"
+	return "the queue is gone, and nobody has created it again"
 }

@@ -16,11 +16,11 @@ import (
 	"ipcmq/mq/mqtest"
 )
 
-// A place is where there is a queue in memory, or none.
+// A place holds an in-memory queue, or none.
 type place struct {
 	mu      sync.Mutex
 	queue   *mqtest.Queue
-	refuses error // instead of opening
+	refuses error // returned instead of opening
 	opens   []time.Time
 }
 
@@ -87,7 +87,7 @@ func (l *log) take() []string {
 	return said
 }
 
-// following runs f with a queue that follows a place in a bubble.
+// following runs f in a bubble, with a queue that follows a place.
 func following(t *testing.T, f func(t *testing.T, q *follow.Queue, at *place, events *log)) {
 	synctest.Test(t, func(t *testing.T) {
 		at, events := &place{queue: mqtest.New(nil)}, &log{}
@@ -117,7 +117,7 @@ func wants(t *testing.T, err error, text string, targets ...error) {
 
 func message(text string) mq.Message { return mq.Message{Type: 1, Data: []byte(text)} }
 
-func TestCallsThatWaitGoOnWithTheNextQueue(t *testing.T) {
+func TestWaitingCallsContinueWithTheNextQueue(t *testing.T) {
 	following(t, func(t *testing.T, q *follow.Queue, at *place, events *log) {
 		typed, err := q.Select(mq.Type(1))
 		if err != nil {
@@ -150,11 +150,11 @@ func TestCallsThatWaitGoOnWithTheNextQueue(t *testing.T) {
 	})
 }
 
-func TestCallsThatDoNotWaitFindItEmptyAndFull(t *testing.T) {
+func TestTryCallsFindAMissingQueueEmptyAndFull(t *testing.T) {
 	following(t, func(t *testing.T, q *follow.Queue, at *place, events *log) {
 		at.replace(nil)
 		_, err := q.TryReceive()
-		wants(t, err, "the queue is gone, and nobody has made it again", mq.ErrEmpty, mq.ErrRemoved)
+		wants(t, err, "the queue is gone, and nobody has created it again", mq.ErrEmpty, mq.ErrRemoved)
 		wants(t, q.TrySend(message("x")), "the queue is gone", mq.ErrFull, mq.ErrRemoved)
 		if err := q.Check(); err != nil {
 			t.Error(err)
@@ -176,7 +176,7 @@ func TestCallsThatDoNotWaitFindItEmptyAndFull(t *testing.T) {
 func TestAContextAndCloseEndTheWaitForAQueue(t *testing.T) {
 	following(t, func(t *testing.T, q *follow.Queue, at *place, events *log) {
 		at.replace(nil)
-		// One of them looks for a queue, the others wait for that one.
+		// One of them looks for a queue, the others wait for that call.
 		results := make(chan error, 3)
 		for range 3 {
 			go func() {
@@ -187,7 +187,7 @@ func TestAContextAndCloseEndTheWaitForAQueue(t *testing.T) {
 			}()
 		}
 		for range 3 {
-			wants(t, <-results, "deadline exceeded; the queue is gone, and nobody has made it again", context.DeadlineExceeded)
+			wants(t, <-results, "deadline exceeded; the queue is gone, and nobody has created it again", context.DeadlineExceeded)
 		}
 		at.refuse(&mq.Error{Op: "open", Kind: fs.ErrPermission, Detail: "a stranger's"})
 		for range 3 {
@@ -212,8 +212,8 @@ func TestAContextAndCloseEndTheWaitForAQueue(t *testing.T) {
 	})
 }
 
-// A refusal is told when it is news, however often it comes.
-func TestEachNewReasonIsToldOnce(t *testing.T) {
+// A refusal is reported once, however often it comes.
+func TestEachNewReasonIsReportedOnce(t *testing.T) {
 	following(t, func(t *testing.T, q *follow.Queue, at *place, events *log) {
 		at.replace(nil)
 		received := make(chan error)
@@ -260,7 +260,7 @@ func TestOpeningIsTriedLessAndLessOften(t *testing.T) {
 	})
 }
 
-// One that comes and goes all the time is not opened all the time.
+// A queue that keeps coming and going is not opened each time.
 func TestAQueueThatDoesNotLastIsOpenedRarely(t *testing.T) {
 	following(t, func(t *testing.T, q *follow.Queue, at *place, events *log) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -285,7 +285,7 @@ func TestBadConfigsAndAFailedFirstOpen(t *testing.T) {
 	wants(t, err, "Every = -1ns is negative", mq.ErrInvalidConfig)
 }
 
-func TestAnEventThatPanicsHoldsNobodyUp(t *testing.T) {
+func TestAPanicInChangedBlocksNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := &place{queue: mqtest.New(nil)}
 		q, err := follow.Open(at.open, &follow.Config{Changed: func(e follow.Event) {

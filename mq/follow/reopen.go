@@ -9,8 +9,7 @@ import (
 	"ipcmq/mq"
 )
 
-// firstPause is how long to wait after the first time that a queue could not be
-// opened.
+// firstPause is how long to wait after the first failure to open a queue.
 const firstPause = time.Millisecond
 
 // current returns the queue to use now. If there is none it waits for one until
@@ -45,12 +44,12 @@ func (q *Queue) current(op string, ctx context.Context) (*opened, error) {
 	}
 }
 
-// What is known of a queue.
+// What is known about a queue.
 type known int
 
 const (
 	here   known = iota
-	unsure       // it is time to look whether it has been unlinked
+	unsure       // it is time to check whether it was unlinked
 	gone
 )
 
@@ -62,15 +61,15 @@ func (q *Queue) state(op string) (*opened, known, error) {
 		return nil, gone, q.fail(op, mq.ErrClosed, nil)
 	case now.gone:
 		return now, gone, nil
-	case !now.tells && time.Since(now.looked) >= q.every:
+	case !now.seesRemoval && time.Since(now.looked) >= q.every:
 		return now, unsure, nil
 	default:
 		return now, here, nil
 	}
 }
 
-// none is the error of a call that does not wait while there is no queue: as if
-// it were empty, or full, since it may be there again soon.
+// none returns the error of a Try call while there is no queue. It is that of
+// an empty or a full queue, since there may be another soon.
 func (q *Queue) none(op string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -83,7 +82,7 @@ func (q *Queue) none(op string) error {
 	return e
 }
 
-// look asks a queue that does not tell by itself whether it still has its name.
+// look checks whether a queue that does not see its removal still has its name.
 func (q *Queue) look(now *opened) {
 	err := check(now.queue)
 	if errors.Is(err, mq.ErrRemoved) {
@@ -112,19 +111,18 @@ func (q *Queue) lose(now *opened, err error) {
 	}
 }
 
-// tryNow opens the queue if that can be done without waiting for others, and it is
-// time to.
+// tryNow opens the queue if it is time to, and no other call is just opening it.
 func (q *Queue) tryNow() (done bool) {
 	select {
 	case q.turn <- struct{}{}:
-	default: // somebody opens it just now
+	default: // another call is just opening it
 		return false
 	}
 	defer q.pass()
 	return q.over() || !time.Now().Before(q.next) && q.openOnce()
 }
 
-// reopen tries to open the queue until that is done or ctx ends. It is called with
+// reopen tries to open the queue until it succeeds or ctx ends. It is called with
 // the turn, and gives it up.
 func (q *Queue) reopen(op string, ctx context.Context) error {
 	defer q.pass()
@@ -151,9 +149,9 @@ func (q *Queue) reopen(op string, ctx context.Context) error {
 // pass gives up the turn.
 func (q *Queue) pass() { <-q.turn }
 
-// over reports whether there is nothing to open, since another has done it or q is
-// closed. If there is, it tells that the queue is gone, once. It is called with the
-// turn.
+// over reports whether there is nothing to open, because another call has done it
+// or q is closed. Otherwise it reports once that the queue is gone. It is called
+// with the turn.
 func (q *Queue) over() bool {
 	q.mu.Lock()
 	lost, over := q.lost, !q.now.gone || q.closed
@@ -169,11 +167,11 @@ func (q *Queue) over() bool {
 		q.pause = min(max(2*q.pause, firstPause), q.every)
 		q.next = q.next.Add(q.pause)
 	}
-	q.tell(*lost)
+	q.report(*lost)
 	return over
 }
 
-func (q *Queue) tell(e Event) {
+func (q *Queue) report(e Event) {
 	q.log(e)
 	if q.changed != nil {
 		q.changed(e)
@@ -201,7 +199,7 @@ func (q *Queue) openOnce() (done bool) {
 	if old == queue { // q was closed
 		return true
 	}
-	q.tell(Event{Queue: nameOf(queue)})
+	q.report(Event{Queue: nameOf(queue)})
 	return true
 }
 
@@ -214,29 +212,30 @@ func (q *Queue) replace(now *opened) mq.Exchange {
 	}
 	old := q.now
 	q.now, q.problem = now, ""
-	if !old.tells && q.receives {
+	if !old.seesRemoval && q.receives {
 		q.before = append(q.before, old)
 		return nil
 	}
 	return old.queue
 }
 
-// refused notes why the queue could not be opened, and tells if that is news.
+// refused notes why the queue could not be opened, and reports it if the reason
+// is new.
 func (q *Queue) refused(err error) {
 	problem := err.Error()
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, mq.ErrRemoved) {
 		problem = ""
 	}
 	q.mu.Lock()
-	told := problem == "" || problem == q.problem
+	reported := problem == "" || problem == q.problem
 	q.problem = problem
 	q.mu.Unlock()
-	if !told {
-		q.tell(Event{Err: err})
+	if !reported {
+		q.report(Event{Err: err})
 	}
 }
 
-// takeOld takes a message that s selects out of a queue that was unlinked.
+// takeOld takes a message that s selects from an unlinked queue.
 func (q *Queue) takeOld(s mq.Selector, m *mq.Message) bool {
 	for {
 		q.mu.Lock()
@@ -244,7 +243,7 @@ func (q *Queue) takeOld(s mq.Selector, m *mq.Message) bool {
 		var old *opened
 		if len(q.before) > 0 {
 			old = q.before[0]
-		} else if q.now.gone && !q.now.tells {
+		} else if q.now.gone && !q.now.seesRemoval {
 			old = q.now
 		}
 		q.mu.Unlock()
@@ -258,7 +257,7 @@ func (q *Queue) takeOld(s mq.Selector, m *mq.Message) bool {
 		if err == nil {
 			return true
 		}
-		// Those that wait there still get what comes until they look.
+		// Calls that wait there still get messages until they check.
 		if s.Kind() != mq.SelectAny || !q.forget(old) {
 			return false
 		}
@@ -266,8 +265,8 @@ func (q *Queue) takeOld(s mq.Selector, m *mq.Message) bool {
 	}
 }
 
-// forget removes a queue from those that were unlinked, and reports whether it was
-// among them.
+// forget removes a queue from the unlinked ones, and reports whether it was among
+// them.
 func (q *Queue) forget(old *opened) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"ipcmq/mq"
 )
 
-// Send adds m to the queue, waiting for room, and for a queue where it is gone. See
-// [mq.Sender].
+// Send adds m to the queue, waiting for room, and for another queue if it is gone.
+// See [mq.Sender].
 func (q *Queue) Send(ctx context.Context, m mq.Message) error {
 	return q.do("send", ctx, func(now mq.Exchange, ctx context.Context) error {
 		if ctx == nil {
@@ -25,29 +25,29 @@ func (q *Queue) TrySend(m mq.Message) error {
 	return q.do("send", nil, func(now mq.Exchange, _ context.Context) error { return now.TrySend(m) })
 }
 
-// errLook ends a call that waits at a queue which does not tell that it is gone.
+// errLook ends a call that waits at a queue that does not see its removal.
 var errLook = errors.New("time to look whether the queue is there")
 
-// do makes a call on the current queue, and again on the next where that is gone.
-// The call does not wait if its context is nil; neither does do.
+// do makes a call on the current queue, and again on the next one if it is gone.
+// If the context is nil, neither the call nor do waits.
 func (q *Queue) do(op string, ctx context.Context, call func(mq.Exchange, context.Context) error) error {
 	for {
 		now, err := q.current(op, ctx)
 		if err != nil {
 			return err
 		}
-		if again, err := q.call(now, ctx, call); !again {
+		if retry, err := q.call(now, ctx, call); !retry {
 			return err
 		}
 	}
 }
 
-// call makes a call. It reports whether it is to be made again: it did nothing, and
-// the queue is gone, or may be.
-func (q *Queue) call(now *opened, ctx context.Context, call func(mq.Exchange, context.Context) error) (again bool, err error) {
+// call makes a call. It reports whether the call must be repeated: it did nothing,
+// and the queue is gone, or may be.
+func (q *Queue) call(now *opened, ctx context.Context, call func(mq.Exchange, context.Context) error) (retry bool, err error) {
 	waits := ctx != nil
-	if waits && !now.tells && ctx.Err() == nil {
-		// Without the price of a timer, if it can be.
+	if waits && !now.seesRemoval && ctx.Err() == nil {
+		// First try without the cost of a timer.
 		err = call(now.queue, nil)
 		waits = errors.Is(err, mq.ErrFull) || errors.Is(err, mq.ErrEmpty)
 		if waits {
@@ -70,19 +70,19 @@ func (q *Queue) call(now *opened, ctx context.Context, call func(mq.Exchange, co
 	case errors.Is(err, mq.ErrClosed):
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		return !q.closed && q.now != now, err // it was closed since there is another
+		return !q.closed && q.now != now, err // it was closed because there is another
 	}
 	return false, err
 }
 
-// A receiver takes what one selector selects.
+// A receiver takes the messages that one selector selects.
 type receiver struct {
 	q        *Queue
 	selector mq.Selector
 	latest   *atomic.Pointer[selected] // nil if the selector is Any
 }
 
-// A selected is what a queue has made of a selector.
+// A selected is a queue's receiver for a selector.
 type selected struct {
 	of       mq.Exchange
 	receiver mq.Receiver
@@ -147,7 +147,7 @@ func (r *receiver) receive(m *mq.Message, ctx context.Context) error {
 		return nil
 	}
 	return r.q.do("receive", ctx, func(now mq.Exchange, ctx context.Context) error {
-		// Another queue than that of the call before has taken its place.
+		// The queue is another one than at the previous call.
 		if r.q.takeOld(r.selector, m) {
 			return nil
 		}
