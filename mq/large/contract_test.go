@@ -13,7 +13,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// freeKey returns a key that nobody uses, and removes its queue after the test.
+// freeKey returns an unused key, and removes its queue after the test.
 func freeKey(tb testing.TB) sysv.Key {
 	tb.Helper()
 	b := make([]byte, 4)
@@ -48,8 +48,8 @@ func openSysV(tb testing.TB, key sysv.Key, cfg *sysv.Config) *sysv.Queue {
 	return q
 }
 
-// The contract, where payloads travel as they are and where most of them are in
-// shared memory, over queues that lend and over those that do not.
+// The contract, with payloads in the queue and with most of them in shared
+// memory, on queues that lend and on queues that do not.
 func TestContract(t *testing.T) {
 	testutil.NotEmulated(t, "leases are tried in mq/sysv")
 	for _, c := range []struct {
@@ -58,7 +58,7 @@ func TestContract(t *testing.T) {
 		inline int
 	}{{"InMemory", false, 0}, {"InMemoryLending", true, 0}, {"AsTheyAreLending", true, 1024}} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel() // they wait for leases to run out
+			t.Parallel() // the tests wait for leases to run out
 			mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue {
 				key, private := sysv.Private, 0
 				if c.lends {

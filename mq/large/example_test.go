@@ -46,7 +46,7 @@ func Example() {
 }
 
 // Requests and replies may be as large as messages. Client and server would be in
-// processes of their own; each wraps its queue.
+// different processes; each wraps its queue.
 func Example_requests() {
 	q, err := sysv.Open(sysv.Private, nil)
 	if err != nil {

@@ -1,4 +1,4 @@
 package large
 
-// Inline has a queue send payloads of up to n bytes as they are.
+// Inline makes a queue send payloads of up to n bytes in the queue itself.
 func (q *Queue) Inline(n int) { q.inline = n }

@@ -6,7 +6,7 @@ import (
 	"ipcmq/mq"
 )
 
-// An inbox is one that takes large replies.
+// An inbox is one that receives large replies.
 type inbox struct {
 	*Queue
 	in mq.Inbox
@@ -31,17 +31,17 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 }
 
 func (q *Queue) exchange(op string) (mq.Exchange, error) {
-	e, ok := mq.As[mq.Exchange](q.beneath)
+	e, ok := mq.As[mq.Exchange](q.underlying)
 	if !ok {
-		return nil, q.fail(op, errors.ErrUnsupported, nil, "the queue beneath has no inboxes")
+		return nil, q.fail(op, errors.ErrUnsupported, nil, "the underlying queue has no inboxes")
 	}
 	return e, nil
 }
 
-// Address returns that of the inbox beneath.
+// Address returns that of the underlying inbox.
 func (in *inbox) Address() string { return in.in.Address() }
 
-// Usage returns how full the inbox is, tickets counted.
+// Usage returns how full the inbox is; large replies count as tickets.
 func (in *inbox) Usage() (mq.Usage, error) {
 	if m, ok := in.in.(mq.Meter); ok {
 		return m.Usage()
@@ -49,7 +49,7 @@ func (in *inbox) Usage() (mq.Usage, error) {
 	return in.Queue.Usage()
 }
 
-// Tidy removes from the inbox what it does not receive.
+// Tidy removes messages that the inbox never receives.
 func (in *inbox) Tidy() error {
 	if t, ok := in.in.(interface{ Tidy() error }); ok {
 		return t.Tidy()
@@ -58,7 +58,7 @@ func (in *inbox) Tidy() error {
 }
 
 // OpenInbox opens the inbox with the given address, to send to it. Large replies
-// wait in shared memory of q, apart from its messages. See [mq.Exchange].
+// wait in shared memory of q, separate from its messages. See [mq.Exchange].
 func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	exchange, err := q.exchange("open inbox")
 	if err != nil {
@@ -70,7 +70,7 @@ func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	}
 	k, ok := out.(keeper)
 	if !ok {
-		return out, nil // which takes what it takes
+		return out, nil // an inbox of another kind, without large replies
 	}
 	home, err := k.PayloadStore()
 	if err != nil {
@@ -90,7 +90,8 @@ type outlet struct {
 // Close gives up the outlet.
 func (o *outlet) Close() error { return o.out.Close() }
 
-// Check says whether anybody can still receive from the inbox. See [mq.Exchange].
+// Check reports whether anybody can still receive from the inbox. See
+// [mq.Exchange].
 func (o *outlet) Check() error {
 	if c, ok := o.out.(mq.Checker); ok {
 		return c.Check()

@@ -18,7 +18,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// killAt has this process killed when it comes to a step for the nth time.
+// killAt kills this process when it reaches a step for the nth time.
 func killAt(step string, n int) {
 	store.Step = func(name string) {
 		if name != step {
@@ -39,7 +39,7 @@ func killed(t *testing.T, role string, id int, step string, count int) {
 	}
 }
 
-// newQueue makes a queue, with a key or without.
+// newQueue creates a queue, with a key or without.
 func newQueue(t testing.TB, private bool) *sysv.Queue {
 	t.Helper()
 	if !private {
@@ -65,7 +65,7 @@ func byID(t testing.TB, id int, cfg *large.Config) *large.Queue {
 	return wrap(t, q, cfg)
 }
 
-// drain receives what is in the queue.
+// drain receives all messages in the queue.
 func drain(t testing.TB, q mq.Receiver) (all []string) {
 	t.Helper()
 	for {
@@ -80,7 +80,7 @@ func drain(t testing.TB, q mq.Receiver) (all []string) {
 	}
 }
 
-// stores lists the stores that there are.
+// stores lists all stores.
 func stores(t testing.TB) (ids []int) {
 	t.Helper()
 	for s, err := range procfs.Segments(procfs.Root) {
@@ -94,7 +94,7 @@ func stores(t testing.TB) (ids []int) {
 	return ids
 }
 
-// quick has what killed programs have left be freed soon, in this process.
+// quick makes this process free soon what killed programs have left.
 func quick(t testing.TB) {
 	store.SetGrace(time.Millisecond)
 	t.Cleanup(func() { store.SetGrace(30 * time.Second) })
@@ -112,9 +112,9 @@ func expectCollected(t testing.TB) {
 	})
 }
 
-var emulated = "the emulator tells a process another start of itself than others see, so that it looks dead to them"
+var emulated = "the emulator shows a process another start time of itself than others see, so that it looks dead to them"
 
-func TestASenderThatIsKilledAtAnyStepLeavesNothing(t *testing.T) {
+func TestASenderKilledAtAnyStepLeavesNothing(t *testing.T) {
 	testutil.NotEmulated(t, emulated)
 	quick(t)
 	for _, private := range []bool{false, true} {
@@ -137,7 +137,7 @@ func TestASenderThatIsKilledAtAnyStepLeavesNothing(t *testing.T) {
 					t.Errorf("killed at %q: %d messages, want %d", step, len(got), want)
 				}
 				r.Close()
-				if step == "made" || step == "entered" { // that nobody can know
+				if step == "made" || step == "entered" { // nobody can recognize the store yet
 					for _, id := range stores(t) {
 						sys.ShmRemove(id)
 					}
@@ -160,7 +160,7 @@ func init() {
 	}
 }
 
-func TestAReceiverThatIsKilledAtAnyStepLeavesNothing(t *testing.T) {
+func TestAReceiverKilledAtAnyStepLeavesNothing(t *testing.T) {
 	testutil.NotEmulated(t, emulated)
 	quick(t)
 	for _, private := range []bool{false, true} {

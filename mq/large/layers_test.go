@@ -22,7 +22,7 @@ import (
 
 var sizes = []int{10, 100_000, 9_000, 1_000_000, 0, 50_000}
 
-// numbered returns a payload that tells its number.
+// numbered returns a payload that contains its number.
 func numbered(i int) []byte {
 	return append(fmt.Appendf(nil, "%d:", i), pattern(sizes[i%len(sizes)])...)
 }
@@ -150,7 +150,7 @@ func TestLeasesKeepThePayload(t *testing.T) {
 			t.Errorf("%d bytes", len(d.Data))
 		}
 		if d.Data[0] == '2' || attempts[string(d.Data)] < 2 {
-			return errors.New("again")
+			return errors.New("not yet")
 		}
 		if left--; left == 0 && attempts[string(numbered(2))] == 3 {
 			cancel()
@@ -174,7 +174,7 @@ func TestLeasesKeepThePayload(t *testing.T) {
 	expectCollected(t)
 }
 
-func TestBatchesOverItAndQueuesThatAreFollowed(t *testing.T) {
+func TestBatchesAndFollowedQueues(t *testing.T) {
 	key := freeKey(t)
 	q, err := follow.Open(func() (*large.Queue, error) {
 		q, err := sysv.Open(key, nil)

@@ -16,12 +16,12 @@ type leaseReceiver struct {
 }
 
 // SelectLeases returns a receiver that takes what s selects on lease. A payload in
-// shared memory stays there until its message was acknowledged. The error matches
-// [errors.ErrUnsupported] if the queue beneath does not lend. See [mq.Leaser].
+// shared memory stays there until its message is acknowledged. The error matches
+// [errors.ErrUnsupported] if the underlying queue does not lend. See [mq.Leaser].
 func (q *Queue) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
-	leaser, ok := mq.As[mq.Leaser](q.beneath)
+	leaser, ok := mq.As[mq.Leaser](q.underlying)
 	if !ok {
-		return nil, q.fail("select leases", errors.ErrUnsupported, nil, fmt.Sprintf("%T does not lend its messages", q.beneath))
+		return nil, q.fail("select leases", errors.ErrUnsupported, nil, fmt.Sprintf("%T does not lend its messages", q.underlying))
 	}
 	from, err := leaser.SelectLeases(s)
 	if err != nil {
@@ -34,7 +34,7 @@ func (q *Queue) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
 	return &r, nil
 }
 
-// A tryLeaseReceiver need not wait.
+// A tryLeaseReceiver also has TryLease.
 type tryLeaseReceiver struct {
 	leaseReceiver
 	from lender
@@ -67,7 +67,7 @@ func (r *leaseReceiver) LeaseBatch(ctx context.Context, n int) ([]mq.Lease, erro
 	return leases, err
 }
 
-// A lease is one of a message whose payload may be in shared memory.
+// A lease is that of a message whose payload may be in shared memory.
 type lease struct {
 	mq.Lease
 	q       *Queue

@@ -84,7 +84,7 @@ func TestPayloadsOfAnySizeArrive(t *testing.T) {
 	}
 }
 
-func TestWhatLooksLikeATicketArrivesAsItIs(t *testing.T) {
+func TestPayloadsThatLookLikeTicketsArriveUnchanged(t *testing.T) {
 	key := freeKey(t)
 	q, plain := wrap(t, openSysV(t, key, nil), nil), openSysV(t, key, nil)
 	defer plain.Close()
@@ -96,20 +96,21 @@ func TestWhatLooksLikeATicketArrivesAsItIs(t *testing.T) {
 			t.Errorf("%x became %x", data, m.Data)
 		}
 	}
-	// And from a program that does not know tickets, what is none.
+	// Also payloads that are not tickets, from a program that does not know
+	// tickets.
 	for _, data := range [][]byte{ticket[:31], append([]byte("\xba\x7c\xfd\x01"), bytes.Repeat([]byte{255}, 28)...)} {
 		send(t, plain, 1, data)
 		if m := receive(t, q); !bytes.Equal(m.Data, data) || m.Truncated {
 			t.Errorf("%x became %x", data, m.Data)
 		}
 	}
-	send(t, plain, 7, ticket) // the payload is there still
+	send(t, plain, 7, ticket) // the payload is still there
 	if m := receive(t, q); m.Type != 7 || !bytes.Equal(m.Data, pattern(100_000)) {
 		t.Errorf("got %d bytes", len(m.Data))
 	}
 }
 
-func TestAPayloadThatIsMissingIsMarked(t *testing.T) {
+func TestAMissingPayloadIsMarked(t *testing.T) {
 	key := freeKey(t)
 	text := new(strings.Builder)
 	logger := slog.New(slog.NewTextHandler(text, nil))
@@ -145,7 +146,7 @@ type remote struct{ mq.Queue }
 
 func (remote) Capabilities() mq.Capabilities { return mq.Capabilities{Remote: true} }
 
-func TestQueuesWithoutMemoryBesideThemAreRefused(t *testing.T) {
+func TestQueuesThatCannotHaveAStoreAreRefused(t *testing.T) {
 	memory := mqtest.New(nil)
 	defer memory.Close()
 	p, err := posix.Open("/ipcmq-large-test", &posix.Config{Exclusive: true})
@@ -157,7 +158,7 @@ func TestQueuesWithoutMemoryBesideThemAreRefused(t *testing.T) {
 	}
 	defer p.Close()
 	defer p.Unlink()
-	for why, q := range map[string]mq.Queue{"on another host": remote{memory}, "posix.Queue is no System V queue": p, "mqtest.Queue is no System V queue": memory} {
+	for why, q := range map[string]mq.Queue{"on another host": remote{memory}, "posix.Queue is not a System V queue": p, "mqtest.Queue is not a System V queue": memory} {
 		if _, err := large.Wrap(q, nil); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), why) {
 			t.Errorf("%v, not %q", err, why)
 		}
@@ -170,12 +171,12 @@ func TestQueuesWithoutMemoryBesideThemAreRefused(t *testing.T) {
 	small := openSysV(t, sysv.Private, &sysv.Config{Capacity: 31})
 	defer small.Close()
 	defer small.Remove()
-	if _, err := large.Wrap(small, nil); !errors.Is(err, mq.ErrTooLarge) || !strings.Contains(err.Error(), "up to 31 bytes, and a ticket has 32") {
+	if _, err := large.Wrap(small, nil); !errors.Is(err, mq.ErrTooLarge) || !strings.Contains(err.Error(), "up to 31 bytes, but a ticket has 32") {
 		t.Error(err)
 	}
 }
 
-// A spy is a context that tells when a call is about to wait with it.
+// A spy is a context that signals when a call is about to wait with it.
 type spy struct {
 	context.Context
 	once  sync.Once
@@ -216,7 +217,7 @@ func TestAFullMemoryMakesSendWait(t *testing.T) {
 	if err := <-sent; err != nil {
 		t.Error(err)
 	}
-	send(t, q, 2, []byte("small")) // has room
+	send(t, q, 2, []byte("small")) // there is room for it
 	wait(t.Context())
 	if err := q.Remove(); err != nil {
 		t.Fatal(err)
@@ -226,7 +227,7 @@ func TestAFullMemoryMakesSendWait(t *testing.T) {
 	}
 }
 
-func TestTheMemoryGoesWithTheQueueAndItsSender(t *testing.T) {
+func TestTheMemoryIsFreedWithTheQueueAndItsSender(t *testing.T) {
 	key, before := freeKey(t), segments(t)
 	q := wrap(t, openSysV(t, key, nil), nil)
 	send(t, q, 1, pattern(100_000))
@@ -249,7 +250,7 @@ func TestTheMemoryGoesWithTheQueueAndItsSender(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := segments(t); n != before {
-		t.Errorf("%d segments are left by the removal, %d before", n, before)
+		t.Errorf("%d segments are left after the removal, %d before", n, before)
 	}
 }
 
@@ -270,7 +271,7 @@ func TestLimitsOfSharedMemoryAreNamed(t *testing.T) {
 	}
 }
 
-// setLimit sets a limit and returns what sets it back.
+// setLimit sets a limit and returns a function that restores it.
 func setLimit(tb testing.TB, name, value string) func() {
 	tb.Helper()
 	testutil.NeedNamespace(tb)

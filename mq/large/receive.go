@@ -11,9 +11,9 @@ import (
 
 // A receiver takes the messages that one selector selects.
 //
-// Where the queue lends, it takes each on lease until it has the payload: so a
-// process that is killed in between loses nothing, and whoever looks for tickets
-// sees those that are in the hands of receivers.
+// If the queue lends, it takes each message on lease until it has the payload:
+// so a process that is killed in between loses nothing, and a search for tickets
+// finds those of receivers too.
 type receiver struct {
 	*source
 	tickets
@@ -21,7 +21,7 @@ type receiver struct {
 }
 
 // Receive takes the next message, waiting for one until ctx ends. See
-// [mq.Receiver], and the package on payloads that are missing.
+// [mq.Receiver], and the package documentation on missing payloads.
 func (r *receiver) Receive(ctx context.Context) (mq.Message, error) {
 	var m mq.Message
 	err := r.ReceiveInto(ctx, &m)
@@ -57,7 +57,7 @@ func (r *receiver) TryReceiveInto(m *mq.Message) error {
 	return r.receive(m, r.from.TryReceiveInto, lender.TryLease)
 }
 
-// receive takes a message with lease where the queue lends, and with take
+// receive takes a message with lease if the queue lends, and with take
 // otherwise.
 func (r *receiver) receive(m *mq.Message, take func(*mq.Message) error, lease func(lender) (mq.Lease, error)) error {
 	for {
@@ -77,7 +77,7 @@ func (r *receiver) receive(m *mq.Message, take func(*mq.Message) error, lease fu
 			errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 			return asReceive(err)
 		}
-		// As many messages are lent as can be, or they are too long for the memory of
+		// No more messages can be lent, or this one is too long for the pool of
 		// leases.
 		return r.take(m, take)
 	}
@@ -95,7 +95,7 @@ func (r *receiver) take(m *mq.Message, take func(*mq.Message) error) error {
 	return nil
 }
 
-// settle receives what is on lease.
+// settle receives a message that is on lease.
 func (r *receiver) settle(m *mq.Message, l mq.Lease) error {
 	r.q.settling.RLock()
 	defer r.q.settling.RUnlock()
@@ -124,14 +124,14 @@ func (r *receiver) settle(m *mq.Message, l mq.Lease) error {
 	return nil
 }
 
-var errUncertain = errors.New("the process that took it first was killed while it did, and bytes at the end may be missing")
+var errUncertain = errors.New("the process that took it first was killed while doing so; bytes at the end may be missing")
 
-// asReceive makes the error of a lease that of a receive.
+// asReceive turns the error of a lease into that of a receive.
 func asReceive(err error) error {
 	if e, ok := err.(*mq.Error); ok {
-		again := *e
-		again.Op = "receive"
-		return &again
+		renamed := *e
+		renamed.Op = "receive"
+		return &renamed
 	}
 	return err
 }

@@ -18,7 +18,7 @@ type sender struct {
 	to     mq.Sender
 	keeper keeper
 	home   int // id of the queue
-	inline int // the largest payload that is tried to send as it is
+	inline int // the largest payload that is sent in the queue itself, if it fits
 	types  int64
 	inbox  bool
 	cfg    Config
@@ -66,7 +66,7 @@ func (s *sender) send(ctx context.Context, m mq.Message, wait bool) error {
 	return nil
 }
 
-// sendable returns the errors that come at once.
+// sendable returns the errors that are known without trying.
 func (s *sender) sendable(ctx context.Context, m *mq.Message) error {
 	switch {
 	case s.stores.isClosed():
@@ -81,7 +81,7 @@ func (s *sender) sendable(ctx context.Context, m *mq.Message) error {
 	return nil
 }
 
-// failed makes the error for a payload that found no room.
+// failed returns the error for a payload that found no room.
 func (s *sender) failed(ctx context.Context, errno sys.Errno, n int, wait bool) error {
 	switch {
 	case errno == sys.EIDRM:
@@ -90,9 +90,9 @@ func (s *sender) failed(ctx context.Context, errno sys.Errno, n int, wait bool) 
 		return s.fail("send", mq.ErrClosed, nil, "")
 	case ctx.Err() != nil:
 		return handle.Waited(handle.Ended("send", s.name, ctx),
-			fmt.Sprintf("there is no room for %d bytes: what was sent before and not received takes it, of Memory = %d", n, s.cfg.Memory))
+			fmt.Sprintf("there is no room for %d bytes: payloads not received yet take up Memory = %d", n, s.cfg.Memory))
 	case errno == sys.EAGAIN && !wait:
-		return s.fail("send", mq.ErrFull, errno, fmt.Sprintf("there is no room for %d bytes beside what was sent and not received, of Memory = %d", n, s.cfg.Memory))
+		return s.fail("send", mq.ErrFull, errno, fmt.Sprintf("there is no room for %d bytes: payloads not received yet take up Memory = %d", n, s.cfg.Memory))
 	case errno == sleep.NoThread:
 		return s.fail("send", mq.ErrTooManyThreads, errno, sleep.Advice())
 	}
@@ -103,22 +103,22 @@ func (s *sender) fail(op string, kind, err error, detail string) *mq.Error {
 	return &mq.Error{Op: op, Queue: s.name, Kind: kind, Err: err, Detail: detail}
 }
 
-// stores are those that a handle has made: one for its queue, and one for the
+// stores are those that a handle has created: one for its queue, and one for the
 // inboxes of each group of readers, so that replies have room when requests have
-// taken theirs.
+// used theirs.
 type stores struct {
 	mu     sync.Mutex
 	made   map[destination]*store.Store
 	closed bool
 }
 
-// A destination is whose tickets share a store.
+// A destination is a set of readers; the payloads for them share a store.
 type destination struct {
 	inbox   bool
 	readers store.Readers
 }
 
-// of returns the store for what s sends.
+// of returns the store for payloads that s sends.
 func (all *stores) of(s *sender) (*store.Store, error) {
 	home, err := s.keeper.PayloadStore()
 	if err != nil {
@@ -175,7 +175,7 @@ func (all *stores) stop() {
 	all.each((*store.Store).Stop)
 }
 
-// wake has calls that wait look whether their queue is there.
+// wake makes waiting calls check whether their queue still exists.
 func (all *stores) wake() { all.each((*store.Store).Look) }
 
 func (all *stores) leave() { all.each((*store.Store).Leave) }

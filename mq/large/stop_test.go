@@ -43,8 +43,9 @@ func stopAt(t *testing.T, role string, args ...string) (*exec.Cmd, io.Closer) {
 }
 
 // A ticket that a receiver has on lease, and a payload that it has not copied yet,
-// are not taken for those of a dead process, however long it is stopped.
-func TestWhatAStoppedReceiverHasIsNotCollected(t *testing.T) {
+// are not mistaken for those of a dead process, however long the receiver is
+// stopped.
+func TestPayloadsOfAStoppedReceiverAreNotCollected(t *testing.T) {
 	testutil.NotEmulated(t, emulated)
 	quick(t)
 	for _, step := range []string{"received", "copied out"} {
@@ -53,7 +54,7 @@ func TestWhatAStoppedReceiverHasIsNotCollected(t *testing.T) {
 		send(t, s, 1, pattern(20_000))
 		cmd, in := stopAt(t, "receive and stop", fmt.Sprint(q.ID()), step)
 		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
-		err := s.Send(ctx, mq.Message{Type: 1, Data: pattern(20_000)}) // which looks for room twice
+		err := s.Send(ctx, mq.Message{Type: 1, Data: pattern(20_000)}) // it looks for room twice
 		cancel()
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("stopped at %q: %v", step, err)
@@ -71,8 +72,9 @@ func TestWhatAStoppedReceiverHasIsNotCollected(t *testing.T) {
 	}
 }
 
-// A ticket whose sender waits for room in the queue is in its memory alone.
-func TestWhatABlockedSenderHasIsNotCollected(t *testing.T) {
+// A ticket whose sender waits for room in the queue is only in the sender's
+// memory.
+func TestPayloadsOfABlockedSenderAreNotCollected(t *testing.T) {
 	testutil.NotEmulated(t, emulated)
 	quick(t)
 	q := openSysV(t, sysv.Private, &sysv.Config{Capacity: 48})
@@ -89,7 +91,7 @@ func TestWhatABlockedSenderHasIsNotCollected(t *testing.T) {
 	}
 	waits(pattern(20_000))
 	testutil.AwaitAsleep(t, os.Getpid(), 1, "do_msgsnd")
-	waits(pattern(19_999)) // has the collector look
+	waits(pattern(19_999)) // makes the collector look
 	begun := time.Now()
 	testutil.Await(t, func() error {
 		store.Collect()
@@ -124,8 +126,8 @@ func init() {
 	}
 }
 
-// Somebody writes garbage over the memory and into the queue all the time: payloads
-// may come damaged or missing, and nothing else happens.
+// A process keeps writing garbage into the memory and the queue: payloads may be
+// damaged or missing, but nothing else happens.
 func TestAHostileProcessDoesNoMoreThanDamage(t *testing.T) {
 	quick(t)
 	q := newQueue(t, true)
@@ -157,7 +159,7 @@ func TestAHostileProcessDoesNoMoreThanDamage(t *testing.T) {
 	cmd.Wait()
 	s.Close()
 	for _, id := range stores(t) {
-		sys.ShmRemove(id) // nobody knows it as a store any more
+		sys.ShmRemove(id) // it is no longer recognized as a store
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"ipcmq/mq/large"
 )
 
-func TestStoresTellWhatIsWhere(t *testing.T) {
+func TestStoresShowWhereThePayloadsAre(t *testing.T) {
 	q := newQueue(t, true)
 	l, err := large.Wrap(q, nil)
 	if err != nil {
@@ -41,7 +41,7 @@ func TestStoresTellWhatIsWhere(t *testing.T) {
 	if len(s.Queues) != 1 || s.Queues[0] != want || s.Sender == 0 || s.Forsaken || s.Size < 300_000 {
 		t.Errorf("%+v", s)
 	}
-	if err := q.Remove(); err != nil { // as one who does not know of large payloads
+	if err := q.Remove(); err != nil { // like a program that does not know about large payloads
 		t.Fatal(err)
 	}
 	want.Gone = true

@@ -19,8 +19,8 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// work returns the payload of the message of a sender with a number: how long it is,
-// and every byte, follows from these.
+// work returns the payload of the message of a sender with a number; these determine
+// its length and every byte.
 func work(sender, number int) []byte {
 	b := fmt.Appendf(nil, "%d %d:", sender, number)
 	size := []int{50, 9_000, 30_000, 100_000, 400_000}[(sender+number)%5]
@@ -42,10 +42,10 @@ func (c *tally) note(which map[string]int, line string) {
 	which[line]++
 }
 
-// Senders and receivers are killed at random and replaced. With leases that are
-// acknowledged when it is known that they came, nothing is lost; a plain receiver can
-// be killed before it says what it has.
-func TestNothingIsLostWhereSendersAndReceiversAreKilled(t *testing.T) {
+// Senders and receivers are killed at random and replaced. With leases, acknowledged
+// after the message was reported, nothing is lost; a plain receiver can be killed
+// before it reports its message.
+func TestNothingIsLostWhenSendersAndReceiversAreKilled(t *testing.T) {
 	testutil.NotEmulated(t, emulated)
 	kills := 40
 	if n, err := strconv.Atoi(os.Getenv("IPCMQ_LARGE")); err == nil {
@@ -98,7 +98,7 @@ func TestNothingIsLostWhereSendersAndReceiversAreKilled(t *testing.T) {
 					twice++
 				}
 			}
-			t.Logf("%d messages, %d senders and %d receivers killed, %d messages left in the end: %d lost, %d twice", len(c.sent), killsOf[0], killsOf[1], rest, lost, twice)
+			t.Logf("%d messages, %d senders and %d receivers killed, %d messages left at the end: %d lost, %d twice", len(c.sent), killsOf[0], killsOf[1], rest, lost, twice)
 			if lost > 0 && (how == "lease" || lost > killsOf[1]) {
 				t.Errorf("%d messages are lost", lost)
 			}
@@ -111,7 +111,7 @@ func TestNothingIsLostWhereSendersAndReceiversAreKilled(t *testing.T) {
 }
 
 // keepKilling runs a process, and kills it after some lines of its output. It
-// reports whether it did; otherwise it was killed since done is closed.
+// returns false if the process failed or done is closed.
 func keepKilling(t *testing.T, done chan struct{}, note func(string), role string, args ...string) bool {
 	cmd := testutil.Command(t, role, args...)
 	out, err := cmd.StdoutPipe()
@@ -139,7 +139,7 @@ func keepKilling(t *testing.T, done chan struct{}, note func(string), role strin
 	select {
 	case <-enough:
 	case <-read:
-		t.Errorf("%s has failed", role)
+		t.Errorf("%s failed", role)
 		more = false
 	case <-done:
 		more = false

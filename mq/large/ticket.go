@@ -10,26 +10,26 @@ import (
 
 // A source is where the messages of a receiver come from.
 type source struct {
-	beneath  mq.Queue
-	from     mq.Receiver
-	selector mq.Selector
-	home     int // id of the queue
+	underlying mq.Queue
+	from       mq.Receiver
+	selector   mq.Selector
+	home       int // id of the queue
 
 	once   sync.Once
 	leases lender // nil if the queue does not lend
 }
 
-// A lender is a lease receiver that need not wait.
+// A lender is a lease receiver that also has TryLease.
 type lender interface {
 	mq.LeaseReceiver
 	TryLease() (mq.Lease, error)
 }
 
-// lends returns what lends the messages, or nil: a queue without a key does not, nor
-// one of which this user may not make the pool.
+// lends returns the lender of the messages, or nil if the queue does not lend: it
+// has no key, or this user may not create its pool.
 func (s *source) lends() lender {
 	s.once.Do(func() {
-		if q, ok := mq.As[mq.Leaser](s.beneath); ok {
+		if q, ok := mq.As[mq.Leaser](s.underlying); ok {
 			if r, err := q.SelectLeases(s.selector); err == nil {
 				s.leases, _ = r.(lender)
 			}
@@ -38,15 +38,15 @@ func (s *source) lends() lender {
 	return s.leases
 }
 
-// tickets redeems what is received.
+// tickets turns received tickets into payloads.
 type tickets struct {
 	reader *store.Reader
 	cfg    Config
 	name   string
 }
 
-// redeem puts the payload into a message, in some memory if that suffices. It
-// returns what is to be freed, nil if that is nothing.
+// redeem puts the payload into a message, in the given memory if that suffices.
+// It returns the payload to free, or nil if there is none.
 func (t *tickets) redeem(m *mq.Message, memory []byte, home int) *store.Payload {
 	ticket, ok := store.ParseTicket(m.Data)
 	if !ok || m.Truncated {
@@ -68,7 +68,7 @@ func (t *tickets) redeem(m *mq.Message, memory []byte, home int) *store.Payload 
 	data, err := p.Copy(memory)
 	if err != nil {
 		p.Done()
-		m.Data = ticket.Bytes() // over which was copied
+		m.Data = ticket.Bytes() // the original was overwritten
 		t.missing(m, err)
 		return nil
 	}
@@ -76,7 +76,7 @@ func (t *tickets) redeem(m *mq.Message, memory []byte, home int) *store.Payload 
 	return p
 }
 
-// missing marks a message whose payload is not there.
+// missing marks a message whose payload is missing.
 func (t *tickets) missing(m *mq.Message, why error) {
 	m.Truncated = true
 	if t.cfg.Logger != nil {

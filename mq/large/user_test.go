@@ -53,8 +53,8 @@ func openID(id int, access mq.Access) *large.Queue {
 
 const alice, bob = 1001, 1002
 
-// Who may only write, who may only read, and who may not read the queue.
-func TestEachUserHasWhatTheQueueGives(t *testing.T) {
+// Users who may only write, who may only read, and who may not read the queue.
+func TestEachUserHasTheAccessThatTheQueueGives(t *testing.T) {
 	testutil.NeedRoot(t)
 	q := openSysV(t, sysv.Private, nil)
 	t.Cleanup(func() {
