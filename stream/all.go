@@ -19,11 +19,11 @@ import (
 //		handle(m)
 //	}
 //
-// Leaving the loop early takes nothing more from the channel, and the stream goes
-// on. Several loops may run at once; each message goes to one of them.
+// Leaving the loop early takes nothing more from the channel, and the stream
+// continues. Several loops may run at once; each message goes to one of them.
 //
-// A program that needs neither a channel nor Shutdown gets by without the
-// goroutine of a stream, with [mq.All].
+// A program that needs neither a channel nor Shutdown can use [mq.All], which
+// needs no goroutine.
 func (s *Stream) All(ctx context.Context) iter.Seq2[mq.Message, error] {
 	return reader.All(ctx, "", s.messages, s.Err)
 }

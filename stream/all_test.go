@@ -17,7 +17,7 @@ func readAll(seq func(func(mq.Message, error) bool), n int) (got []string, last 
 	for m, err := range seq {
 		if err != nil {
 			last = err
-			continue // the loop ends by itself
+			continue // the loop must end without a break
 		}
 		if got = append(got, string(m.Data)); len(got) == n {
 			break
@@ -36,7 +36,7 @@ func TestAll(t *testing.T) {
 				t.Errorf("got %q, %v", got, err)
 			}
 			if got, err := readAll(s.All(t.Context()), 1); err != nil || !slices.Equal(got, numbers(3, 4)) {
-				t.Errorf("after the loop was left early: %q, %v", got, err)
+				t.Errorf("after leaving the loop early: %q, %v", got, err)
 			}
 		})
 	}

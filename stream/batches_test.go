@@ -67,7 +67,7 @@ func TestABatchIsCompleteWith(t *testing.T) {
 	}
 }
 
-func TestBatchesEndEvenIfMoreIsThereAllTheTime(t *testing.T) {
+func TestBatchesEndEvenIfMoreKeepsComing(t *testing.T) {
 	items := make(chan int, 1)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
@@ -108,8 +108,8 @@ func TestLeavingBatchesLosesNothing(t *testing.T) {
 	}
 }
 
-// TestShutdownGivesBatchesTheRest shuts a stream down while batches gather for
-// ever; what was taken and what was not is all there is.
+// TestShutdownGivesBatchesTheRest shuts a stream down while a batch without an
+// end gathers; no message is lost.
 func TestShutdownGivesBatchesTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mqtest.New(nil)
@@ -137,7 +137,7 @@ func TestShutdownGivesBatchesTheRest(t *testing.T) {
 	})
 }
 
-func TestBatchesRefuseWhatCannotBeMeant(t *testing.T) {
+func TestBatchesRefuseInvalidConfigs(t *testing.T) {
 	for _, cfg := range []stream.BatchConfig[string]{{MaxItems: -1}, {MaxBytes: -1}, {MaxAge: -1}, {MaxBytes: 1}} {
 		if _, err := stream.Batches(make(chan string), &cfg); !errors.Is(err, mq.ErrInvalidConfig) {
 			t.Errorf("%+v: %v", cfg, err)

@@ -16,8 +16,8 @@ import (
 	"ipcmq/stream"
 )
 
-// TestTheEndOfTheQueueEndsTheStream takes what was there before, and says why it
-// ended.
+// TestTheEndOfTheQueueEndsTheStream checks that a stream delivers what was there
+// before, and returns why it ended.
 func TestTheEndOfTheQueueEndsTheStream(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -32,7 +32,7 @@ func TestTheEndOfTheQueueEndsTheStream(t *testing.T) {
 				q := newQueue(t)
 				s := newStream(t, q, &stream.Config{Buffer: 2})
 				n := 2
-				if !waiting { // for room, with one in hand
+				if !waiting { // it waits for room, holding one message
 					n = 3
 				}
 				send(t, q, 1, 0, n)
@@ -66,7 +66,7 @@ func TestShutdownWaitsForTheReader(t *testing.T) {
 		q := mqtest.New(nil)
 		s := newStream(t, q, &stream.Config{Buffer: 3})
 		send(t, q, 1, 0, 6)
-		synctest.Wait() // 3 in the channel, one in hand, two in the queue
+		synctest.Wait() // 3 in the channel, one held, two in the queue
 		var got []string
 		ended := make(chan struct{})
 		go func() {
@@ -85,7 +85,8 @@ func TestShutdownWaitsForTheReader(t *testing.T) {
 			t.Errorf("Shutdown took %v", d)
 		}
 		<-ended
-		// The reader took the first at once, which let the stream take a fifth.
+		// The reader took the first immediately, which let the stream take a
+		// fifth.
 		left := q.Stat().Messages
 		if !slices.Equal(got, numbers(0, 6-left)) || left == 0 {
 			t.Errorf("read %v, %d left", got, left)
@@ -97,8 +98,8 @@ func TestShutdownWaitsForTheReader(t *testing.T) {
 	})
 }
 
-func TestShutdownThatIsGivenUpKeepsWhatWasNotRead(t *testing.T) {
-	for _, n := range []int{3, 4} { // in the channel; and one in hand
+func TestACanceledShutdownKeepsWhatWasNotRead(t *testing.T) {
+	for _, n := range []int{3, 4} { // all in the channel; one more held
 		synctest.Test(t, func(t *testing.T) {
 			q := mqtest.New(nil)
 			s := newStream(t, q, &stream.Config{Buffer: 3})
@@ -133,7 +134,7 @@ func TestShutdownThatIsGivenUpKeepsWhatWasNotRead(t *testing.T) {
 	}
 }
 
-func TestShutdownWithNothingLeftIsGivenUpWithoutErrUnread(t *testing.T) {
+func TestACanceledShutdownWithNothingLeftIsNotErrUnread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mqtest.New(nil)
 		s := newStream(t, q, &stream.Config{Buffer: 1})
@@ -164,7 +165,7 @@ func TestCloseByTheGoroutineThatReads(t *testing.T) {
 				if string(m.Data) != "0" {
 					t.Fatalf("got %q", m.Data)
 				}
-				awaitReceived(t, s, 4, 2) // one read, two in the channel, one in hand
+				awaitReceived(t, s, 4, 2) // one read, two in the channel, one held
 				if err := s.Close(); !errors.Is(err, mq.ErrUnread) {
 					t.Errorf("got %v", err)
 				}
@@ -219,7 +220,7 @@ func TestCloseAndShutdownTogetherLoseNothing(t *testing.T) {
 	}
 }
 
-func TestShutdownTellsWhatACloseLeftUnread(t *testing.T) {
+func TestShutdownReportsWhatACloseLeftUnread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mqtest.New(nil)
 		s := newStream(t, q, &stream.Config{Buffer: 4})

@@ -41,7 +41,7 @@ func ExampleNew() {
 	// message 2
 }
 
-// What was taken and not read when a stream is closed is not lost.
+// Messages that were taken but not read when a stream is closed are not lost.
 func ExampleStream_Unread() {
 	q := mqtest.New(nil)
 	defer q.Close()
@@ -59,7 +59,7 @@ func ExampleStream_Unread() {
 		log.Fatal(err)
 	}
 	left := s.Unread()
-	for { // what the stream had not taken yet is in the queue
+	for { // the rest is still in the queue
 		m, err := q.TryReceive()
 		if err != nil {
 			break
@@ -75,7 +75,7 @@ func ExampleStream_Unread() {
 	// message 2, unread
 }
 
-// Many items at once, for what is dearer one by one.
+// Items are handled in batches, for work that costs less that way.
 func ExampleBatches() {
 	items := make(chan int, 5)
 	for i := range 5 {
@@ -95,7 +95,7 @@ func ExampleBatches() {
 	// [4]
 }
 
-// A loop that ends with its context, and knows why.
+// A loop that ends with its context, and gets the reason.
 func ExampleStream_All() {
 	q := mqtest.New(nil)
 	defer q.Close()

@@ -22,7 +22,7 @@ import (
 func init() { roles["receiver"] = receiver }
 
 // receiver prints each message of the queue whose id is its argument, until
-// SIGTERM; then what its stream has done.
+// SIGTERM; then the counters of its stream.
 func receiver() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -59,8 +59,8 @@ func receiver() {
 	fail(out.Flush())
 }
 
-// TestShutdownOnSIGTERMLosesNothing replaces a receiving process again and again
-// while numbered messages come.
+// TestShutdownOnSIGTERMLosesNothing keeps replacing a receiving process while
+// numbered messages come.
 func TestShutdownOnSIGTERMLosesNothing(t *testing.T) {
 	testutil.NotEmulated(t, "the emulator shows the process ids of queues wrongly")
 	q := newQueue(t)
@@ -112,7 +112,7 @@ func TestShutdownOnSIGTERMLosesNothing(t *testing.T) {
 		}
 		all, ok := strings.CutSuffix(string(b), "end\n")
 		if !ok {
-			t.Fatalf("the output is cut: %q", b)
+			t.Fatalf("the output is truncated: %q", b)
 		}
 		for f := range strings.FieldsSeq(all) {
 			i, err := strconv.Atoi(f)
@@ -133,8 +133,8 @@ func TestShutdownOnSIGTERMLosesNothing(t *testing.T) {
 	t.Logf("%d messages through %d receivers", len(got), generations)
 }
 
-// TestAReceiverThatIsKilledLosesItsBufferAtMost is what the caveat of the
-// package says.
+// TestAReceiverThatIsKilledLosesItsBufferAtMost tests the caveat of the
+// package.
 func TestAReceiverThatIsKilledLosesItsBufferAtMost(t *testing.T) {
 	q := newQueue(t)
 	cmd := testutil.Command(t, "stalled", strconv.Itoa(q.ID()))
@@ -149,7 +149,7 @@ func TestAReceiverThatIsKilledLosesItsBufferAtMost(t *testing.T) {
 		t.Fatalf("got %q, %v", line, err)
 	}
 	send(t, q, 1, 0, 50)
-	testutil.Await(t, func() error { // with a Buffer of 16, that is 16 and one in hand
+	testutil.Await(t, func() error { // with a Buffer of 16, these are 16 and one held
 		if st, err := q.Stat(); err != nil || st.Messages != 50-17 {
 			return fmt.Errorf("%d messages wait, %v", st.Messages, err)
 		}

@@ -10,7 +10,7 @@ import (
 
 // Stats is a snapshot of what a stream has done since it was started.
 type Stats struct {
-	Received  uint64        // messages taken from the queue, once they are handed over
+	Received  uint64        // messages taken from the queue, counted when they are passed on to the channel
 	Delivered uint64        // messages put into the channel
 	Bytes     uint64        // bytes of payload taken
 	Blocked   time.Duration // time spent waiting for room in the channel
@@ -22,7 +22,7 @@ type counters struct {
 
 	mu           sync.Mutex
 	blocked      time.Duration // of the waits that are over
-	blockedSince time.Time     // when the wait of now began, or zero
+	blockedSince time.Time     // when the current wait began, or zero
 }
 
 func (c *counters) take(messages []mq.Message) {

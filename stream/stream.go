@@ -12,37 +12,38 @@ import (
 	"ipcmq/mq"
 )
 
-// DefaultBuffer is the number of messages that the channel of a stream holds if
-// its Config does not say otherwise.
+// DefaultBuffer is the default of Config.Buffer.
 const DefaultBuffer = 512
 
-// Config says how a stream works. The zero value, like a nil *Config, takes
-// every message.
+// Config configures a stream. The zero value, like a nil *Config, takes every
+// message.
 type Config struct {
 	// Select chooses the messages to take; the others stay in the queue. The
 	// zero value is mq.Any.
 	Select mq.Selector
 
 	// Buffer is the number of messages that the channel holds, 1 or more; 0
-	// means DefaultBuffer. More makes a stream faster while messages come in
-	// bursts: with a Buffer of 1 each message waits for its reader. Less leaves
-	// more in the queue, where other processes may take it.
+	// means DefaultBuffer. A larger one makes a stream faster while messages
+	// come in bursts: with a Buffer of 1 each message waits for its reader. A
+	// smaller one leaves more in the queue, where other processes may take
+	// them.
 	//
 	// While messages come faster than they can be taken, and the reader of the
-	// channel has read them all, the stream gathers up to Buffer, at most 1,024
-	// or 64 KiB, before it hands them over, since waking a reader takes long.
+	// channel has read everything, the stream gathers up to Buffer messages, at
+	// most 1,024 or 64 KiB, before it passes them on, since waking a reader is
+	// slow.
 	Buffer int
 
 	// Spin is how long the stream polls an empty queue before it sleeps; 0 means
-	// 50 µs, and less than 0 not at all. A message that comes meanwhile is taken
-	// without the 10 to 50 µs that waking a thread takes; the price is a busy
-	// processor. Where polling finds nothing, it is done ever more rarely, down to
-	// once in 256 waits. A queue on other hosts is not polled.
+	// 50 µs, and a negative Spin means not at all. A message that comes meanwhile
+	// is taken without the 10 to 50 µs that waking a thread takes, at the cost of
+	// a busy processor. While polling finds nothing, it is done less and less
+	// often, down to once in 256 waits. A queue on another host is not polled.
 	Spin time.Duration
 }
 
-// A Stream is a queue as a channel. Its methods may be called by several
-// goroutines at once.
+// A Stream delivers the messages of a queue through a channel. Its methods may
+// be called by several goroutines at once.
 type Stream struct {
 	messages chan mq.Message
 	reader   *reader.Reader
@@ -56,12 +57,12 @@ type Stream struct {
 	unread []mq.Message
 }
 
-// New starts a stream of the messages of q. Nothing else may be needed of q
-// meanwhile, but other calls on it are allowed: a message goes to the stream or
-// to them.
+// New starts a stream of the messages of q. Other calls on q are allowed
+// meanwhile; each message goes either to the stream or to them. q stays open
+// when the stream ends.
 //
 // The error matches [mq.ErrInvalidConfig], [mq.ErrInvalidType], or
-// errors.ErrUnsupported if q cannot select what cfg asks for.
+// errors.ErrUnsupported if q cannot select by cfg.Select.
 func New(q mq.Queue, cfg *Config) (*Stream, error) {
 	var c Config
 	if cfg != nil {
@@ -69,7 +70,7 @@ func New(q mq.Queue, cfg *Config) (*Stream, error) {
 	}
 	switch {
 	case c.Buffer < 0:
-		return nil, invalid("Buffer = %d is negative; 0 is the default of %d", c.Buffer, DefaultBuffer)
+		return nil, invalid("Buffer = %d is negative; 0 means the default of %d", c.Buffer, DefaultBuffer)
 	case c.Buffer == 0:
 		c.Buffer = DefaultBuffer
 	}
@@ -91,13 +92,13 @@ func invalid(format string, args ...any) error {
 	return &mq.Error{Op: "start stream", Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf(format, args...)}
 }
 
-// Messages returns the channel of the stream; it is the same one each time.
-// Several goroutines may read from it, and each message goes to one of them.
-// The channel is closed when the stream has ended.
+// Messages returns the channel of the stream; it is the same each time. Several
+// goroutines may read from it, and each message goes to one of them. The
+// channel is closed when the stream has ended.
 func (s *Stream) Messages() <-chan mq.Message { return s.messages }
 
-// Done returns a channel that is closed when the stream has ended: when
-// Messages is closed.
+// Done returns a channel that is closed when the stream has ended, together
+// with Messages.
 func (s *Stream) Done() <-chan struct{} { return s.reader.Done() }
 
 // Err returns the error of the queue that ended the stream. It is nil while the
@@ -109,11 +110,12 @@ func (s *Stream) Err() error {
 }
 
 // Shutdown ends the stream gracefully: it takes no more messages, waits until
-// those taken have been read from Messages, and closes that. It must not be
+// those taken have been read from Messages, and closes Messages. It must not be
 // called by the only goroutine that reads.
 //
-// If ctx ends first, Shutdown closes the stream as [Stream.Close] does, and the
-// error matches ctx.Err() and the cause of ctx, and [mq.ErrUnread] if something was left.
+// If ctx ends first, Shutdown closes the stream like [Stream.Close]; the error
+// matches ctx.Err() and the cause of ctx, and [mq.ErrUnread] if messages were
+// not read.
 func (s *Stream) Shutdown(ctx context.Context) error {
 	s.reader.Stop()
 	select {
@@ -124,13 +126,13 @@ func (s *Stream) Shutdown(ctx context.Context) error {
 	if !reader.AwaitRead(ctx, func() int { return len(s.messages) }) {
 		return errors.Join(handle.Ended("shut down stream", "", ctx), s.Close())
 	}
-	return s.Close() // which tells if another Close was faster than the readers
+	return s.Close() // reports it if another Close was faster than the readers
 }
 
-// Close ends the stream at once: it takes no more messages and closes Messages.
-// What was taken and not read is kept for [Stream.Unread]; if there is any, the
-// error matches [mq.ErrUnread]. Close may be called more than once, also by the
-// goroutine that reads.
+// Close ends the stream immediately: it takes no more messages and closes
+// Messages. Messages that were taken but not read are kept for [Stream.Unread];
+// if there are any, the error matches [mq.ErrUnread]. Close may be called more
+// than once, also by the goroutine that reads.
 func (s *Stream) Close() error {
 	s.reader.Stop()
 	s.closing.Do(func() { close(s.abort) })
@@ -142,12 +144,11 @@ func (s *Stream) Close() error {
 		return nil
 	}
 	return &mq.Error{Op: "close stream", Kind: mq.ErrUnread,
-		Detail: fmt.Sprintf("%d messages were taken from the queue and not read; Unread returns them", len(s.unread))}
+		Detail: fmt.Sprintf("%d messages were taken from the queue but not read; Unread returns them", len(s.unread))}
 }
 
-// Unread returns the messages, oldest first, that the stream had taken and
-// nobody had read when it was closed, and forgets them. Before Close it returns
-// nil.
+// Unread returns the messages, oldest first, that were taken but not read when
+// the stream was closed, and forgets them. Before Close it returns nil.
 func (s *Stream) Unread() []mq.Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,8 +157,8 @@ func (s *Stream) Unread() []mq.Message {
 	return unread
 }
 
-// deliver puts messages into the channel; or, if Close comes first, with the
-// unread.
+// deliver puts messages into the channel, or, if Close comes first, adds them
+// to the unread.
 func (s *Stream) deliver(taken []mq.Message) {
 	s.counters.take(taken)
 	for i, m := range taken {
@@ -173,7 +174,7 @@ func (s *Stream) deliver(taken []mq.Message) {
 	}
 }
 
-// await puts m into the channel when that has room, unless Close comes first.
+// await puts m into the channel when it has room, unless Close comes first.
 func (s *Stream) await(m mq.Message) bool {
 	s.counters.block()
 	defer s.counters.unblock()
@@ -185,7 +186,7 @@ func (s *Stream) await(m mq.Message) bool {
 	}
 }
 
-// keep puts messages that never were in the channel with the unread.
+// keep adds messages that were never in the channel to the unread.
 func (s *Stream) keep(messages []mq.Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,7 +194,7 @@ func (s *Stream) keep(messages []mq.Message) {
 	s.unread = append(s.unread, messages...)
 }
 
-// keepUnread moves what is in the channel to the unread.
+// keepUnread moves the messages in the channel to the unread.
 func (s *Stream) keepUnread() { s.unread = append(s.unread, reader.Drain(s.messages)...) }
 
 func (s *Stream) ended(err error) {

@@ -16,7 +16,7 @@ import (
 	"ipcmq/stream"
 )
 
-// backends makes a queue of each kind; typed ones have message types.
+// backends creates a queue of each kind; typed ones have message types.
 var backends = []struct {
 	name  string
 	typed bool
@@ -29,7 +29,7 @@ var backends = []struct {
 	}},
 	{"SysV", true, func(tb testing.TB) mq.Queue { return newQueue(tb) }},
 	{"POSIX", false, func(tb testing.TB) mq.Queue {
-		testutil.NotEmulated(tb, "the emulator hands mips's own O_NONBLOCK to mq_setattr", "mips", "mipsle", "mips64", "mips64le")
+		testutil.NotEmulated(tb, "the emulator passes the O_NONBLOCK of mips to mq_setattr", "mips", "mipsle", "mips64", "mips64le")
 		q, err := posix.Open(fmt.Sprintf("/ipcmq-stream-%d", time.Now().UnixNano()), &posix.Config{Exclusive: true, MaxMessages: 8, MaxMessageSize: 64})
 		if errors.Is(err, errors.ErrUnsupported) {
 			testutil.Lacking(tb, "POSIX queues")
@@ -45,7 +45,7 @@ var backends = []struct {
 	}},
 }
 
-// newQueue makes a System V queue that is removed after the test.
+// newQueue creates a System V queue that is removed after the test.
 func newQueue(tb testing.TB) *sysv.Queue {
 	tb.Helper()
 	q, err := sysv.Open(sysv.Private, nil)
@@ -73,7 +73,7 @@ func newStream(tb testing.TB, q mq.Queue, cfg *stream.Config) *stream.Stream {
 	return s
 }
 
-// send sends the numbers from up to before to, as type t.
+// send sends the numbers in [from, to), as type t.
 func send(tb testing.TB, q mq.Sender, t int64, from, to int) {
 	tb.Helper()
 	for i := from; i < to; i++ {
@@ -84,7 +84,7 @@ func send(tb testing.TB, q mq.Sender, t int64, from, to int) {
 	}
 }
 
-// numbers returns the numbers from up to before to, as text.
+// numbers returns the numbers in [from, to), as text.
 func numbers(from, to int) (list []string) {
 	for i := from; i < to; i++ {
 		list = append(list, fmt.Sprint(i))
@@ -107,8 +107,8 @@ func read(s *stream.Stream) (messages []mq.Message) {
 	return messages
 }
 
-// awaitReceived waits until the stream has taken n messages and put into its
-// channel as many of them as fit.
+// awaitReceived waits until the stream has taken n messages and put as many
+// into its channel as fit.
 func awaitReceived(tb testing.TB, s *stream.Stream, n uint64, buffered int) {
 	tb.Helper()
 	testutil.Await(tb, func() error {
@@ -179,7 +179,7 @@ func TestSelectLeavesTheOthersInTheQueue(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeMeantIsRefused(t *testing.T) {
+func TestInvalidConfigsAreRefused(t *testing.T) {
 	memory := mqtest.New(nil)
 	defer memory.Close()
 	for _, c := range []struct {
@@ -245,7 +245,7 @@ func TestStatsAreExact(t *testing.T) {
 		expect("blocked", stream.Stats{Received: 3, Delivered: 2, Bytes: 7, Buffered: 2})
 		<-time.After(3 * time.Second)
 		expect("still blocked", stream.Stats{Received: 3, Delivered: 2, Bytes: 7, Buffered: 2, Blocked: 3 * time.Second})
-		<-s.Messages() // it goes on, and is blocked again
+		<-s.Messages() // the stream continues, and is blocked again
 		expect("one read", stream.Stats{Received: 4, Delivered: 3, Bytes: 10, Buffered: 2, Blocked: 3 * time.Second})
 		<-time.After(time.Second)
 		for range 3 {
@@ -257,7 +257,7 @@ func TestStatsAreExact(t *testing.T) {
 		synctest.Wait()
 		<-time.After(time.Second)
 		s.Close()
-		// One was taken and never put into the channel, one stays in the queue.
+		// One was taken but never put into the channel, one stays in the queue.
 		expect("closed", stream.Stats{Received: 7, Delivered: 6, Bytes: 13, Blocked: 5 * time.Second})
 		q.Close()
 	})
@@ -320,9 +320,9 @@ func TestStreamsOfOneQueueShareItByType(t *testing.T) {
 	}
 }
 
-// TestBufferBoundsWhatIsTaken: of what the stream has taken, no more than one
-// message is not in the channel.
-func TestBufferBoundsWhatIsTaken(t *testing.T) {
+// TestBufferLimitsWhatIsTaken: at most one message that the stream has taken is
+// not in the channel.
+func TestBufferLimitsWhatIsTaken(t *testing.T) {
 	for _, buffer := range []int{1, 8, 50} {
 		synctest.Test(t, func(t *testing.T) {
 			q := mqtest.New(nil)

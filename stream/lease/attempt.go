@@ -16,7 +16,7 @@ func (l *loop) attempt(ctx context.Context, d Delivery) error {
 	}
 	own := d
 	if d.Attempt == limit {
-		own.Data = bytes.Clone(d.Data) // DeadLetter gets it as it was sent
+		own.Data = bytes.Clone(d.Data) // so that DeadLetter gets it unchanged
 	}
 	return l.failed(ctx, d, l.handler.call(ctx, own))
 }
@@ -32,11 +32,12 @@ func (l *loop) tooOften(d Delivery) error {
 	return err
 }
 
-// maxReasons bounds how many reasons are kept, of messages that others may have
-// made dead letters since.
+// maxReasons limits how many reasons are kept, since other processes may make
+// dead letters of these messages.
 const maxReasons = 1000
 
-// died keeps what a message died of, until it is a dead letter: then reason is nil.
+// died keeps why the last attempt of a message failed, until it is a dead letter:
+// then reason is nil.
 func (l *loop) died(d Delivery, reason error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -50,8 +51,8 @@ func (l *loop) died(d Delivery, reason error) {
 	l.reasons[d.Sequence] = reason
 }
 
-// failed says what an attempt has failed with, if it has, and has the message
-// buried if it was the last.
+// failed reports the error of an attempt, if any, and buries the message if
+// that was the last attempt.
 func (l *loop) failed(ctx context.Context, d Delivery, err error) error {
 	if err == nil || endedBy(ctx, err) {
 		return err
@@ -64,7 +65,7 @@ func (l *loop) failed(ctx context.Context, d Delivery, err error) error {
 	return l.bury(ctx, d, err)
 }
 
-// bury hands a message to DeadLetter, and returns what that fails with.
+// bury passes a message to DeadLetter, and returns its error.
 func (l *loop) bury(ctx context.Context, d Delivery, err error) error {
 	if ctx.Err() != nil {
 		return err
@@ -81,7 +82,7 @@ func (l *loop) bury(ctx context.Context, d Delivery, err error) error {
 	return failed
 }
 
-// endedBy reports whether err says no more than that ctx has ended.
+// endedBy reports whether err says only that ctx has ended.
 func endedBy(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
 }

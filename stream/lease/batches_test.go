@@ -26,7 +26,7 @@ func startBatches(tb testing.TB, q mq.Queue, h lease.BatchHandler, cfg *lease.Ba
 	return r
 }
 
-// payloads returns those of a batch, with the attempts above 1.
+// payloads returns the payloads of a batch, with the attempts above 1.
 func payloads(batch []lease.Delivery) string {
 	var texts []string
 	for _, d := range batch {
@@ -76,7 +76,7 @@ func TestBatchesAreCompleteByNumberBytesOrAge(t *testing.T) {
 	}
 }
 
-// A batch that fails is handled again one by one, so that its poison is found.
+// A failed batch is handled again one by one, so that its poison is found.
 func TestPoisonOfABatchGoesToDeadLetterAlone(t *testing.T) {
 	for name, fail := range map[string]func(batch []lease.Delivery) error{
 		"error": func([]lease.Delivery) error { return errors.New("broken") },
@@ -105,12 +105,12 @@ func TestPoisonOfABatchGoesToDeadLetterAlone(t *testing.T) {
 				}})
 				<-time.After(time.Minute)
 				want := []string{"0s 0 1 2 3", "1s 0(2)", "1s 1(2)", "1s 2(2)", "1s 3(2)", "2s 2(3)", "2s dead 2 3"}
-				if name == "exit" { // of whom nobody knows the end but by the attempts
+				if name == "exit" { // only the number of attempts shows that it ended
 					want[6] = "3s dead 2 4"
 				}
 				j.isInAnyOrder(t, want...)
 				if n := errs.Load(); n != 4+2 {
-					t.Errorf("%d errors were told, want 6", n)
+					t.Errorf("%d errors were reported, want 6", n)
 				}
 				if err := r.stop(); err != nil {
 					t.Error(err)
@@ -132,7 +132,7 @@ func TestSomeMessagesOfABatchFail(t *testing.T) {
 			case "0 1 2 3 4":
 				return fmt.Errorf("bulk insert: %w", lease.Failed{1: broken, 3: broken, 4: nil})
 			case "1(2)":
-				return lease.Failed{1: broken} // which there is not
+				return lease.Failed{1: broken} // there is no such index
 			}
 			return lease.Failed{}
 		}, &lease.BatchConfig{Config: lease.Config{OnError: func(d lease.Delivery, err error) {
@@ -143,7 +143,7 @@ func TestSomeMessagesOfABatchFail(t *testing.T) {
 		}}})
 		<-time.After(time.Hour)
 		j.isInAnyOrder(t, "0s 0 1 2 3 4", "0s 1: broken", "0s 3: broken", "1s 1(2)",
-			"1s 1: the handler of a batch of 1 messages returns an error of one with the index 1: broken", "1s 3(2)", "3s 1(3)")
+			"1s 1: the handler of a batch of 1 messages returned an error for index 1: broken", "1s 3(2)", "3s 1(3)")
 		if err := r.stop(); err != nil {
 			t.Error(err)
 		}
@@ -188,7 +188,7 @@ func TestLeasesOfABatchAreKept(t *testing.T) {
 	})
 }
 
-func TestStoppingGivesBackWhatWaitsForABatch(t *testing.T) {
+func TestStoppingGivesBackAnIncompleteBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := lendingQueue(t)
 		send(t, q, 1, 0, 5)
@@ -268,7 +268,7 @@ func TestTheEndOfTheQueueEndsBatches(t *testing.T) {
 	})
 }
 
-func TestTypedBatchesHaveWhatCanBeDecoded(t *testing.T) {
+func TestTypedBatchesHoldWhatCanBeDecoded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, j := lendingQueue(t), newJournal()
 		for _, text := range []string{`1`, `two`, `3`, `four`, `5`} {
@@ -298,7 +298,7 @@ func TestTypedBatchesHaveWhatCanBeDecoded(t *testing.T) {
 	})
 }
 
-func TestBatchesRefuseWhatCannotBeMeant(t *testing.T) {
+func TestBatchesRefuseInvalidConfigs(t *testing.T) {
 	q := mqtest.New(&mqtest.Config{Lease: time.Minute})
 	defer q.Close()
 	h := func(context.Context, []lease.Delivery) error { return nil }

@@ -14,10 +14,10 @@ import (
 	"ipcmq/mq"
 )
 
-// A DeadLetter is a message of which no attempt has succeeded, as [ToQueue] keeps
-// it.
+// A DeadLetter is a message that was never handled successfully, as [ToQueue]
+// stores it.
 type DeadLetter struct {
-	// Delivery is the message as it was, and its last attempt. Priority is 0
+	// Delivery is the original message, and its last attempt. Priority is 0
 	// unless its queue had priorities.
 	Delivery
 
@@ -28,13 +28,13 @@ type DeadLetter struct {
 	Reason string
 }
 
-// ErrNotDeadLetter: a message has not the form of a dead letter.
+// ErrNotDeadLetter: a message does not have the form of a dead letter.
 var ErrNotDeadLetter = errors.New("not a dead letter")
 
-// deadLetterMark is what a dead letter begins with.
+// deadLetterMark begins every dead letter.
 const deadLetterMark = "ipcmq dead letter "
 
-// maxReason is the most bytes of an error's text that a dead letter keeps.
+// maxReason is the maximum length in bytes of an error's text in a dead letter.
 const maxReason = 1024
 
 // ToQueue returns a function for Config.DeadLetter that sends messages to q, under
@@ -42,28 +42,29 @@ const maxReason = 1024
 // same there. [ParseDeadLetter] reads them. q may be of another kind than the queue of
 // the messages.
 //
-// A dead letter is one line of text and the payload behind it, byte for byte to the
-// end of the message. People and programs in any language can read it: behind a
-// mark the line is an object of JSON, which holds no newline, so the payload begins
-// after the first one.
+// A dead letter is one line of text followed by the payload, byte for byte to the end
+// of the message. People and programs in any language can read it: after a mark the
+// line is a JSON object without newlines, so the payload begins after the first
+// newline.
 //
 //	ipcmq dead letter {"type":7,"sequence":12,"attempt":5,"time":"2026-01-31T09:30:00Z","error":"exit status 3"}
 //	the payload
 //
 // There is also "priority" if it is not 0, "uncertain" and "truncated" if the payload
-// may not be whole (see [Delivery] and [mq.Message]), and "header", an object, if the
-// message had one and there is room for it. Readers ignore what else there is. Of the error's text up to 1024 bytes are kept, and fewer if q had
-// no room for more than the payload: a queue of the kernel takes
-// kernel.msgmax bytes, 8192 by default, of which the line needs about 100.
+// may be incomplete (see [Delivery] and [mq.Message]), and "header", an object, if
+// the message had one and there is room for it. Readers ignore other fields. Up to
+// 1024 bytes of the error's text are kept, or fewer if the message would be too long
+// for q: a kernel queue takes kernel.msgmax bytes, 8192 by default, of which the line
+// needs about 100.
 //
-// If the message does not fit into q even so, if q is full, or cannot be reached,
-// the function returns the error of q, which names the limit. Nothing has moved
-// then: the message stays lent by its own queue and is given back, and after the
-// delay the function gets it again, without another attempt at handling. So it
-// waits, with others at work meanwhile, until the limit is raised or q has room.
+// If the message still does not fit into q, or q is full or cannot be reached, the
+// function returns the error of q, which names the limit. Nothing has moved then: the
+// message is given back to its own queue, and after the delay the function gets it
+// again, without another attempt at handling. So it waits, while others are handled,
+// until the limit is raised or q has room.
 //
-// If the process is killed after the dead letter was sent, the message becomes
-// another one: it is there twice then, with the same sequence.
+// If the process is killed after the dead letter was sent, the message becomes a
+// second one, with the same sequence.
 func ToQueue(q mq.Queue) func(ctx context.Context, d Delivery, err error) error {
 	return func(_ context.Context, d Delivery, err error) error {
 		letter := DeadLetter{Delivery: d, Time: time.Now(), Reason: err.Error()}
@@ -72,7 +73,7 @@ func ToQueue(q mq.Queue) func(ctx context.Context, d Delivery, err error) error 
 	}
 }
 
-// deadLetterLine is what the line of a dead letter says.
+// deadLetterLine is the line of a dead letter.
 type deadLetterLine struct {
 	Type      int64     `json:"type,omitempty"`
 	Priority  uint32    `json:"priority,omitempty"`
@@ -85,8 +86,8 @@ type deadLetterLine struct {
 	Error     string    `json:"error"`
 }
 
-// append returns d as a payload. If that is longer than most, the header is left out,
-// and less is kept of the reason; 0 is no limit.
+// append returns d as a payload. If it would be longer than most, the header is left
+// out and the reason shortened; 0 means no limit.
 func (d DeadLetter) append(most int) []byte {
 	if most <= 0 {
 		most = math.MaxInt
@@ -102,20 +103,20 @@ func (d DeadLetter) append(most int) []byte {
 
 func (l deadLetterLine) append(b []byte) []byte {
 	w := bytes.NewBuffer(append(b, deadLetterMark...))
-	encoder := json.NewEncoder(w) // which ends with a newline
+	encoder := json.NewEncoder(w) // it ends with a newline
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(l); err != nil {
-		panic(err) // it holds numbers, a string, and a time of our clock
+		panic(err) // cannot happen: l holds numbers, strings, and a time of our clock
 	}
 	return w.Bytes()
 }
 
-// cut returns as much of text as takes up to most bytes in JSON, and marks it if
-// that is not all.
+// cut shortens text to at most most bytes in JSON, and marks it if it was
+// shortened.
 func cut(text string, most int) string {
 	const more = "…"
 	text = strings.ToValidUTF8(text, "\ufffd")
-	n, kept := 0, 0 // bytes in JSON; those of text that leave room for the mark
+	n, kept := 0, 0 // bytes in JSON; bytes of text that leave room for the mark
 	for i, r := range text {
 		switch {
 		case r < ' ', r == '\u2028', r == '\u2029':
@@ -137,8 +138,8 @@ func cut(text string, most int) string {
 	return text
 }
 
-// ParseDeadLetter returns the dead letter that is in m, a message from a queue that
-// [ToQueue] sends to. Its Data is a part of m's. The error matches
+// ParseDeadLetter returns the dead letter in m, a message from a queue that
+// [ToQueue] sends to. Its Data is a part of m.Data. The error matches
 // [ErrNotDeadLetter] if m does not have that form.
 func ParseDeadLetter(m mq.Message) (DeadLetter, error) {
 	rest, ok := bytes.CutPrefix(m.Data, []byte(deadLetterMark))

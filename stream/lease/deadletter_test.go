@@ -27,7 +27,7 @@ func TestADeadLetterKeepsTheMessageAndWhyItDied(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := startHandling(t, q, func(_ context.Context, d lease.Delivery) error {
-			clear(d.Data) // DeadLetter gets it as it was sent
+			clear(d.Data) // DeadLetter gets it unchanged
 			return fmt.Errorf("attempt %d: \"no\"\n<such> \xff thing", d.Attempt)
 		}, &lease.Config{MaxAttempts: 3, DeadLetter: lease.ToQueue(dead)})
 		<-time.After(time.Hour)
@@ -54,14 +54,14 @@ func TestADeadLetterKeepsTheMessageAndWhyItDied(t *testing.T) {
 	})
 }
 
-// What does not fit stays where it is, until it does.
+// A message that does not fit stays in its queue until it does.
 func TestADeadLetterWithoutRoomWaitsInItsQueue(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		size int // of the payload
 		want error
 	}{
-		{"a queue that is full", 1000, mq.ErrFull},
+		{"a full queue", 1000, mq.ErrFull},
 		{"a payload near the limit", 8192, mq.ErrTooLarge},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestADeadLetterWithoutRoomWaitsInItsQueue(t *testing.T) {
 }
 
 // The payload comes first, then the error's text.
-func TestADeadLetterIsCutInItsReasonAlone(t *testing.T) {
+func TestOnlyTheReasonOfADeadLetterIsShortened(t *testing.T) {
 	for _, text := range []string{strings.Repeat("x", 5000), strings.Repeat("\x00\"ä\u2028", 900), strings.Repeat("\xffa", 900), "short", ""} {
 		cut := 0
 		for size := 0; size <= 8192; size += 64 {
@@ -152,7 +152,7 @@ func TestADeadLetterIsCutInItsReasonAlone(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoDeadLetterIsRefused(t *testing.T) {
+func TestOtherMessagesAreNotDeadLetters(t *testing.T) {
 	const mark = "ipcmq dead letter "
 	for _, data := range []string{
 		"", "hello", mark, mark + "\n", mark + "{}\n", mark + "null\nx", mark + `{"attempt":1}`, mark + `{"attempt":0}` + "\n",
@@ -184,7 +184,8 @@ func FuzzParseDeadLetter(f *testing.F) {
 		if !bytes.HasSuffix(data, d.Data) || d.Attempt < 1 || d.Type < 0 {
 			t.Errorf("%q: %+v", data, d)
 		}
-		// As a message that dies again, with that for a reason, it comes back.
+		// As a message that dies again, with that as the reason, it is parsed
+		// to the same.
 		q := mqtest.New(&mqtest.Config{MaxMessage: 1 << 20, Capacity: 1 << 20})
 		defer q.Close()
 		if err := lease.ToQueue(q)(t.Context(), d.Delivery, errors.New(d.Reason)); err != nil {

@@ -10,16 +10,16 @@ import (
 	"ipcmq/mq/mqtest"
 )
 
-// A distant queue fails as one on a server does: when down, it is unavailable;
-// and answers are lost after the call has, or has not, done its work.
+// A distant queue fails like one on a server: when down, it is unavailable; and
+// answers are lost, whether the call has done its work or not.
 type distant struct {
 	*mqtest.Queue
 	j *journal
 
 	mu     sync.Mutex
 	down   error            // what every call returns, if not nil
-	up     string           // the one that does not
-	answer map[string]error // what the next call so named returns after its work
+	up     string           // the one that works
+	answer map[string]error // what the next call with this name returns after its work
 }
 
 func newDistant(tb testing.TB) *distant {

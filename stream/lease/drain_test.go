@@ -12,7 +12,8 @@ import (
 	"ipcmq/stream/lease"
 )
 
-// After the end nothing more is handled; what runs has as long as Drain says.
+// After the end nothing more is handled; running handlers have the time of
+// Drain.
 func TestDrainLetsHandlersFinish(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -23,7 +24,7 @@ func TestDrainLetsHandlersFinish(t *testing.T) {
 		{"none", 0, []string{"1s 0 ended by stopped by the test", "1s 1 ended by stopped by the test"}, 4},
 		{"too short for one", 5 * time.Second, []string{"3s 0 done", "6s 1 ended by stopped by the test"}, 3},
 		{"long enough", time.Minute, []string{"31s 1 done", "3s 0 done"}, 2},
-		{"as long as they like", -1, []string{"31s 1 done", "3s 0 done"}, 2},
+		{"without a limit", -1, []string{"31s 1 done", "3s 0 done"}, 2},
 	} {
 		handle := func(t *testing.T, start func(*testing.T, *journal, mq.Queue) *running) {
 			synctest.Test(t, func(t *testing.T) {
@@ -78,7 +79,8 @@ func TestDrainLetsHandlersFinish(t *testing.T) {
 	}
 }
 
-// What fails while it drains is given back as ever, after its delay.
+// A message that fails while the loop drains is given back as usual, with its
+// delay.
 func TestFailuresWhileDrainingWaitForTheirDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, j := lendingQueue(t), newJournal()

@@ -45,7 +45,7 @@ func TestTheEndOfTheQueueEndsHandling(t *testing.T) {
 					if err := <-r.err; !errors.Is(err, c.want) {
 						t.Errorf("got %v, want %v", err, c.want)
 					}
-					if d := time.Since(start); d > leaseTime/2 { // when the lease is to be extended
+					if d := time.Since(start); d > leaseTime/2 { // when the lease is due to be extended
 						t.Errorf("ended after %v", d)
 					}
 				})
@@ -71,7 +71,7 @@ func TestAnEndedContextHandlesNothing(t *testing.T) {
 }
 
 func TestQueuesThatDoNotLendAreRefused(t *testing.T) {
-	for _, b := range []struct { // their defaults do not
+	for _, b := range []struct { // with their defaults
 		name, says string
 		open       func(*testing.T) mq.Queue
 	}{
@@ -112,7 +112,7 @@ func TestQueuesThatDoNotLendAreRefused(t *testing.T) {
 	}
 }
 
-func TestHandlingRefusesWhatCannotBeMeant(t *testing.T) {
+func TestHandlingRefusesInvalidConfigs(t *testing.T) {
 	q := lendingQueue(t)
 	ok := func(context.Context, lease.Delivery) error { return nil }
 	dead := func(context.Context, lease.Delivery, error) error { return nil }

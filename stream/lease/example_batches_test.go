@@ -12,10 +12,10 @@ import (
 	"ipcmq/stream/lease"
 )
 
-// A batch that fails is handled again one by one, so that the one message that
-// can never be handled is found.
+// A failed batch is handled again one by one, so that the one message that can
+// never be handled is found.
 func ExampleHandleBatches() {
-	// A queue in memory, in place of one on a server.
+	// An in-memory queue, in place of one on a server.
 	q := mqtest.New(&mqtest.Config{Lease: time.Minute})
 	defer q.Close()
 

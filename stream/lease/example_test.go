@@ -11,9 +11,9 @@ import (
 	"ipcmq/stream/lease"
 )
 
-// The message whose handler fails is handled again.
+// A message whose handler fails is handled again.
 func ExampleHandle() {
-	// A queue in memory, in place of one on a server.
+	// An in-memory queue, in place of one on a server.
 	q := mqtest.New(&mqtest.Config{Lease: time.Minute})
 	defer q.Close()
 
@@ -46,7 +46,7 @@ func ExampleHandle() {
 	// ended with <nil>
 }
 
-// A message that always fails goes to another queue, with what it failed with.
+// A message that always fails goes to another queue, with its error.
 func ExampleToQueue() {
 	orders := mqtest.New(&mqtest.Config{Lease: time.Minute}) // or sysv.Open(0x2a, nil)
 	defer orders.Close()
@@ -72,7 +72,7 @@ func ExampleToQueue() {
 	}
 	letter, err := lease.ParseDeadLetter(m)
 	fmt.Printf("type %d, %q, after %d attempts: %s, %v\n", letter.Type, letter.Data, letter.Attempt, letter.Reason, err)
-	// letter.Message can be sent back to orders as it is.
+	// letter.Message can be sent back to orders unchanged.
 
 	// Output:
 	// type 7, "soup with a fork", after 3 attempts: it runs off, <nil>

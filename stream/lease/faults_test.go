@@ -14,7 +14,7 @@ import (
 	"ipcmq/stream/lease"
 )
 
-func TestHandlingWaitsForAQueueThatIsUnavailable(t *testing.T) {
+func TestHandlingWaitsForAnUnavailableQueue(t *testing.T) {
 	for name, up := range map[string]string{"for all": "", "for leases": "select leases"} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -104,7 +104,7 @@ func TestAnAcknowledgementIsRepeatedUntilItIsCertain(t *testing.T) {
 	})
 }
 
-func TestWhatCouldNotBeAcknowledgedIsTold(t *testing.T) {
+func TestAFailedAcknowledgementIsReported(t *testing.T) {
 	for _, down := range []error{inDoubt("ack"), unavailable("ack")} {
 		t.Run(down.Error(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -124,7 +124,7 @@ func TestWhatCouldNotBeAcknowledgedIsTold(t *testing.T) {
 				if d := time.Since(start); d != leaseTime {
 					t.Errorf("ended after %v; it may try until the lease runs out", d)
 				}
-				q.j.is(t, fmt.Sprintf("10s message 1 was handled and may be handled again: %v", down))
+				q.j.is(t, fmt.Sprintf("10s message 1 was handled but may be handled again: %v", down))
 				synctest.Wait()
 				if s := q.Stat(); s.Messages != 1 {
 					t.Errorf("%+v: want the message again", s)
@@ -134,8 +134,8 @@ func TestWhatCouldNotBeAcknowledgedIsTold(t *testing.T) {
 	}
 }
 
-// forgetful is a queue on a server that was killed while a message was lent and
-// does not answer the first acknowledgement.
+// forgetful is a queue on a server that was killed while a message was lent,
+// and does not answer the first acknowledgement.
 type forgetful struct{ *mqtest.Queue }
 
 func (q forgetful) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
@@ -163,7 +163,7 @@ func (l forgottenLease) Ack(ctx context.Context) error {
 	return &mq.Error{Op: "ack", Kind: mq.ErrInDoubt, Err: ctx.Err()}
 }
 
-func TestAnAcknowledgementThatIsNeverAnsweredHoldsUpNothing(t *testing.T) {
+func TestAnUnansweredAcknowledgementBlocksNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, j := lendingQueue(t), newJournal()
 		send(t, q, 1, 0, 1)
@@ -208,14 +208,14 @@ func TestALeaseThatCannotBeExtendedEndsTheHandler(t *testing.T) {
 						return ctx.Err()
 					}
 					return nil
-				}, &lease.Config{OnError: func(_ lease.Delivery, err error) { q.j.note("told: %v", err) }})
+				}, &lease.Config{OnError: func(_ lease.Delivery, err error) { q.j.note("error: %v", err) }})
 				<-time.After(time.Hour)
 				if err := r.stop(); err != nil {
 					t.Error(err)
 				}
 				want := []string{"0s attempt 1", "45s attempt 2",
-					"45s lease has run out: mq: extend: queue is unavailable",
-					"45s told: lease has run out: mq: extend: queue is unavailable"}
+					"45s error: lease has run out: mq: extend: queue is unavailable",
+					"45s lease has run out: mq: extend: queue is unavailable"}
 				if !heeds {
 					want = slices.Delete(want, 1, 2)
 				}
@@ -226,7 +226,7 @@ func TestALeaseThatCannotBeExtendedEndsTheHandler(t *testing.T) {
 	}
 }
 
-func TestALostAnswerWhileExtendingIsNoLoss(t *testing.T) {
+func TestALostAnswerWhileExtendingLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newDistant(t)
 		send(t, q, 1, 0, 1)
@@ -257,10 +257,10 @@ func TestGivingBackIsNotRepeatedInDoubt(t *testing.T) {
 			q.j.note("attempt %d", d.Attempt)
 			switch d.Attempt {
 			case 1:
-				q.loseAnswer("nak", inDoubt("nak")) // and it was given back
+				q.loseAnswer("nak", inDoubt("nak")) // but it was given back
 				return errors.New("broken")
 			case 2:
-				q.setDown(inDoubt("nak")) // and it was not
+				q.setDown(inDoubt("nak")) // and it was not given back
 				time.AfterFunc(leaseTime/2, func() { q.setDown(nil) })
 				return errors.New("broken")
 			case 3:

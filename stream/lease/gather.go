@@ -10,21 +10,21 @@ import (
 	"ipcmq/mq"
 )
 
-// batches is a loop that has its messages handled in batches. It takes some only
+// batches is a loop that handles its messages in batches. It takes messages only
 // when a batch can be handled.
 type batches struct {
 	*loop
 	handler BatchHandler
 	cfg     BatchConfig
 
-	// In hand, of take alone.
+	// The messages in hand, used only by take.
 	fresh    []*held // the oldest first
-	repeated []*held // lent before, for a batch each
-	failures int     // of the queue, one after the other
+	repeated []*held // lent before: each is a batch by itself
+	failures int     // of the queue, in a row
 	reach    reachable
 }
 
-// take gathers batches and has them handled, until the loop ends.
+// take gathers batches and handles them, until the loop ends.
 func (b *batches) take(r mq.LeaseReceiver) {
 	for {
 		select {
@@ -46,7 +46,7 @@ func (b *batches) take(r mq.LeaseReceiver) {
 	}
 }
 
-// next returns the next batch, and none when the loop ends.
+// next returns the next batch, or none when the loop ends.
 func (b *batches) next(r mq.LeaseReceiver) (batch []*held) {
 	for b.taking.Err() == nil {
 		if len(b.repeated) > 0 {
@@ -62,7 +62,7 @@ func (b *batches) next(r mq.LeaseReceiver) (batch []*held) {
 	return nil
 }
 
-// ready returns how many of the fresh messages are a batch, 0 if that is not
+// ready returns how many of the fresh messages make a batch, or 0 if it is not
 // complete.
 func (b *batches) ready() int {
 	bytes := 0
@@ -78,8 +78,8 @@ func (b *batches) ready() int {
 	return 0
 }
 
-// gather takes messages that are there, or waits for some until the batch that has
-// begun is complete.
+// gather takes messages that are there, or waits for some until the current batch
+// is complete.
 func (b *batches) gather(r mq.LeaseReceiver) {
 	ctx := b.taking
 	if len(b.fresh) > 0 {
@@ -107,14 +107,14 @@ func (b *batches) gather(r mq.LeaseReceiver) {
 	}
 }
 
-// giveBackAll gives back what is in hand.
+// giveBackAll gives back the messages in hand.
 func (b *batches) giveBackAll() {
 	for _, h := range slices.Concat(b.repeated, b.fresh) {
 		b.handlers.Go(func() { b.settle(h, errNotBegun) })
 	}
 }
 
-// handle has a batch handled, and settles the leases.
+// handle handles a batch, and settles the leases.
 func (b *batches) handle(batch []*held) {
 	ctx, end := context.WithCancelCause(b.ctx)
 	defer end(nil)
@@ -122,7 +122,7 @@ func (b *batches) handle(batch []*held) {
 	for i, h := range batch {
 		deliveries[i] = h.Delivery
 		if h.Attempt == b.cfg.MaxAttempts {
-			deliveries[i].Data = bytes.Clone(h.Data) // DeadLetter gets it as it was sent
+			deliveries[i].Data = bytes.Clone(h.Data) // so that DeadLetter gets it unchanged
 		}
 		defer context.AfterFunc(h.ctx, func() { end(context.Cause(h.ctx)) })()
 	}
@@ -145,8 +145,8 @@ func (b *batches) handle(batch []*held) {
 	}
 }
 
-// finish settles a message of a batch, with which the handler has failed with err,
-// or ended before it was through.
+// finish settles a message of a batch, for which the handler returned err, or
+// ended without returning.
 func (b *batches) finish(h *held, err error, ended bool) {
 	settled := errGoexit
 	defer func() { b.settle(h, settled) }()

@@ -16,19 +16,20 @@ type Delivery struct {
 	mq.Message
 
 	// Sequence is the number of the message in its queue, the same in every
-	// attempt: a message that was handled before is known by it.
+	// attempt: it identifies a message that was handled before.
 	Sequence uint64
 
-	// Attempt is how many times the message was lent, this time included, to
-	// anyone: also to holders that were killed or stopped before they handled it.
+	// Attempt is how many times the message was lent to anyone, this time
+	// included, also to holders that were killed or stopped before they handled
+	// it.
 	Attempt int
 
 	// Uncertain reports that bytes at the end of the payload may be missing; see
 	// [mq.Lease]. It is rare.
 	Uncertain bool
 
-	// Header is what came with the message along with its payload, in queues that have
-	// such: see [mq.WithHeader]. nil is none.
+	// Header is the header of the message, in queues that have headers: see
+	// [mq.WithHeader]. nil means none.
 	Header mq.Header
 
 	// ID is the id of the message, see [mq.IDOf]; "" in queues whose messages have none.
@@ -39,7 +40,7 @@ type Delivery struct {
 	Stored time.Time
 }
 
-// deliver returns what the handler is told of a lease.
+// deliver returns the Delivery of a lease.
 func deliver(l mq.Lease) Delivery {
 	d := Delivery{Message: l.Message(), Sequence: l.Sequence(), Attempt: l.Attempt(),
 		Header: mq.HeaderOf(l), ID: mq.IDOf(l), Stored: mq.StoredAt(l)}
@@ -49,20 +50,20 @@ func deliver(l mq.Lease) Delivery {
 	return d
 }
 
-// A Handler handles a message that is lent. If it returns nil, the message is
+// A Handler handles a lent message. If it returns nil, the message is
 // acknowledged, which removes it from the queue. If it returns an error, panics
 // or calls runtime.Goexit, the message is given back, to be handled again, by
 // this process or another. The payload belongs to the handler.
 //
 // ctx ends with that of [Handle], or Config.Drain later, and when the queue has
-// ended; a handler that should finish nevertheless uses [context.WithoutCancel].
-// ctx also ends if the lease could not be kept, with [ErrLost] as its cause: the
-// message may then be with another holder.
+// ended; a handler that should finish anyway uses [context.WithoutCancel]. ctx
+// also ends if the lease could not be kept, with [ErrLost] as its cause: another
+// holder may then have the message.
 type Handler func(ctx context.Context, d Delivery) error
 
-// Config says how messages are handled. The zero value, like a nil
-// *Config, takes every message, one after the other, and tries each until
-// it succeeds.
+// Config configures how messages are handled. The zero value, like a nil
+// *Config, takes every message, one after the other, and tries each until it
+// succeeds.
 type Config struct {
 	// Select chooses the messages to take; the others stay in the queue. The
 	// zero value is mq.Any.
@@ -84,26 +85,26 @@ type Config struct {
 	Prefetch int
 
 	// RetryDelay returns how long a message waits in the queue after an attempt
-	// that failed with err; attempts count from 1, and 0 or less is no delay. nil
-	// means [Backoff].
+	// that failed with err; attempts count from 1, and 0 or less means no delay.
+	// nil means [Backoff].
 	RetryDelay func(attempt int, err error) time.Duration
 
-	// MaxAttempts is after how many attempts a message is handed to DeadLetter;
-	// 0 means never. They count from the first time that the message was lent to
-	// anyone, so a message that kills its handlers is counted too.
+	// MaxAttempts is after how many attempts a message goes to DeadLetter; 0
+	// means never. Attempts count from the first time the message was lent to
+	// anyone, so those that killed the handler count too.
 	MaxAttempts int
 
-	// DeadLetter takes a message whose MaxAttempts have failed, the last of them
-	// with err, and for example sends it to another queue ([ToQueue]). If it returns
-	// nil, the message is acknowledged; if not, DeadLetter gets it again after the
-	// delay, then with ErrAttempts, which wraps err if it is this process that gets
-	// it. It is needed if MaxAttempts is set.
+	// DeadLetter is called with a message after its last attempt has failed with
+	// err, and for example sends it to another queue ([ToQueue]). If it returns nil,
+	// the message is acknowledged; otherwise DeadLetter gets it again after the
+	// delay, now with ErrAttempts, which wraps err if this process gets it again. It
+	// is required if MaxAttempts is set.
 	DeadLetter func(ctx context.Context, d Delivery, err error) error
 
-	// Drain is how long handlers that run may go on after Handle was told to end,
-	// with their leases extended; less than 0 is as long as they like. Then their
-	// contexts end. 0 ends them at once, which loses nothing: their messages are
-	// given back.
+	// Drain is how long running handlers may go on after ctx has ended, with
+	// their leases extended; then their contexts end. A negative Drain means
+	// without a limit. 0 ends them immediately, which loses nothing: their
+	// messages are given back.
 	Drain time.Duration
 
 	// OnError, if not nil, is called when an attempt has failed, and when a
@@ -111,41 +112,40 @@ type Config struct {
 	// several goroutines at once.
 	OnError func(d Delivery, err error)
 
-	// Logger, if not nil, is told what Handle does by itself: at the level Warn that a
-	// message is tried again, has become a dead letter, is lent to others as its
-	// lease was lost, or may be handled again, and that the queue cannot be
-	// reached; at Info that it can again. Payloads are not logged.
+	// Logger, if not nil, logs what Handle does on its own: at level Warn that a
+	// message will be tried again, has become a dead letter, has lost its lease, or
+	// may be handled again, and that the queue cannot be reached; at Info that it can
+	// be reached again. Payloads are not logged.
 	Logger *slog.Logger
 }
 
-// ErrLost: the lease of a message ran out while it was handled, since it
+// ErrLost: the lease of a message ran out while it was handled, because it
 // could not be extended, and the message may be lent to another holder.
 var ErrLost = errors.New("lease has run out")
 
-// ErrAttempts: a message was lent more often than MaxAttempts allows, so that it
-// is not tried again: its last holder was killed, or its DeadLetter failed. What the
-// last attempt failed with is known, and wrapped, if it was made here.
+// ErrAttempts: a message was lent more often than MaxAttempts allows, so it is not
+// tried again: its last holder was killed, or its DeadLetter failed. It wraps the
+// error of the last attempt if this process made it.
 var ErrAttempts = errors.New("too many attempts")
 
-// Backoff is the delay after a failed attempt if Config does not say
-// otherwise: 1 s after the first, doubling with every attempt up to 1 minute.
+// Backoff is the default of Config.RetryDelay: 1 s after the first attempt,
+// doubling with every attempt up to 1 minute.
 func Backoff(attempt int, _ error) time.Duration {
 	return min(time.Second<<min(max(attempt, 1)-1, 6), time.Minute)
 }
 
-// Handle handles the messages of q with h, each at least once: a message
-// stays in the queue until h has returned nil, and if this process is killed
-// meanwhile it is lent to another. While h runs, its lease is extended, however
-// long it takes.
+// Handle handles the messages of q with h, each at least once: a message stays in
+// the queue until h has returned nil, and if this process is killed before that, it
+// is lent to another. While h runs, the lease is extended, however long h takes.
 //
 // With a Concurrency of 1, messages are handled in the order in which the queue
 // lends them; a message that is given back is overtaken by others while it waits.
 //
-// Handle returns when ctx ends or the queue is closed or removed: it takes
-// nothing more, ends the contexts of the handlers that run, when Config.Drain is
-// over, and waits for them. Those that succeed are still acknowledged; the others'
-// messages are given back without delay. After ctx has ended it returns nil, or the
-// errors of messages that could not be acknowledged, which will be handled again.
+// Handle returns when ctx ends or the queue is closed or removed: it takes nothing
+// more, ends the contexts of the running handlers after Config.Drain, and waits for
+// them. Messages of those that succeed are still acknowledged; the others are given
+// back without delay. After ctx has ended it returns nil, or the errors of messages
+// that could not be acknowledged, which will be handled again.
 //
 // While the queue is unavailable, Handle waits, also before the first
 // message. An acknowledgement whose answer was lost is repeated, and one that is
@@ -167,12 +167,12 @@ func Handle(ctx context.Context, q mq.Queue, h Handler, cfg *Config) error {
 	return run(ctx, q, h, c, (*loop).take)
 }
 
-// run has a loop take the messages of q, and waits for the handlers.
+// run runs a loop that takes the messages of q, and waits for the handlers.
 func run(ctx context.Context, q mq.Queue, h Handler, c Config, take func(*loop, mq.LeaseReceiver)) error {
 	lender, ok := mq.As[mq.Leaser](q)
 	if !ok {
 		return &mq.Error{Op: "handle", Kind: errors.ErrUnsupported,
-			Detail: fmt.Sprintf("%T does not lend its messages: what is received is gone, so it cannot be acknowledged; use ipcmq/stream, or a queue that is an mq.Leaser", q)}
+			Detail: fmt.Sprintf("%T does not lend its messages; use ipcmq/stream, or a queue that is an mq.Leaser", q)}
 	}
 	receiver, err := selectLeases(ctx, lender, c.Select, c.Logger)
 	if receiver == nil {
@@ -195,11 +195,11 @@ func (c *Config) complete(noHandler bool) error {
 	case noHandler:
 		detail = "the handler is nil"
 	case c.Concurrency < 0:
-		detail = fmt.Sprintf("Concurrency = %d is negative; 0 is the default of 1", c.Concurrency)
+		detail = fmt.Sprintf("Concurrency = %d is negative; 0 means 1", c.Concurrency)
 	case c.Prefetch > maxPrefetch:
 		detail = fmt.Sprintf("Prefetch = %d exceeds the limit of %d; 0 is the default of %d", c.Prefetch, maxPrefetch, DefaultPrefetch)
 	case c.MaxAttempts < 0:
-		detail = fmt.Sprintf("MaxAttempts = %d is negative; 0 sets no limit", c.MaxAttempts)
+		detail = fmt.Sprintf("MaxAttempts = %d is negative; 0 means no limit", c.MaxAttempts)
 	case c.MaxAttempts > 0 && c.DeadLetter == nil:
 		detail = fmt.Sprintf("MaxAttempts = %d without DeadLetter: the message would be lost", c.MaxAttempts)
 	case c.MaxAttempts == 0 && c.DeadLetter != nil:
@@ -220,7 +220,7 @@ func (c *Config) complete(noHandler bool) error {
 	return nil
 }
 
-// call calls h, and makes a panic an error.
+// call calls h, and turns a panic into an error.
 func (h Handler) call(ctx context.Context, d Delivery) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

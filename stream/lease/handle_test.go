@@ -20,7 +20,7 @@ import (
 	"ipcmq/stream/lease"
 )
 
-// leaseTime is how long the queues of these tests lend, by a bubble's clock.
+// leaseTime is how long leases of these tests last, by the clock of a bubble.
 const leaseTime = 10 * time.Second
 
 func lendingQueue(tb testing.TB) *mqtest.Queue {
@@ -48,7 +48,7 @@ func (r *running) stop() error {
 	return <-r.err
 }
 
-// A journal is what happened, in order.
+// A journal records events, in order.
 type journal struct {
 	start time.Time
 
@@ -65,7 +65,7 @@ func (j *journal) note(format string, args ...any) {
 	j.events = append(j.events, fmt.Sprintf("%v ", time.Since(j.start))+fmt.Sprintf(format, args...))
 }
 
-// isInAnyOrder is is for events of one moment.
+// isInAnyOrder is like is, for events of the same moment.
 func (j *journal) isInAnyOrder(tb testing.TB, want ...string) {
 	tb.Helper()
 	j.mu.Lock()
@@ -185,7 +185,7 @@ func TestTheDelayMayDependOnTheError(t *testing.T) {
 	})
 }
 
-func TestALeaseIsKeptAsLongAsAHandlerTakes(t *testing.T) {
+func TestALeaseIsKeptWhileAHandlerRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, j := lendingQueue(t), newJournal()
 		send(t, q, 1, 0, 2)
@@ -288,7 +288,7 @@ func TestPoisonGoesToDeadLetter(t *testing.T) {
 				return nil
 			}
 			j.note("attempt %d", d.Attempt)
-			copy(d.Data, "x") // its own
+			copy(d.Data, "x") // the handler owns it
 			return broken
 		}, &lease.Config{
 			MaxAttempts: 2,
@@ -319,7 +319,7 @@ func TestPoisonGoesToDeadLetter(t *testing.T) {
 	})
 }
 
-func TestMessagesOfHoldersThatDiedAreCountedAndHandled(t *testing.T) {
+func TestMessagesOfDeadHoldersAreCountedAndHandled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, j := lendingQueue(t), newJournal()
 		send(t, q, 1, 0, 1)

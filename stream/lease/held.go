@@ -14,11 +14,12 @@ import (
 // errGoexit: a handler, or a function of Config, has called runtime.Goexit.
 var errGoexit = errors.New("the handler has called runtime.Goexit")
 
-// errNotBegun: the loop was told to end before the handler was called.
-var errNotBegun = errors.New("not handled, since the end came first")
+// errNotBegun: the loop began to end before the handler was called.
+var errNotBegun = errors.New("not handled, because the loop ended first")
 
-// A held message is lent to the loop, which extends its lease until settle. That
-// begins when half of its time is over: most are settled before.
+// A held message is lent to the loop, which extends its lease until settle.
+// Extending begins when half of the lease is over; most messages are settled
+// before.
 type held struct {
 	Delivery
 	lease mq.Lease
@@ -52,7 +53,8 @@ func (l *loop) hold(lease mq.Lease) *held {
 	return h
 }
 
-// begin returns the context in which the lease is extended, nil if that is too late.
+// begin returns the context in which the lease is extended, or nil if it is too
+// late.
 func (h *held) begin(parent context.Context) (ctx context.Context) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -83,7 +85,7 @@ func (l *loop) settle(h *held, err error) {
 	defer h.ctx.Cancel(nil)
 	switch {
 	case err == nil:
-		// Also if the lease is lost: the other holder may not have begun.
+		// Even if the lease is lost: the other holder may not have begun.
 		if l.acks != nil {
 			l.acks.add(h)
 			return

@@ -20,7 +20,7 @@ type reachable struct {
 	not    bool
 }
 
-// note notes what the queue has answered.
+// note records the result of a call of the queue.
 func (r *reachable) note(ctx context.Context, err error) {
 	if r.logger == nil {
 		return

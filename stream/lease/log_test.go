@@ -14,7 +14,8 @@ import (
 	"ipcmq/stream/lease"
 )
 
-// newLogger returns a logger, and what it was told: lines without the time.
+// newLogger returns a logger, and a function that returns its lines, without
+// the time.
 func newLogger() (*slog.Logger, func() []string) {
 	var text bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
@@ -26,7 +27,7 @@ func newLogger() (*slog.Logger, func() []string) {
 	return logger, func() []string { return slices.Collect(strings.Lines(strings.TrimSpace(text.String()))) }
 }
 
-func TestWhatIsDoneAnywayIsLogged(t *testing.T) {
+func TestAutomaticActionsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newDistant(t)
 		send(t, q, 1, 0, 2)

@@ -12,27 +12,27 @@ import (
 	"ipcmq/mq"
 )
 
-// lastTry is how long at least a message may take to be acknowledged or given
-// back after Handle was told to end.
+// lastTry is the minimum time for a message to be acknowledged or given back
+// after Handle began to end.
 const lastTry = time.Second
 
-// A loop takes messages on lease and has them handled.
+// A loop takes messages on lease and handles them.
 type loop struct {
 	handler  Handler
 	cfg      Config
-	taking   context.Context // ends when no more messages are to be taken
+	taking   context.Context // ends when no more messages may be taken
 	stop     context.CancelCauseFunc
 	ctx      context.Context // of the handlers
 	end      context.CancelCauseFunc
-	beyond   context.Context // has the values of ctx, and does not end
-	slots    chan struct{}   // has one for each message that is handled
+	beyond   context.Context // has the values of ctx, but does not end
+	slots    chan struct{}   // holds one for each message being handled
 	handlers sync.WaitGroup
 	acks     *acks // of a queue on another host, or nil
 
 	mu      sync.Mutex
 	failure error            // of the queue, which ended the loop
-	unacked []error          // of messages that were handled and could not be acknowledged
-	reasons map[uint64]error // what messages died of that are no dead letters yet, by sequence
+	unacked []error          // of messages that were handled but could not be acknowledged
+	reasons map[uint64]error // why messages that are not dead letters yet have failed, by sequence
 }
 
 func newLoop(ctx context.Context, h Handler, c Config) *loop {
@@ -56,9 +56,9 @@ func (l *loop) drain() {
 	l.handlers.Wait()
 }
 
-// selectLeases returns what lends the messages that s selects, as soon as the
-// queue is available, and nil without an error if ctx ends first. A call that
-// is under way by then may take as long as the queue allows it, with no effect.
+// selectLeases returns a receiver of leases of what s selects as soon as the
+// queue is available, or nil without an error if ctx ends first. A call that is
+// in progress by then may take as long as the queue lets it, without effect.
 func selectLeases(ctx context.Context, q mq.Leaser, s mq.Selector, logger *slog.Logger) (mq.LeaseReceiver, error) {
 	type answer struct {
 		receiver mq.LeaseReceiver
@@ -98,7 +98,7 @@ func (l *loop) fail(err error) {
 	l.halt(err)
 }
 
-// halt ends the loop and the contexts of the handlers at once.
+// halt ends the loop and the contexts of the handlers immediately.
 func (l *loop) halt(cause error) {
 	l.stop(cause)
 	l.end(cause)
@@ -161,7 +161,8 @@ func (t *taker) take(n int) (leases []mq.Lease, ok bool) {
 	return nil, pause(t.taking, t.failures-1)
 }
 
-// reserve waits for a slot and takes all that are free; none if the loop ends.
+// reserve waits for a slot and takes all that are free, or none if the loop
+// ends.
 func (l *loop) reserve() (n int) {
 	select {
 	case l.slots <- struct{}{}:
@@ -183,7 +184,7 @@ func (l *loop) release(n int) {
 	}
 }
 
-// handle has one message handled, and settles its lease.
+// handle handles one message, and settles its lease.
 func (l *loop) handle(lease mq.Lease) {
 	if l.taking.Err() != nil { // it was lent while the loop ended
 		l.giveBack(lease, 0)
@@ -201,8 +202,8 @@ func (l *loop) report(d Delivery, err error) {
 	}
 }
 
-// keep extends the lease, at once and whenever half of it is over, until ctx ends.
-// It returns why that cannot be done any more.
+// keep extends the lease, immediately and whenever half of it is over, until ctx
+// ends. It returns why the lease can no longer be extended.
 func (l *loop) keep(ctx context.Context, lease mq.Lease) error {
 	var failed error
 	for first := true; ; first = false {
@@ -235,9 +236,9 @@ func (l *loop) keep(ctx context.Context, lease mq.Lease) error {
 	}
 }
 
-// ack acknowledges until it is certain that the message was removed, or no answer
-// comes while the lease lasts: a server that was killed may not know of the
-// lease any more, and then never answers but lends the message again.
+// ack retries until it is certain that the message was removed, or no answer
+// comes while the lease lasts: a server that was killed may have forgotten the
+// lease, and then never answers but lends the message again.
 func (l *loop) ack(lease mq.Lease, d Delivery) {
 	err, unanswered := l.tryAck(l.beyond, lease)
 	if err == nil {
@@ -253,8 +254,8 @@ func (l *loop) ack(lease mq.Lease, d Delivery) {
 			continue
 		}
 		over := errors.Is(err, mq.ErrLeaseOver) // another has the message
-		l.warn("message was handled and may be handled again", d, slog.Any("error", err))
-		err = fmt.Errorf("message %d was handled and may be handled again: %w", d.Sequence, err)
+		l.warn("message was handled but may be handled again", d, slog.Any("error", err))
+		err = fmt.Errorf("message %d was handled but may be handled again: %w", d.Sequence, err)
 		l.report(d, err)
 		if unanswered || over {
 			return
@@ -267,8 +268,8 @@ func (l *loop) ack(lease mq.Lease, d Delivery) {
 	}
 }
 
-// tryAck acknowledges once. It is unanswered if the time of the lease, or lastTry
-// if that is longer, is over first.
+// tryAck acknowledges once. unanswered is true if the lease, or lastTry if that
+// is longer, ran out first.
 func (l *loop) tryAck(ctx context.Context, lease mq.Lease) (err error, unanswered bool) {
 	answering := lazy.New(ctx, time.Now().Add(max(time.Until(lease.Deadline()), lastTry)), nil)
 	defer answering.Cancel(nil)
@@ -276,9 +277,9 @@ func (l *loop) tryAck(ctx context.Context, lease mq.Lease) (err error, unanswere
 	return err, err != nil && answering.Err() != nil && ctx.Err() == nil
 }
 
-// giveBack gives the message back. If the queue is not reached, the lease runs
-// out, which has the same effect; if it is in doubt, another call might take the
-// message from its next holder.
+// giveBack gives the message back. If the queue cannot be reached, the lease
+// runs out, which has the same effect. If the result is in doubt, it does not
+// retry, which might take the message from its next holder.
 func (l *loop) giveBack(lease mq.Lease, delay time.Duration) {
 	ctx, cancel := l.settling(lease)
 	defer cancel()
@@ -297,8 +298,8 @@ func (l *loop) giveBack(lease mq.Lease, delay time.Duration) {
 	}
 }
 
-// settling returns the context in which a lease is ended. It outlives the
-// loop's, until the lease has run out: then the message is lent again anyhow.
+// settling returns the context in which a lease is settled. It may outlive the
+// loop, until the lease has run out: then the message is lent again anyway.
 func (l *loop) settling(lease mq.Lease) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(l.beyond)
 	deadline := lease.Deadline()
@@ -313,18 +314,18 @@ func (l *loop) settling(lease mq.Lease) (context.Context, context.CancelFunc) {
 	}
 }
 
-// passes reports whether err says that the queue cannot be reached now, so that
-// a call is to be repeated.
+// passes reports whether err says that the queue cannot be reached now, so a
+// call should be repeated.
 func passes(err error) bool {
 	return errors.Is(err, mq.ErrUnavailable) || errors.Is(err, mq.ErrInDoubt)
 }
 
-// pause waits before what failed n times is repeated, unless ctx ends.
+// pause waits before the retry of what failed n times, unless ctx ends.
 func pause(ctx context.Context, n int) bool {
 	return sleep(ctx, min(10*time.Millisecond<<min(n, 7), time.Second))
 }
 
-// sleep waits for d, and reports whether ctx has not ended meanwhile.
+// sleep waits for d. It returns false if ctx ended meanwhile.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

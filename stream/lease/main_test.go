@@ -10,7 +10,7 @@ import (
 
 func TestMain(m *testing.M) { testutil.Main(m, map[string]func(){"worker": worker}) }
 
-// send sends the numbers from up to before to, as type t.
+// send sends the numbers in [from, to), as type t.
 func send(tb testing.TB, q mq.Sender, t int64, from, to int) {
 	tb.Helper()
 	for i := from; i < to; i++ {

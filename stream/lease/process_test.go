@@ -18,18 +18,18 @@ import (
 	"ipcmq/stream/lease"
 )
 
-// Keys of queues of the kernel, in the namespace of these tests.
+// Keys of kernel queues, in the namespace of these tests.
 const (
 	jobsKey    sysv.Key = 0x10b5
 	reportsKey sysv.Key = 0x10b6
-	goKey      sysv.Key = 0x10b7 // a message lets one handler go on
+	goKey      sysv.Key = 0x10b7 // each message lets one handler continue
 )
 
-// Types of reports: a handler has begun or is done, the worker was told to end.
+// Types of reports: a handler has begun or is done, the worker is ending.
 const begun, done, ending = 1, 2, 3
 
-// worker handles jobs until SIGTERM, four at once, and drains for as long as its
-// argument says.
+// worker handles jobs until SIGTERM, four at once, with the drain time in its
+// argument.
 func worker() {
 	check := func(err error) {
 		if err != nil {
@@ -59,7 +59,7 @@ func worker() {
 	}, &lease.Config{Concurrency: 4, Drain: drain}))
 }
 
-// kernelQueue opens the queue with a key, which ends with the test.
+// kernelQueue opens the queue with a key, which is removed after the test.
 func kernelQueue(t *testing.T, key sysv.Key) *sysv.Queue {
 	t.Helper()
 	q, err := sysv.Open(key, &sysv.Config{Exclusive: true})
@@ -75,8 +75,8 @@ func kernelQueue(t *testing.T, key sysv.Key) *sysv.Queue {
 	return q
 }
 
-// A worker that is told to end takes nothing more; what it has at hand it finishes
-// or gives back, and what one that is killed had is lent to others.
+// A worker that is ended takes nothing more; it finishes or gives back the
+// messages that it has. Those of a killed worker are lent to others.
 func TestTheEndOfAWorkerLosesNoJob(t *testing.T) {
 	testutil.NeedNamespace(t)
 	testutil.NotEmulated(t, "mq/sysv tries leases between processes")
@@ -84,7 +84,7 @@ func TestTheEndOfAWorkerLosesNoJob(t *testing.T) {
 	for _, c := range []struct {
 		name, drain string
 		end         func(t *testing.T, cmd *exec.Cmd, r mq.Receiver)
-		let         int // how many handlers may go on
+		let         int // how many handlers may continue
 	}{
 		{"it finishes", "1h", terminate, atOnce},
 		{"it gives back", "0s", terminate, 0},
@@ -155,7 +155,7 @@ func TestTheEndOfAWorkerLosesNoJob(t *testing.T) {
 	}
 }
 
-// terminate tells a worker to end, and waits until it knows.
+// terminate ends a worker, and waits until it has begun to end.
 func terminate(t *testing.T, cmd *exec.Cmd, reports mq.Receiver) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -7,11 +7,11 @@ import (
 )
 
 // Typed returns a handler of values for [Handle]: h gets each message as c decodes
-// it, with the delivery that it is from.
+// it, with its delivery.
 //
-// One that cannot be decoded fails with an [*codec.Error] and is tried again, by
-// this process or another that may know better, until MaxAttempts give it to
-// DeadLetter, as it came. Set these, or it stays in the queue.
+// A message that cannot be decoded fails with a [*codec.Error] and is tried again,
+// by this process or another that may be able to, until after MaxAttempts it goes
+// to DeadLetter unchanged. Set both, or it stays in the queue.
 func Typed[T any](c codec.Codec[T], h func(ctx context.Context, v T, d Delivery) error) Handler {
 	return func(ctx context.Context, d Delivery) error {
 		v, err := c.Value(d.Message)
@@ -22,9 +22,9 @@ func Typed[T any](c codec.Codec[T], h func(ctx context.Context, v T, d Delivery)
 	}
 }
 
-// TypedBatch returns a handler of values for [HandleBatches], as [Typed] does for
-// Handle: h gets what c decodes, with the deliveries of the same indexes. Those
-// that cannot be decoded fail by themselves, and h does not get them.
+// TypedBatch is [Typed] for [HandleBatches]: h gets the values that c decodes,
+// with the deliveries at the same indexes. Messages that cannot be decoded fail
+// individually, and h does not get them.
 func TypedBatch[T any](c codec.Codec[T], h func(ctx context.Context, values []T, batch []Delivery) error) BatchHandler {
 	return func(ctx context.Context, batch []Delivery) error {
 		failed := Failed{}
