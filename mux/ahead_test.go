@@ -32,10 +32,10 @@ func (r steppedReceiver) TryReceiveInto(m *mq.Message) error {
 	return r.Receiver.TryReceiveInto(m)
 }
 
-// TestSubscriptionsThatChangeBesideGatheredMessages has a reader with four
-// messages in hand for one subscription, while another one begins, then one that
+// TestSubscriptionsThatChangeWhileMessagesAreGathered has a reader that holds
+// four messages for one subscription, while another one begins, then one that
 // wants a single message, and the first one leaves.
-func TestSubscriptionsThatChangeBesideGatheredMessages(t *testing.T) {
+func TestSubscriptionsThatChangeWhileMessagesAreGathered(t *testing.T) {
 	q := &steppedQueue{mqtest.New(nil), make(chan chan struct{})}
 	for i, typ := range []int64{7, 7, 7, 5, 7, 7, 7} {
 		send(t, q, typ, fmt.Sprint(i))
@@ -47,14 +47,14 @@ func TestSubscriptionsThatChangeBesideGatheredMessages(t *testing.T) {
 		close(turn)
 		turn = <-q.asked
 	}
-	next() // 0 is taken, and delivered since there was no more to take
+	next() // 0 is taken, and delivered because there was no more to take
 	expect(t, first.Messages(), "0")
 	next()
 	next() // 1 and 2, together
 	expect(t, first.Messages(), "1", "2")
 	next()
 	next()
-	next() // 3, 4 and 5 are in hand, and 6 is about to be
+	next() // 3, 4 and 5 are held, and 6 is about to be taken
 	other := subscribe(t, m, mq.UpTo(5), nil)
 	release := mux.Hold(other)
 	close(turn)

@@ -21,7 +21,7 @@ import (
 //	}
 //
 // Leaving the loop early takes nothing more from the channel, and the
-// subscription goes on. Several loops may run at once; each message goes to one
+// subscription continues. Several loops may run at once; each message goes to one
 // of them.
 func (s *Subscription) All(ctx context.Context) iter.Seq2[mq.Message, error] {
 	return reader.All(ctx, s.selector.String(), s.box.messages, s.mux.Err)

@@ -3,9 +3,9 @@ package mux
 import "ipcmq/mq"
 
 // cover returns the selectors of the readers that serve subscriptions with the
-// wanted selectors: as few as can be, taking nothing that no subscription asked
-// for, and no two of them the same type, so that each type keeps its order.
-// Each of the wanted is covered by one of them.
+// wanted selectors: as few as possible, taking nothing that no subscription
+// selects, and no type twice, so that each type keeps its order. Each wanted
+// selector is covered by one of them.
 func cover[V any](wanted map[mq.Selector]V) map[mq.Selector]bool {
 	everything := map[mq.Selector]bool{mq.Any(): true}
 	if _, ok := wanted[mq.Any()]; ok {

@@ -8,13 +8,13 @@ import (
 )
 
 // On calls f with each message that s selects, one after the other in the order
-// of the queue, in a goroutine of its own. The messages of f belong to f. To
-// handle several at once, have several goroutines range over the Messages of one
-// subscription.
+// of the queue, in a separate goroutine. The messages belong to f. To handle
+// several at once, range over the Messages of one subscription in several
+// goroutines.
 //
-// The function that On returns ends it: no more messages are taken for f, and
-// those that are taken already still reach it. It returns at once and may be
-// called from within f. The errors are those of [Mux.Subscribe].
+// The function that On returns ends it: no more messages are taken for f, but
+// those already taken still reach it. It returns immediately and may be called
+// from within f. The errors are those of [Mux.Subscribe].
 func (m *Mux) On(s mq.Selector, f func(mq.Message), cfg *SubscribeConfig) (off func(), err error) {
 	c, err := cfg.check("on")
 	if err != nil {
@@ -28,8 +28,8 @@ func (m *Mux) On(s mq.Selector, f func(mq.Message), cfg *SubscribeConfig) (off f
 	return sub.Drain, nil
 }
 
-// consume calls f with the messages of sub until that has ended. If f calls
-// runtime.Goexit, another goroutine goes on.
+// consume calls f with the messages of sub until sub has ended. If f calls
+// runtime.Goexit, another goroutine continues.
 func (m *Mux) consume(sub *Subscription, f func(mq.Message)) {
 	ended := false
 	defer func() {
@@ -67,7 +67,7 @@ func (m *Mux) Once(ctx context.Context, s mq.Selector) (mq.Message, error) {
 	}
 	_ = sub.Unsubscribe()
 	if unread := sub.Unread(); len(unread) > 0 {
-		return unread[0], nil // it came first
+		return unread[0], nil // the message came before the end of ctx
 	}
 	return mq.Message{}, handle.Ended("once", s.String(), ctx)
 }

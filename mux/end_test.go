@@ -106,7 +106,7 @@ func TestShutdownWaitsForReaders(t *testing.T) {
 	})
 }
 
-func TestShutdownThatIsGivenUpKeepsWhatWasNotRead(t *testing.T) {
+func TestACanceledShutdownKeepsWhatWasNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mqtest.New(nil)
 		m, _ := mux.New(q, nil)

@@ -12,7 +12,7 @@ func (m *Mux) Orphans() int {
 	return len(m.orphans)
 }
 
-// Hold keeps lanes from giving s anything until release is called.
+// Hold keeps lanes from giving anything to s until release is called.
 func Hold(s *Subscription) (release func()) {
 	s.box.mu.Lock()
 	return s.box.mu.Unlock

@@ -19,7 +19,7 @@ import (
 )
 
 // TestASubscriberThatNeverReadsLeavesMessagesInTheQueue: it takes what fits, and
-// does not hold up the mux.
+// does not keep the mux from ending.
 func TestASubscriberThatNeverReadsLeavesMessagesInTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mqtest.New(nil)
@@ -82,7 +82,7 @@ func TestOneReaderServesAnyNumberOfTypes(t *testing.T) {
 	}
 }
 
-// newPOSIXQueue makes a queue that is unlinked after the test.
+// newPOSIXQueue creates a queue that is unlinked after the test.
 func newPOSIXQueue(tb testing.TB) *posix.Queue {
 	tb.Helper()
 	q, err := posix.Open(fmt.Sprintf("/ipcmq-mux-%d-%d", os.Getpid(), posixQueues.Add(1)),
@@ -117,7 +117,7 @@ func TestPOSIXQueuesHaveSubscriptionsToAnyOnly(t *testing.T) {
 		}
 	}
 	if st := m.Stats(); st.Readers != 0 || st.Subscriptions != 0 {
-		t.Errorf("what was refused left %+v", st)
+		t.Errorf("the refused calls left %+v", st)
 	}
 	a, b := subscribe(t, m, mq.Any(), nil), subscribe(t, m, mq.Any(), nil)
 	for i := range 20 {

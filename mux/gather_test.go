@@ -9,7 +9,7 @@ import (
 	"ipcmq/mux"
 )
 
-// left takes what is left in a queue and returns how many messages that was.
+// left takes the messages left in a queue and returns how many there were.
 func left(q *mqtest.Queue) (n int) {
 	for {
 		if _, err := q.TryReceive(); err != nil {
@@ -19,9 +19,9 @@ func left(q *mqtest.Queue) (n int) {
 	}
 }
 
-// TestWhatAMuxHasInHand has 100 messages wait before a mux begins, and looks how
-// many it takes while somebody is slow.
-func TestWhatAMuxHasInHand(t *testing.T) {
+// TestHowManyMessagesAMuxHolds puts 100 messages into a queue before a mux
+// begins, and checks how many it takes while a subscriber is slow.
+func TestHowManyMessagesAMuxHolds(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		begin func(t *testing.T, m *mux.Mux)
@@ -40,7 +40,7 @@ func TestWhatAMuxHasInHand(t *testing.T) {
 		}, 1 + 1},
 		{"one with a limit and one without that leaves", func(t *testing.T, m *mux.Mux) {
 			subscribe(t, m, mq.Any(), &mux.SubscribeConfig{Buffer: 5})
-			subscribe(t, m, mq.Any(), &mux.SubscribeConfig{Limit: 2}) // first, it might have had two for itself
+			subscribe(t, m, mq.Any(), &mux.SubscribeConfig{Limit: 2}) // at first, the reader may gather two
 		}, 5 + 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -36,7 +36,7 @@ func TestACallbackThatExitsItsGoroutineIsCalledAgain(t *testing.T) {
 	}
 }
 
-// A subscription becomes too slow once for each message here.
+// Here, each message makes the subscription too slow once.
 func TestOnSlowIsCalledOnceAtATime(t *testing.T) {
 	q := newQueue(t, nil)
 	m := newMux(t, q, nil)
@@ -48,7 +48,7 @@ func TestOnSlowIsCalledOnceAtATime(t *testing.T) {
 		<-goOn
 		runtime.Goexit()
 	}})
-	slow := func(n uint64) { // one message has room, and one has not
+	slow := func(n uint64) { // there is room for one of two messages
 		send(t, q, 1, "fits")
 		send(t, q, 1, "dropped")
 		testutil.Await(t, func() error {

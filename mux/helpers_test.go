@@ -14,7 +14,7 @@ import (
 
 var roles = map[string]func(){}
 
-// newQueue makes a System V queue that is removed after the test.
+// newQueue creates a System V queue that is removed after the test.
 func newQueue(tb testing.TB, cfg *sysv.Config) *sysv.Queue {
 	tb.Helper()
 	q, err := sysv.Open(sysv.Private, cfg)
@@ -30,7 +30,7 @@ func newQueue(tb testing.TB, cfg *sysv.Config) *sysv.Queue {
 	return q
 }
 
-// newMux makes a mux that is closed after the test.
+// newMux returns a mux that is closed after the test.
 func newMux(tb testing.TB, q mq.Queue, cfg *mux.Config) *mux.Mux {
 	tb.Helper()
 	m, err := mux.New(q, cfg)

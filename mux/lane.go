@@ -12,35 +12,35 @@ import (
 // A lane is a reader that takes the messages of one selector from the queue and
 // gives each to every subscription that selects it.
 //
-// No two lanes take the same type at the same time: one that is to be replaced
-// ends first, with what it has in hand delivered. So each type keeps its order. A
-// subscription to several types may get messages of several lanes at once, where
-// those that it replaces are about to stop.
+// No two lanes take the same type at the same time: a lane that will be replaced
+// first delivers what it holds, and ends. So each type keeps its order. A
+// subscription to several types may get messages of several lanes at once, while
+// the lanes that its own replaces are stopping.
 //
-// A subscription that leaves goes at once where the lane goes on: what that takes
-// is for others as well. A lane that stops keeps it until it has passed, that is
-// until the lane has ended, or has offered all that it has in hand and waits for
-// room: it takes nothing more then.
+// A subscription that leaves is gone immediately if its lane continues, whose
+// messages are for others as well. A lane that stops keeps the subscription until
+// the lane has passed, that is, has ended, or has offered everything it holds and
+// waits for room: it takes nothing more then.
 type lane struct {
 	mux      *Mux
 	selector mq.Selector
 	reader   *reader.Reader
 	space    func(<-chan mq.Message) int
 	stopping atomic.Bool     // written under the lock of the mux, before keeps
-	waits    atomic.Bool     // for room; all that it has was offered
-	keeps    []*Subscription // those that have left, and wait until it has passed
+	waits    atomic.Bool     // for room; everything it holds was offered
+	keeps    []*Subscription // that have left, and wait until the lane has passed
 
-	// Of its goroutine:
-	routes  *routes         // the latest it has seen
+	// Used only by its goroutine:
+	routes  *routes         // the latest that it has seen
 	alike   []*Subscription // all that it serves, if it may gather messages for them
-	aimed   bool            // at the targets of messages of the type below
+	aimed   bool            // whether targets are those of messages of type typ
 	typ     int64
 	targets []*Subscription
 	waiting []*delivery
 	spare   []*delivery // memory for those
 }
 
-// look finds out whether subscriptions have changed, and reports whether they have.
+// look reports whether subscriptions have changed since the last look.
 func (l *lane) look() bool {
 	r := l.mux.routes.Load()
 	if r == l.routes {
@@ -51,10 +51,11 @@ func (l *lane) look() bool {
 }
 
 // room returns how many messages l may take before it delivers them: as many as
-// each of its subscriptions has room for, see [reader.Room]. More than one only if
-// all are for the same, since nobody should wait for others with messages that l
-// has in hand; and if one has no Limit, to which all can be given. Where the last
-// of those leaves, l stops and keeps it.
+// each of its subscriptions has room for, see [reader.Room]. It is more than one
+// only if all subscriptions get the same messages, since none should wait for
+// messages that l holds because of others, and if one has no Limit, so all
+// messages can be given to it. When the last of these leaves, l stops and keeps
+// it.
 func (l *lane) room() int {
 	l.look()
 	if len(l.alike) == 0 {
@@ -87,8 +88,9 @@ func (l *lane) deliver(taken []mq.Message) {
 	}
 }
 
-// give offers a message to all that select it. If all refuse it, because they
-// have left meanwhile, others have come, or may have what those have claimed.
+// give offers a message to all that select it. If all refuse it because they
+// have left meanwhile, others have come, or may now get messages that those had
+// claimed.
 func (l *lane) give(m mq.Message) {
 	for {
 		claimed := l.aim(m.Type)
@@ -96,8 +98,9 @@ func (l *lane) give(m mq.Message) {
 			return
 		}
 		if !l.look() && !claimed {
-			// Cannot be, since lanes run only while somebody wants all that
-			// they take; but if it were, the message must not be lost.
+			// This cannot happen, since lanes run only while some
+			// subscription wants everything they take; but if it did, the
+			// message must not be lost.
 			l.mux.keepOrphan(m)
 			return
 		}
@@ -105,7 +108,7 @@ func (l *lane) give(m mq.Message) {
 }
 
 // aim finds the subscriptions that get messages of type t, and reports whether
-// some do not since others claim them.
+// some do not because others claim these.
 func (l *lane) aim(t int64) (claimed bool) {
 	if l.aimed && l.typ == t {
 		return false
@@ -114,7 +117,7 @@ func (l *lane) aim(t int64) (claimed bool) {
 	if l.routes.unclaimed == 0 || len(l.targets) < 2 {
 		return false
 	}
-	l.aimed = false // one that is full claims nothing more
+	l.aimed = false // a full one claims nothing more
 	claimed = slices.ContainsFunc(l.targets, func(s *Subscription) bool { return !s.cfg.Unclaimed && s.box.wants(l) })
 	if claimed {
 		l.targets = slices.DeleteFunc(l.targets, func(s *Subscription) bool { return s.cfg.Unclaimed })
@@ -128,7 +131,7 @@ func (l *lane) offer(m mq.Message) (wanted bool) {
 	for i, s := range l.targets {
 		own := m
 		if i < len(l.targets)-1 {
-			own.Data = bytes.Clone(m.Data) // each owns what it gets
+			own.Data = bytes.Clone(m.Data) // each subscription owns its payload
 		}
 		if len(l.spare) == 0 {
 			l.spare = append(l.spare, &delivery{from: l})
@@ -150,12 +153,12 @@ func (l *lane) offer(m mq.Message) (wanted bool) {
 // wait waits for room.
 func (l *lane) wait() {
 	l.waits.Store(true)
-	if l.stopping.Load() { // otherwise whoever stops it sees that it waits
+	if l.stopping.Load() { // otherwise the call that stops it sees that it waits
 		l.mux.pass(l)
 	}
 	for _, d := range l.waiting {
 		if d.to.box.await(d) {
-			l.mux.end(d.to, false) // now, since the next may keep l waiting
+			l.mux.end(d.to, false) // now, since the next one may make l wait
 		}
 		*d = delivery{from: l}
 	}

@@ -8,7 +8,7 @@ import (
 	"ipcmq/mux"
 )
 
-// TestMessagesNeedNoLockOfTheMux has the mux locked while they come.
+// TestMessagesNeedNoLockOfTheMux locks the mux while messages come.
 func TestMessagesNeedNoLockOfTheMux(t *testing.T) {
 	q := mqtest.New(nil)
 	defer q.Close()

@@ -16,10 +16,10 @@ type demand struct {
 }
 
 // reconcile stops the lanes that are no longer wanted and starts those that are,
-// except where one that is still stopping takes the same types: its end calls
-// reconcile again. It looks at all of them, unless it is told which demands have
-// changed, these are of single types, and there are no others: then each has its
-// own lane, and there may be thousands.
+// unless a lane that is still stopping takes the same types: its end calls
+// reconcile again. It looks at all lanes, unless the changed demands are given
+// and all demands are for single types: then each has its own lane, and there
+// may be thousands.
 func (m *Mux) reconcile(changed ...mq.Selector) {
 	if len(changed) > 0 && m.wideWanted == 0 && len(m.wideLanes) == 0 && !slices.ContainsFunc(changed, isWide) {
 		for _, s := range changed {
@@ -87,7 +87,7 @@ func (m *Mux) stoppingThat(s mq.Selector) iter.Seq[*lane] {
 
 func (m *Mux) start(s mq.Selector) {
 	l := &lane{mux: m, selector: s, space: reader.Room(m.queue)}
-	var receiver mq.Receiver = m.queue // of everything, which covers what is wanted
+	var receiver mq.Receiver = m.queue // of everything, if no subscription has this selector
 	if d := m.wanted[s]; d != nil {
 		receiver = d.receiver
 	}

@@ -38,7 +38,7 @@ func (r *lateReceiver) Receive(ctx context.Context) (mq.Message, error) {
 	r.called = true
 	select {
 	case r.q.begun <- struct{}{}:
-	case <-r.q.release: // a reader that was started again
+	case <-r.q.release: // a reader that was restarted
 		return r.Receiver.Receive(ctx)
 	}
 	<-r.q.release

@@ -32,9 +32,9 @@ func (m *Mux) end(s *Subscription, abort bool) {
 	m.leave(abort, s)
 }
 
-// leave makes subscriptions want no more. Each still gets what is taken for it
-// alone: by lanes that are to stop now, or were already. What other lanes take is
-// for others as well.
+// leave makes subscriptions want no more messages. Each still gets those that
+// were taken only for it, by lanes that stop now or were stopping already. Other
+// lanes have other subscriptions.
 func (m *Mux) leave(abort bool, subs ...*Subscription) {
 	var leaving []*Subscription
 	var changed []mq.Selector
@@ -54,7 +54,7 @@ func (m *Mux) leave(abort bool, subs ...*Subscription) {
 			d.unlimited--
 		}
 		if l := m.lanes[s.selector]; l != nil && s.cfg.Limit == 0 && d.unlimited == 0 {
-			m.stop(l) // it may have more in hand than the others want
+			m.stop(l) // it may hold more than the others want
 		}
 	}
 	if len(changed) > 0 {
@@ -86,7 +86,7 @@ func (m *Mux) pass(l *lane) {
 	m.passed(l)
 }
 
-// passed tells those that have left that l has nothing for them any more.
+// passed notes that l has nothing more for the subscriptions that have left.
 func (m *Mux) passed(l *lane) {
 	for _, s := range l.keeps {
 		s.box.pass(l)
@@ -95,7 +95,8 @@ func (m *Mux) passed(l *lane) {
 	l.keeps = nil
 }
 
-// closeLeft closes a subscription that has left, unless something may come yet.
+// closeLeft closes a subscription that has left, unless it may still get
+// messages.
 func (m *Mux) closeLeft(s *Subscription) {
 	if !s.box.close() {
 		return
@@ -116,7 +117,7 @@ func (m *Mux) closeLeft(s *Subscription) {
 }
 
 // finish ends all subscriptions, and the mux with the last of them. The first
-// error is the one that is kept.
+// error is kept.
 func (m *Mux) finish(abort bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"ipcmq/mux"
 )
 
-// TestUnsubscribeDoesNotWaitForOtherSubscriptions is called by the goroutine
+// TestUnsubscribeDoesNotWaitForOtherSubscriptions unsubscribes in the goroutine
 // that reads two subscriptions, while their reader waits for room in both.
 func TestUnsubscribeDoesNotWaitForOtherSubscriptions(t *testing.T) {
 	for first := range 2 {
@@ -43,8 +43,8 @@ func TestUnsubscribeDoesNotWaitForOtherSubscriptions(t *testing.T) {
 	}
 }
 
-// TestSeveralReadersWaitForOneSubscription has a wide subscription take the
-// place of readers of single types that have messages in hand.
+// TestSeveralReadersWaitForOneSubscription replaces readers of single types
+// that hold messages by the reader of a wide subscription.
 func TestSeveralReadersWaitForOneSubscription(t *testing.T) {
 	for _, cfg := range []mux.SubscribeConfig{{Buffer: 1}, {Buffer: 1, Limit: 2}, {Buffer: 1, Limit: 1}} {
 		for _, end := range []string{"drain", "unsubscribe"} {
@@ -57,7 +57,7 @@ func TestSeveralReadersWaitForOneSubscription(t *testing.T) {
 						subscribe(t, m, mq.Type(typ+1), nil)
 						send(t, gate, typ+1, "x")
 					}
-					synctest.Wait() // each reader has taken its message, and not delivered it
+					synctest.Wait() // each reader has taken its message, but not delivered it
 					wide := subscribe(t, m, mq.Any(), &cfg)
 					close(gate.hold)
 					synctest.Wait() // one is in the channel, the others wait
@@ -204,8 +204,8 @@ func TestCloseKeepsWhatADrainedSubscriptionLeft(t *testing.T) {
 	})
 }
 
-// TestShutdownWaitsForCallbacksThatJustBegan has On beside Shutdown: it either
-// fails or is waited for.
+// TestShutdownWaitsForCallbacksThatJustBegan calls On during Shutdown: either
+// On fails or Shutdown waits for its callback.
 func TestShutdownWaitsForCallbacksThatJustBegan(t *testing.T) {
 	for range 100 {
 		q := mqtest.New(nil)

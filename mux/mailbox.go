@@ -9,53 +9,53 @@ import (
 	"ipcmq/mq"
 )
 
-// A mailbox is what a subscription has got: a channel, what waits for room in
-// it, and what nobody had read at the end.
+// A mailbox holds what a subscription has got: a channel, the messages that
+// wait for room in it, and those that were not read at the end.
 //
-// It is open, then it has left: it gets no more but from lanes that may have
-// something for it alone. When they have passed, and nothing is late, it is
-// closed. If it was aborted, what it gets is kept for Unread.
+// It is first open. After it has left, it gets messages only from lanes that
+// may hold some just for it. When these have passed, and no message is late, it
+// is closed. If it was aborted, what it gets is kept for Unread.
 type mailbox struct {
 	messages chan mq.Message
 	overflow Overflow
 	limit    int           // 0 if it has none
 	warn     func()        // called when it begins to be too slow
-	abort    chan struct{} // closed when nobody may wait for room any more
+	abort    chan struct{} // closed when no lane may wait for room any more
 	done     chan struct{} // closed with messages
 
-	mu      sync.Mutex // taken after that of the mux
+	mu      sync.Mutex // locked after that of the mux
 	left    bool       // written under that of the mux, too
-	from    []*lane    // those that may have something for it after it has left
+	from    []*lane    // that may hold messages for it after it has left
 	aborted bool
 	closed  bool
 	got     int         // how many messages it has, or had
-	late    []*delivery // those of them that lanes have, as there is no room
+	late    []*delivery // those of them that lanes hold, because there is no room
 	slow    bool
 	unread  []mq.Message
 	stats   SubscriptionStats
 }
 
-// A delivery is a message that a lane has for a subscription without room.
+// A delivery is a message that a lane holds for a subscription without room.
 type delivery struct {
 	from    *lane
 	to      *Subscription
 	m       mq.Message
 	since   time.Time // when there was no room
-	awaited bool      // the lane waits for room, and not for another one's
-	unread  bool      // it is with the unread: nothing to wait for
+	awaited bool      // the lane waits for this delivery, not for another one
+	unread  bool      // it was added to the unread: there is nothing to wait for
 }
 
-// An answer is what a mailbox says to a message.
+// An answer is how a mailbox reacts to a message.
 type answer uint8
 
 const (
-	refused  answer = iota // it does not want it
-	accepted               // it has it, or has dropped it as its Overflow says
-	late                   // it has no room; the lane is to call await
+	refused  answer = iota // it does not want the message
+	accepted               // it has the message, or has dropped it because of its Overflow
+	late                   // it has no room; the lane must call await
 )
 
-// put gives m to the mailbox without waiting. If there is no room, it makes d
-// what await needs. It also reports whether m was the last one wanted.
+// put gives m to the mailbox without waiting. If there is no room, it sets d
+// for await. It also reports whether m was the last one wanted.
 func (b *mailbox) put(m mq.Message, d *delivery) (a answer, last bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -66,7 +66,7 @@ func (b *mailbox) put(m mq.Message, d *delivery) (a answer, last bool) {
 		b.unread = append(b.unread, m)
 		b.got++
 		return accepted, false
-	case len(b.late) == 0 && b.send(m): // otherwise it is behind those
+	case len(b.late) == 0 && b.send(m): // otherwise it must come after those
 		b.slow = false
 		return accepted, b.isFull()
 	}
@@ -79,7 +79,7 @@ func (b *mailbox) put(m mq.Message, d *delivery) (a answer, last bool) {
 		b.stats.Dropped++
 		return accepted, false
 	case DropOldest:
-		for !b.send(m) { // who reads the channel only makes more room
+		for !b.send(m) { // readers of the channel only make more room
 			select {
 			case <-b.messages:
 				b.stats.Dropped++
@@ -95,7 +95,7 @@ func (b *mailbox) put(m mq.Message, d *delivery) (a answer, last bool) {
 }
 
 // putAll gives messages of a lane to the mailbox as long as there is room, and
-// returns how many. It takes none if there is more to be thought of, as put does.
+// returns how many. It takes none in the cases that only put handles.
 func (b *mailbox) putAll(messages []mq.Message, from *lane) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -114,14 +114,14 @@ func (b *mailbox) takesFrom(l *lane) bool {
 	return !b.closed && !b.isFull() && (!b.left || slices.Contains(b.from, l))
 }
 
-// wants is the same, for others than itself.
+// wants is takesFrom for callers without the lock.
 func (b *mailbox) wants(l *lane) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.takesFrom(l)
 }
 
-// isFull reports whether the mailbox has got as many messages as it may.
+// isFull reports whether the mailbox has reached its limit.
 func (b *mailbox) isFull() bool { return b.limit > 0 && b.got >= b.limit }
 
 // send puts m into the channel if there is room.
@@ -142,7 +142,7 @@ func (b *mailbox) delivered(m mq.Message) {
 }
 
 // await waits until the channel has room for d, or the mailbox is aborted. It
-// reports whether the mailbox has left, and may be waiting to be closed.
+// reports whether the mailbox has left, and may be ready to be closed.
 func (b *mailbox) await(d *delivery) (left bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -177,22 +177,22 @@ func (b *mailbox) await(d *delivery) (left bool) {
 	return b.left
 }
 
-// leave makes the mailbox want no more but what these lanes may have for it.
+// leave makes the mailbox want only what these lanes may hold for it.
 func (b *mailbox) leave(from []*lane) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.left, b.from = true, from
 }
 
-// pass tells a mailbox that has left that l has nothing for it any more.
+// pass notes that l has nothing more for a mailbox that has left.
 func (b *mailbox) pass(l *lane) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.from = slices.DeleteFunc(b.from, func(other *lane) bool { return other == l })
 }
 
-// keepAll aborts a mailbox that has left: what nobody has read, and what comes
-// yet, is kept for Unread. It returns how much is.
+// keepAll aborts a mailbox that has left: messages that were not read, and
+// those still to come, are kept for Unread. It returns how many there are.
 func (b *mailbox) keepAll() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -205,12 +205,12 @@ func (b *mailbox) keepAll() int {
 	return len(b.unread)
 }
 
-// keepUnread moves what is in the channel to the unread.
+// keepUnread moves the messages in the channel to the unread.
 func (b *mailbox) keepUnread() { b.unread = append(b.unread, reader.Drain(b.messages)...) }
 
-// keepLate moves what is late to the unread: its lanes may wait for another
-// mailbox before they come to it. One that waits for this one comes to the rest
-// soon, and what it waits with is older.
+// keepLate moves late messages to the unread: their lanes may wait for another
+// mailbox first. A lane that waits for this mailbox handles the rest soon, and
+// the message that it waits with is older.
 func (b *mailbox) keepLate() {
 	var here []*lane
 	for _, d := range b.late {
@@ -228,7 +228,7 @@ func (b *mailbox) keepLate() {
 	})
 }
 
-// takeUnread returns what is kept, and forgets it.
+// takeUnread returns the kept messages, and forgets them.
 func (b *mailbox) takeUnread() []mq.Message {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -237,15 +237,15 @@ func (b *mailbox) takeUnread() []mq.Message {
 	return unread
 }
 
-// isRead reports whether nothing is left in a mailbox that is closed.
+// isRead reports whether nothing is left in a closed mailbox.
 func (b *mailbox) isRead() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.messages)+len(b.unread) == 0
 }
 
-// close closes the channel of a mailbox that has left, unless there may be
-// something for it, and reports whether it did.
+// close closes the channel of a mailbox that has left, unless it may still get
+// messages, and reports whether it did.
 func (b *mailbox) close() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -9,9 +9,9 @@ import (
 	"ipcmq/mux"
 )
 
-// Beginning and ending many subscriptions takes a time that grows as their number
-// does, and not as its square. The figures are logged; what is checked is that
-// all of them work.
+// The time to begin and end many subscriptions grows linearly with their number,
+// not quadratically. The figures are only logged; the test checks that all of
+// them work.
 func TestManySubscriptions(t *testing.T) {
 	const n = 5000
 	for name, wide := range map[string]bool{"of single types": false, "under Any": true} {

@@ -13,19 +13,19 @@ import (
 	"ipcmq/mq"
 )
 
-// Config says how a mux works. The zero value, like a nil *Config, is the
-// recommended one.
+// Config configures a mux. The zero value, like a nil *Config, is recommended.
 type Config struct {
 	// Spin is how long each reader polls an empty queue before it sleeps; 0 means
-	// 50 µs, and less than 0 not at all. A message that comes meanwhile is taken
-	// without the 10 to 50 µs that waking a thread takes; the price is a busy
-	// processor. Where polling finds nothing, it is done ever more rarely, down to
-	// once in 256 waits. A queue on other hosts is not polled.
+	// 50 µs, and a negative Spin means not at all. A message that comes meanwhile
+	// is taken without the 10 to 50 µs that waking a thread takes, at the cost of
+	// a busy processor. While polling finds nothing, it is done less and less
+	// often, down to once in 256 waits. A queue on another host is not polled.
 	Spin time.Duration
 }
 
-// A Mux is one queue as many channels. Its methods may be called by several
-// goroutines at once, and from within the functions that it calls.
+// A Mux delivers the messages of one queue through many channels. Its methods
+// may be called by several goroutines at once, and from within the functions
+// that it calls.
 type Mux struct {
 	queue mq.Queue
 	cfg   Config
@@ -38,18 +38,18 @@ type Mux struct {
 	mu            sync.RWMutex
 	closing       bool // nothing new may begin
 	err           error
-	subscriptions map[*Subscription]bool // those that have not ended
-	left          []*Subscription        // those that have ended and were not read, and all when the mux ends
+	subscriptions map[*Subscription]bool // that have not ended
+	left          []*Subscription        // that have ended with unread messages, and all when the mux ends
 	orphans       []mq.Message
 	wanted        map[mq.Selector]*demand // by subscriptions that have not left
 	wideWanted    int                     // demands that select more than one type
-	lanes         map[mq.Selector]*lane   // those that run, also those that are to stop
-	wideLanes     []*lane                 // those of more than one type
-	stopping      int                     // how many are to stop
+	lanes         map[mq.Selector]*lane   // that run, also the stopping ones
+	wideLanes     []*lane                 // of more than one type
+	stopping      int                     // how many lanes are stopping
 }
 
-// New makes a mux of the messages of q. It takes nothing before there is a
-// subscription. It does not close q.
+// New returns a mux of the messages of q. It takes nothing before there is a
+// subscription. It does not close q. The error matches [mq.ErrInvalidConfig].
 func New(q mq.Queue, cfg *Config) (*Mux, error) {
 	m := &Mux{
 		queue:         q,
@@ -68,7 +68,7 @@ func New(q mq.Queue, cfg *Config) (*Mux, error) {
 
 // Subscribe begins a subscription to the messages that s selects. The error
 // matches [mq.ErrInvalidConfig], [mq.ErrInvalidType], errors.ErrUnsupported if
-// the queue cannot select so, or [mq.ErrClosed].
+// the queue cannot select that way, or [mq.ErrClosed].
 func (m *Mux) Subscribe(s mq.Selector, cfg *SubscribeConfig) (*Subscription, error) {
 	c, err := cfg.check("subscribe")
 	if err != nil {
@@ -77,8 +77,8 @@ func (m *Mux) Subscribe(s mq.Selector, cfg *SubscribeConfig) (*Subscription, err
 	return m.subscribe("subscribe", s, c, false)
 }
 
-// subscribe begins a subscription. For a callback the caller is to start a
-// goroutine that calls it and then counts down m.callbacks.
+// subscribe begins a subscription. For a callback the caller must start a
+// goroutine that calls it and then decrements m.callbacks.
 func (m *Mux) subscribe(op string, s mq.Selector, c SubscribeConfig, callback bool) (*Subscription, error) {
 	receiver, err := m.queue.Select(s)
 	if err != nil {
@@ -97,7 +97,7 @@ func (m *Mux) subscribe(op string, s mq.Selector, c SubscribeConfig, callback bo
 	return sub, nil
 }
 
-// closed is the error of calls that come after the end.
+// closed returns the error of calls after the end.
 func (m *Mux) closed(op string) error {
 	e := &mq.Error{Op: op, Kind: mq.ErrClosed, Detail: "the mux was closed"}
 	if m.err != nil {
@@ -106,7 +106,7 @@ func (m *Mux) closed(op string) error {
 	return e
 }
 
-// Publish sends msg, as [mq.Sender.Send] of the queue does.
+// Publish sends msg, like [mq.Sender.Send] of the queue.
 func (m *Mux) Publish(ctx context.Context, msg mq.Message) error {
 	m.mu.RLock()
 	closing := m.closing
@@ -132,8 +132,8 @@ func (m *Mux) Err() error {
 // what was taken has been read and the functions given to On have returned. It
 // must not be called from within such a function.
 //
-// If ctx ends first, Shutdown closes the mux as [Mux.Close] does, and the error
-// matches ctx.Err() and the cause of ctx, and [mq.ErrUnread] if something was left.
+// If ctx ends first, Shutdown closes the mux like [Mux.Close]; the error matches
+// ctx.Err() and the cause of ctx, and [mq.ErrUnread] if messages were not read.
 func (m *Mux) Shutdown(ctx context.Context) error {
 	m.finish(false, nil)
 	idle := make(chan struct{})
@@ -164,10 +164,11 @@ func (m *Mux) buffered() (n int) {
 	return n
 }
 
-// Close ends the mux at once: it takes no more messages, and closes the channels
-// of all subscriptions. It does not wait for functions that were given to On.
-// What was taken and not read is kept for [Mux.Unread]; if there is any, the error
-// matches [mq.ErrUnread]. Close may be called more than once. The queue stays open.
+// Close ends the mux immediately: it takes no more messages, and closes the
+// channels of all subscriptions. It does not wait for functions given to On.
+// Messages that were taken but not read are kept for [Mux.Unread]; if there are
+// any, the error matches [mq.ErrUnread]. Close may be called more than once. The
+// queue stays open.
 func (m *Mux) Close() error {
 	m.finish(true, nil)
 	<-m.done
@@ -181,11 +182,11 @@ func (m *Mux) Close() error {
 		return nil
 	}
 	return &mq.Error{Op: "close mux", Kind: mq.ErrUnread,
-		Detail: fmt.Sprintf("%d messages were taken from the queue and not read; Unread returns them", unread)}
+		Detail: fmt.Sprintf("%d messages were taken from the queue but not read; Unread returns them", unread)}
 }
 
 // Unread returns the messages that were taken for subscriptions, also those of
-// On, and that nobody had read when Close ended them, and forgets them. Within a
+// On, but not read when Close ended them, and forgets them. Within a
 // subscription the oldest is first.
 func (m *Mux) Unread() []mq.Message {
 	m.mu.Lock()

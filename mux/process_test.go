@@ -51,8 +51,8 @@ func must(err error) {
 	}
 }
 
-// sender sends as many messages as its third argument says, of all types in
-// turn, as the sender whose number is the second.
+// sender sends messages of all types in turn. Its second argument is its
+// number, the third how many messages to send.
 func sender() {
 	q, self, n := ownQueue(), uint32(argument(2)), argument(3)
 	for i := range n {
@@ -60,8 +60,8 @@ func sender() {
 	}
 }
 
-// receiver has subscriptions that come and go, and writes each message that it
-// gets to its standard output, at once; until SIGTERM, when it shuts down. With
+// receiver has subscriptions that come and go, and immediately writes each
+// message that it gets to its standard output; at SIGTERM it shuts down. With
 // "on" as second argument it uses callbacks too.
 func receiver() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -104,9 +104,10 @@ func receiver() {
 // processChurners is the number of subscriptions that a receiver has at a time.
 const processChurners = 2
 
-// inHand is the most that a receiver without callbacks can have taken and not
-// written yet: four in the channel of each subscription, one that its goroutine
-// is about to write, and one with each reader, of which there is one a type.
+// inHand is the maximum number of messages that a receiver without callbacks
+// can have taken but not written yet: four in the channel of each subscription,
+// one that its goroutine is about to write, and one in each reader, of which
+// there is one per type.
 const inHand = processChurners*(4+1) + processTypes
 
 func start(tb testing.TB, role string, args ...string) (*exec.Cmd, *bufio.Reader) {
@@ -122,7 +123,7 @@ func start(tb testing.TB, role string, args ...string) (*exec.Cmd, *bufio.Reader
 	return cmd, bufio.NewReader(out)
 }
 
-// startReady starts a process that says when it is ready for signals.
+// startReady starts a process and waits until it is ready for signals.
 func startReady(tb testing.TB, role string, args ...string) (*exec.Cmd, *bufio.Reader) {
 	tb.Helper()
 	cmd, out := start(tb, role, args...)
@@ -132,9 +133,9 @@ func startReady(tb testing.TB, role string, args ...string) (*exec.Cmd, *bufio.R
 	return cmd, out
 }
 
-// exchange has three senders and three receivers, which are replaced again and
-// again after they got some messages: the signal ends them. It returns how many
-// were replaced and how many messages were lost. The last ones get SIGTERM.
+// exchange runs three senders and three receivers. After some messages, the
+// signal ends a receiver, and a new one replaces it. It returns how many were
+// replaced and how many messages were lost. The last receivers get SIGTERM.
 func exchange(t *testing.T, messages int, sig os.Signal, callbacks string) (replaced, lost int) {
 	const senders, receivers = 3, 3
 	q := newQueue(t, nil)
@@ -181,7 +182,7 @@ func exchange(t *testing.T, messages int, sig os.Signal, callbacks string) (repl
 					mu.Unlock()
 				case <-allSent:
 					over, last = true, syscall.SIGTERM
-				case <-ended: // by itself: its status says why
+				case <-ended: // on its own: its status says why
 				}
 				cmd.Process.Signal(last)
 				<-ended
@@ -242,8 +243,8 @@ func exchange(t *testing.T, messages int, sig os.Signal, callbacks string) (repl
 	return replacements, lost
 }
 
-// TestReceiversThatShutDownOnSIGTERMLoseNothing is run with a million messages
-// by IPCMQ_MESSAGES=1000000.
+// TestReceiversThatShutDownOnSIGTERMLoseNothing runs with a million messages if
+// IPCMQ_MESSAGES=1000000.
 func TestReceiversThatShutDownOnSIGTERMLoseNothing(t *testing.T) {
 	replaced, lost := exchange(t, fromEnv(t, "IPCMQ_MESSAGES", 30_000), syscall.SIGTERM, "on")
 	if lost > 0 || replaced == 0 {
@@ -251,10 +252,10 @@ func TestReceiversThatShutDownOnSIGTERMLoseNothing(t *testing.T) {
 	}
 }
 
-func TestReceiversThatAreKilledLoseWhatTheyHadInHand(t *testing.T) {
+func TestKilledReceiversLoseOnlyWhatTheyHeld(t *testing.T) {
 	replaced, lost := exchange(t, fromEnv(t, "IPCMQ_MESSAGES", 30_000), os.Kill, "no callbacks")
 	if lost > replaced*inHand || replaced == 0 {
-		t.Errorf("%d lost by %d receivers; each can have had %d in hand", lost, replaced, inHand)
+		t.Errorf("%d lost by %d receivers; each can have held %d", lost, replaced, inHand)
 	}
 	if replaced > 0 {
 		t.Logf("%.1f lost by each that was killed, of at most %d", float64(lost)/float64(replaced), inHand)

@@ -7,9 +7,9 @@ import (
 	"ipcmq/mq/mqtest"
 )
 
-// TestWhatIsRefusedGoesToThoseWhoCame has a lane that has looked at the
-// subscriptions before these changed.
-func TestWhatIsRefusedGoesToThoseWhoCame(t *testing.T) {
+// TestRefusedMessagesGoToNewSubscriptions has a lane that looked at the
+// subscriptions before they changed.
+func TestRefusedMessagesGoToNewSubscriptions(t *testing.T) {
 	q := mqtest.New(nil)
 	defer q.Close()
 	m, err := New(q, nil)
@@ -45,14 +45,14 @@ func TestWhatIsRefusedGoesToThoseWhoCame(t *testing.T) {
 	}
 	second.Drain()
 	if l.offer(mq.Message{Type: 1}) {
-		t.Error("one that has left takes a message")
+		t.Error("a subscription that has left takes a message")
 	}
 	l.give(mq.Message{Type: 1}) // what it had claimed is for the rest
 	buffered(second, 1)
 	buffered(rest, 1)
 
 	rest.Drain()
-	l.give(mq.Message{Type: 1}) // cannot be, but nothing is lost and nobody waits
+	l.give(mq.Message{Type: 1}) // cannot happen, but nothing is lost and nobody waits
 	if n := len(m.orphans); n != 1 {
 		t.Errorf("%d orphans", n)
 	}

@@ -7,10 +7,10 @@ import (
 )
 
 // A routes says which subscriptions a message goes to: all that select it and
-// have not ended. It is never changed but replaced, so that who has one needs no
-// lock.
+// have not ended. It is immutable and replaced as a whole, so reading one needs
+// no lock.
 type routes struct {
-	wide      []*Subscription // those that select more than one type
+	wide      []*Subscription // that select more than one type
 	byType    *tree           // the others
 	types     int             // how many types they select
 	unclaimed int             // how many want only what no other selects
@@ -62,7 +62,7 @@ func (r *routes) of(t int64, list []*Subscription) []*Subscription {
 }
 
 // alike returns the subscriptions that get messages of a lane for s, if each of
-// them is for all of those messages, and one has no Limit; otherwise nil.
+// them gets all these messages, and one has no Limit; otherwise nil.
 func (r *routes) alike(s mq.Selector) []*Subscription {
 	list := r.wide
 	if s.Kind() == mq.SelectType {

@@ -2,11 +2,11 @@ package mux
 
 // Stats is a snapshot of a mux.
 type Stats struct {
-	Subscriptions int // that have not ended, those of On and Once included
-	Readers       int // goroutines that take messages, on a System V queue each with a thread while it waits
+	Subscriptions int // that have not ended, including those of On and Once
+	Readers       int // goroutines that take messages, each with a thread while it waits on a System V queue
 }
 
-// Stats returns a snapshot of what the mux has now.
+// Stats returns a snapshot of the mux.
 func (m *Mux) Stats() Stats {
 	m.mu.RLock()
 	defer m.mu.RUnlock()

@@ -20,7 +20,7 @@ import (
 )
 
 // fromEnv returns the number in an environment variable, for long runs, or the
-// one for every day.
+// usual one.
 func fromEnv(tb testing.TB, name string, everyDay int) int {
 	tb.Helper()
 	s := os.Getenv(name)
@@ -29,12 +29,12 @@ func fromEnv(tb testing.TB, name string, everyDay int) int {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n <= 0 {
-		tb.Fatalf("%s=%q is no number above 0", name, s)
+		tb.Fatalf("%s=%q is not a number above 0", name, s)
 	}
 	return n
 }
 
-// A numbered message is of one type and sender, and the n-th of those.
+// A numbered message is the n-th of its type and sender.
 type numbered struct {
 	typ       int64
 	sender, n uint32
@@ -49,7 +49,7 @@ func number(m mq.Message) numbered {
 	return numbered{m.Type, binary.LittleEndian.Uint32(m.Data), binary.LittleEndian.Uint32(m.Data[4:])}
 }
 
-// An account says which messages came somewhere, and finds what came twice or
+// An account records which messages came, and finds those that came twice or
 // out of order.
 type account struct {
 	name string
@@ -62,7 +62,7 @@ func newAccount(name string) *account {
 	return &account{name: name, seen: make(map[numbered]bool), last: make(map[numbered]uint32)}
 }
 
-// add notes a message that came behind the ones before.
+// add records a message that came after the ones before.
 func (a *account) add(msg mq.Message) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -82,9 +82,9 @@ func (a *account) add(msg mq.Message) error {
 
 // stress sends numbered messages, for 0.6 seconds times IPCMQ_STRESS, while
 // subscriptions with random selectors come and go in every way. It checks that
-// nothing was lost or doubled between what subscriptions got, what they left
+// nothing was lost or doubled among what subscriptions got, what they left
 // unread, and what is left in the queue. With an auditor, a subscription that
-// gets everything, it checks that all of it came in order.
+// gets everything, it checks that all messages came in order.
 func stress(t *testing.T, q mq.Queue, audited bool) {
 	const types, senders, churners = 6, 3, 4
 	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(fromEnv(t, "IPCMQ_STRESS", 1))*600*time.Millisecond)
@@ -104,7 +104,8 @@ func stress(t *testing.T, q mq.Queue, audited bool) {
 		})
 	}
 
-	// found is what came to any subscription; overlapping ones may each get it.
+	// found is what came to any subscription; overlapping ones may each get a
+	// message.
 	var mu sync.Mutex
 	found := make(map[numbered]bool)
 	find := func(msg mq.Message) {
@@ -217,7 +218,7 @@ const (
 	// others: by Unsubscribe
 )
 
-// churn makes one subscription with a random selector, uses it for a while, and
+// churn begins a subscription with a random selector, uses it for a while, and
 // ends it in the given way. It calls find with each message.
 func churn(ctx context.Context, m *mux.Mux, got *account, types int64, way int, find func(mq.Message)) error {
 	typ := rand.Int64N(types) + 1
@@ -302,7 +303,8 @@ func churn(ctx context.Context, m *mux.Mux, got *account, types int64, way int, 
 	return errors.Join(faults...)
 }
 
-// churnOn calls took for about n messages, and ends itself from within.
+// churnOn calls took for about n messages, and ends itself from within the
+// callback.
 func churnOn(m *mux.Mux, selector mq.Selector, cfg *mux.SubscribeConfig, n int, took func(mq.Message)) error {
 	var off func()
 	ready, over, calls := make(chan struct{}), make(chan struct{}), 0
@@ -326,7 +328,7 @@ func churnOn(m *mux.Mux, selector mq.Selector, cfg *mux.SubscribeConfig, n int, 
 	return nil
 }
 
-func TestNothingIsLostBesideSubscriptionsThatComeAndGo(t *testing.T) {
+func TestNothingIsLostWhileSubscriptionsComeAndGo(t *testing.T) {
 	for _, audited := range []bool{true, false} {
 		t.Run(fmt.Sprintf("System V, audited %v", audited), func(t *testing.T) { stress(t, newQueue(t, nil), audited) })
 		t.Run(fmt.Sprintf("memory, audited %v", audited), func(t *testing.T) {

@@ -8,9 +8,9 @@ import (
 	"ipcmq/mq"
 )
 
-// The number of messages that the channel of a subscription holds if its config
-// does not say otherwise. It takes 48 bytes for each, so where a mux has many
-// subscriptions those that come after the first ones have smaller channels.
+// The defaults of SubscribeConfig.Buffer. The channel takes 48 bytes for each
+// message, so if a mux has many subscriptions, those after the first ones have
+// smaller channels.
 const (
 	DefaultBuffer     = 512 // of the first 64 that a mux has at a time
 	DefaultBufferMany = 128 // of the others
@@ -35,28 +35,30 @@ const (
 	DropOldest
 )
 
-// SubscribeConfig says how a subscription works. The zero value, like a nil
-// *SubscribeConfig, gets every message and holds up the reader when it is full.
+// SubscribeConfig configures a subscription. With the zero value, as with a nil
+// *SubscribeConfig, it gets every message that it selects and blocks the reader
+// when it is full.
 type SubscribeConfig struct {
 	// Buffer is the number of messages that the channel holds, 1 or more; 0
-	// means DefaultBuffer, or DefaultBufferMany. More makes a subscription faster while messages come
-	// faster than they can be taken: a reader then gathers up to so many, at
-	// most 1,024 or 64 KiB, before it hands them over and wakes the subscriber.
+	// means DefaultBuffer, or DefaultBufferMany. A larger one makes a
+	// subscription faster while messages come faster than they can be taken: a
+	// reader then gathers up to this many, at most 1,024 or 64 KiB, before it
+	// passes them on and wakes the subscriber.
 	Buffer int
 
 	// Overflow says what happens when the channel is full.
 	Overflow Overflow
 
-	// Limit, if not 0, ends the subscription after that many messages; what
-	// comes after them stays in the queue.
+	// Limit, if not 0, ends the subscription after that many messages;
+	// later ones stay in the queue.
 	Limit int
 
 	// Unclaimed restricts the subscription to messages that no other one
 	// selects.
 	Unclaimed bool
 
-	// OnSlow, if not nil, is called in a goroutine of its own each time the
-	// subscription begins to be too slow: a message waited or was dropped, and
+	// OnSlow, if not nil, is called in a separate goroutine each time the
+	// subscription begins to be too slow: a message waited or was dropped, but
 	// the one before had room. It is not called while an earlier call runs.
 	OnSlow func(*Subscription)
 }
@@ -69,11 +71,11 @@ func (cfg *SubscribeConfig) check(op string) (SubscribeConfig, error) {
 	}
 	switch {
 	case c.Buffer < 0:
-		return c, invalid(op, "Buffer = %d is negative; 0 is the default of %d, or %d beside many subscriptions", c.Buffer, DefaultBuffer, DefaultBufferMany)
+		return c, invalid(op, "Buffer = %d is negative; 0 means the default of %d, or %d if there are many subscriptions", c.Buffer, DefaultBuffer, DefaultBufferMany)
 	case c.Overflow > DropOldest:
-		return c, invalid(op, "Overflow = %d is none of Block, DropNewest and DropOldest", c.Overflow)
+		return c, invalid(op, "Overflow = %d is not Block, DropNewest or DropOldest", c.Overflow)
 	case c.Limit < 0:
-		return c, invalid(op, "Limit = %d is negative; 0 is no limit", c.Limit)
+		return c, invalid(op, "Limit = %d is negative; 0 means no limit", c.Limit)
 	}
 	return c, nil
 }
@@ -82,8 +84,8 @@ func invalid(op, format string, args ...any) error {
 	return &mq.Error{Op: op, Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf(format, args...)}
 }
 
-// A Subscription is a selector and the channel with what it selects. Its
-// methods may be called by several goroutines at once.
+// A Subscription is a selector and the channel with the messages that it
+// selects. Its methods may be called by several goroutines at once.
 type Subscription struct {
 	mux      *Mux
 	selector mq.Selector
@@ -130,15 +132,15 @@ type SubscriptionStats struct {
 	Buffered  int           // messages in the channel now
 }
 
-// Messages returns the channel of the subscription; it is the same one each
-// time. It is closed when the subscription has ended.
+// Messages returns the channel of the subscription; it is the same each time.
+// It is closed when the subscription has ended.
 func (s *Subscription) Messages() <-chan mq.Message { return s.box.messages }
 
 // Selector returns what the subscription selects.
 func (s *Subscription) Selector() mq.Selector { return s.selector }
 
-// Done returns a channel that is closed when the subscription has ended: when
-// Messages is closed.
+// Done returns a channel that is closed when the subscription has ended,
+// together with Messages.
 func (s *Subscription) Done() <-chan struct{} { return s.box.done }
 
 // Stats returns a snapshot of the subscription's counters.
@@ -150,14 +152,15 @@ func (s *Subscription) Stats() SubscriptionStats {
 	return st
 }
 
-// Drain ends the subscription gracefully and returns at once: no more messages
-// are taken for it, and Messages is closed behind those that are taken already.
+// Drain ends the subscription gracefully and returns immediately: no more
+// messages are taken for it, and Messages is closed after those already taken.
 func (s *Subscription) Drain() { s.mux.end(s, false) }
 
-// Unsubscribe ends the subscription at once: no more messages are taken for it,
-// and Messages is closed. What was taken for it and not read is kept for
-// [Subscription.Unread]; if there is any, the error matches [mq.ErrUnread].
-// Unsubscribe may be called more than once, also by the goroutine that reads.
+// Unsubscribe ends the subscription immediately: no more messages are taken for
+// it, and Messages is closed. Messages that were taken for it but not read are
+// kept for [Subscription.Unread]; if there are any, the error matches
+// [mq.ErrUnread]. Unsubscribe may be called more than once, also by the
+// goroutine that reads.
 func (s *Subscription) Unsubscribe() error {
 	s.mux.end(s, true)
 	<-s.box.done
@@ -166,10 +169,10 @@ func (s *Subscription) Unsubscribe() error {
 		return nil
 	}
 	return &mq.Error{Op: "unsubscribe", Queue: s.selector.String(), Kind: mq.ErrUnread,
-		Detail: fmt.Sprintf("%d messages were taken from the queue and not read; Unread returns them", n)}
+		Detail: fmt.Sprintf("%d messages were taken from the queue but not read; Unread returns them", n)}
 }
 
 // Unread returns the messages, oldest first, that were taken for the
-// subscription and that nobody had read when Unsubscribe or [Mux.Close] ended
-// it, and forgets them.
+// subscription but not read when Unsubscribe or [Mux.Close] ended it, and
+// forgets them.
 func (s *Subscription) Unread() []mq.Message { return s.box.takeUnread() }

@@ -59,7 +59,7 @@ func TestOverlappingSubscriptionsEachGetAMessage(t *testing.T) {
 			t.Fatalf("%v got nothing", s.Selector())
 		}
 	}
-	for i := range got { // each owns its payload
+	for i := range got { // each has its own payload
 		if string(got[i].Data) != "x" {
 			t.Fatalf("message %d was changed: %q", i, got[i].Data)
 		}
@@ -100,11 +100,11 @@ func TestLimitEndsTheSubscriptionAndLeavesTheNext(t *testing.T) {
 }
 
 func TestOnceTakesExactlyOne(t *testing.T) {
-	for _, beside := range []bool{false, true} {
-		t.Run(fmt.Sprintf("beside others %v", beside), func(t *testing.T) {
+	for _, withOthers := range []bool{false, true} {
+		t.Run(fmt.Sprintf("with others %v", withOthers), func(t *testing.T) {
 			q := newQueue(t, nil)
 			m := newMux(t, q, nil)
-			if beside {
+			if withOthers {
 				subscribe(t, m, mq.Type(9), nil)
 			}
 			for i := range 20 {
@@ -152,7 +152,7 @@ func TestCanceledOnceTakesNothing(t *testing.T) {
 	}
 }
 
-func TestOnceBesideASlowSubscriberIsCanceledAtOnce(t *testing.T) {
+func TestOnceWithASlowSubscriberIsCanceledImmediately(t *testing.T) {
 	q := newQueue(t, nil)
 	m := newMux(t, q, nil)
 	blocked := make(chan *mux.Subscription, 1)
@@ -191,7 +191,7 @@ func TestUnsubscribeKeepsWhatWasNotRead(t *testing.T) {
 	for i := range 4 {
 		send(t, q, 1, fmt.Sprint(i))
 	}
-	// Two in the channel, one in the hand of the reader, one in the queue.
+	// Two in the channel, one held by the reader, one in the queue.
 	testutil.Await(t, func() error {
 		if st, _ := q.Stat(); st.Messages != 1 {
 			return fmt.Errorf("%d messages wait", st.Messages)
@@ -263,13 +263,13 @@ func TestOverflowPolicies(t *testing.T) {
 				t.Errorf("OnSlow got another subscription")
 			}
 			if len(slow) > 0 && c.policy == mux.DropNewest {
-				t.Errorf("OnSlow was called %d times more", len(slow))
+				t.Errorf("OnSlow was called %d more times", len(slow))
 			}
 		})
 	}
 }
 
-func TestBlockedSubscriberIsReportedAndHoldsUpItsReaderOnly(t *testing.T) {
+func TestABlockedSubscriberIsReportedAndBlocksOnlyItsReader(t *testing.T) {
 	q := newQueue(t, nil)
 	m := newMux(t, q, nil)
 	slow := make(chan *mux.Subscription, 1)

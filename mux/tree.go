@@ -1,15 +1,15 @@
 package mux
 
 // A tree is an immutable map from types to subscriptions. A change copies the
-// path to what it changes. nil is an empty one.
+// path to the changed leaf. nil is the empty tree.
 type tree struct {
 	typ  int64
 	list []*Subscription // of a leaf
 	kids *[16]*tree      // of a branch: four bits of the hash choose one
 }
 
-// hash spreads types that are multiples of something, too. No two types have the
-// same.
+// hash also spreads types that are multiples of a number. No two types have the
+// same hash.
 func hash(typ int64) uint64 { return uint64(typ) * 0x9E3779B97F4A7C15 }
 
 func (t *tree) get(typ int64) []*Subscription {
@@ -22,7 +22,8 @@ func (t *tree) get(typ int64) []*Subscription {
 	return t.list
 }
 
-// with returns a tree in which typ has the list, or nothing if that is empty.
+// with returns a tree in which typ has the list, or no entry if the list is
+// empty.
 func (t *tree) with(typ int64, list []*Subscription) *tree { return t.set(0, typ, list) }
 
 // set is with, for a tree below depth branches.

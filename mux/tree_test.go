@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestATreeIsAMap has one beside a map, and looks into older ones too.
+// TestATreeIsAMap compares a tree with a map, and checks that older trees do
+// not change.
 func TestATreeIsAMap(t *testing.T) {
 	var now, old *tree
 	want, wantOld := map[int64]*Subscription{}, map[int64]*Subscription{}
