@@ -135,7 +135,11 @@ die "the queue $name: $!\n" if !defined $queue;
 $SIG{ALRM} = sub { };    # it ends a call that waits
 $SIG{TERM} = $SIG{INT} = sub { exit 143 };
 my ($inbox, $address, $token) = make_inbox();
-END { local $?; $inbox->remove if $inbox }
+END {
+    local $?;
+    setitimer(ITIMER_REAL, 0);    # Perl takes its handlers down first, and would be killed
+    $inbox->remove if $inbox;
+}
 my ($status, $id) = (0, 0);
 for my $text (@texts) {
     $status = 1 if !request($queue, $type, $inbox, $address, $token, ++$id, $milliseconds, $text);
