@@ -2,6 +2,7 @@ package mq
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"iter"
 )
@@ -168,6 +169,9 @@ type BatchReceiver interface {
 func ReceiveBatch(ctx context.Context, r Receiver, n int) ([]Message, error) {
 	if b, ok := r.(BatchReceiver); ok {
 		return b.ReceiveBatch(ctx, n)
+	}
+	if n < 1 {
+		return nil, &Error{Op: "receive", Kind: ErrInvalidConfig, Detail: fmt.Sprintf("a batch of %d messages; 1 is the least", n)}
 	}
 	m, err := r.Receive(ctx)
 	if err != nil {

@@ -26,10 +26,8 @@ var togetherPromises = []promise{
 			}
 		}
 		f.empty()
-		if b, ok := f.q.(mq.BatchReceiver); ok {
-			_, err := b.ReceiveBatch(f.patient(), 0)
-			f.wants(err, mq.ErrInvalidConfig)
-		}
+		_, err := mq.ReceiveBatch(f.patient(), f.q, 0)
+		f.wants(err, mq.ErrInvalidConfig)
 	}},
 
 	{"CanceledBatchesTakeNothing", func(f *fixture) {

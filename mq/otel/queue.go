@@ -140,6 +140,20 @@ func (r *receiver) Receive(ctx context.Context) (mq.Message, error) {
 	return m, err
 }
 
+func (r *receiver) ReceiveBatch(ctx context.Context, n int) ([]mq.Message, error) {
+	if !r.calls.recording(ctx) {
+		return mq.ReceiveBatch(ctx, r.receiver, n)
+	}
+	c := r.calls.begin(ctx)
+	all, err := mq.ReceiveBatch(c.ctx, r.receiver, n)
+	size := 0
+	for _, m := range all {
+		size += len(m.Data)
+	}
+	c.endBatch(len(all), 0, size, err)
+	return all, err
+}
+
 func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
 	if !r.calls.recording(ctx) {
 		return r.receiver.ReceiveInto(ctx, m)
