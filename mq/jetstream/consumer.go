@@ -137,15 +137,13 @@ type pull struct {
 	batch  int
 	wait   time.Duration // for the first message; 0 takes what is there already
 	gather bool          // take what is there with the first message
-
-	arrived func(*nats.Msg) // unless nil, gets the messages as they come; not those that come of giving up
 }
 
 // lend takes up to n messages on lease, waiting for the first one if the call
 // does, and returns when it asked for them. There is at least one if the error is
-// nil. The first ones go to arrived, unless that is nil, as soon as they come.
-func (c *consumer) lend(call *call, n int, arrived func(*nats.Msg)) (msgs []*nats.Msg, asked time.Time, err error) {
-	p := pull{batch: min(n, maxBatch), gather: n > 1, arrived: arrived}
+// nil.
+func (c *consumer) lend(call *call, n int) (msgs []*nats.Msg, asked time.Time, err error) {
+	p := pull{batch: min(n, maxBatch), gather: n > 1}
 	if call.waits {
 		p.wait = pullWait
 		// A request that meets the removal of the queue may stay unanswered.
@@ -243,32 +241,22 @@ func (c *consumer) undelivered(ctx context.Context) (bool, error) {
 
 // take takes up to n messages for good.
 func (c *consumer) take(call *call, n int) ([]mq.Message, error) {
-	r, asked := c.q.newRound(), 0
-	remove := func(m *nats.Msg) {
-		r.ask(m.Reply, ackBody)
-		asked++
-	}
-	msgs, _, err := c.lend(call, n, remove) // the first ones while others are still coming
+	msgs, _, err := c.lend(call, n)
 	if err != nil {
 		return nil, err
 	}
 	taken := make([]mq.Message, len(msgs))
 	left := make([]string, len(msgs))
 	for i, m := range msgs {
-		if taken[i], left[i] = messageOf(m), m.Reply; i >= asked {
-			remove(m)
-		}
+		taken[i], left[i] = messageOf(m), m.Reply
 	}
 	// What cannot be confirmed is given out all the same, or it could be lost.
 	_ = call.settle(func(ctx context.Context) (err error) {
-		if r == nil {
-			r = c.q.newRound()
-			for _, subject := range left {
-				r.ask(subject, ackBody)
-			}
+		r := c.q.newRound()
+		for _, subject := range left {
+			r.ask(subject, ackBody)
 		}
 		left, err = unanswered(left, r.await(ctx, answerWait))
-		r = nil
 		if errors.Is(err, nats.ErrNoResponders) && c.q.isForgotten(ctx, c.name) {
 			return nil
 		}

@@ -117,7 +117,7 @@ func (r *leases) lease(ctx context.Context, waits bool, n int) ([]mq.Lease, erro
 		return nil, err
 	}
 	defer c.end()
-	msgs, asked, err := r.from.lend(c, n, nil)
+	msgs, asked, err := r.from.lend(c, n)
 	if err != nil {
 		return nil, err
 	}

@@ -132,9 +132,6 @@ func (c *consumer) pull(ctx context.Context, p pull) (msgs []*nats.Msg, err erro
 		m, err := in.sub.NextMsgWithContext(wait)
 		switch {
 		case err == nil && m.Reply != "":
-			if p.arrived != nil {
-				p.arrived(m)
-			}
 			if msgs = append(msgs, m); len(msgs) == p.batch {
 				c.q.reuse(in)
 				return msgs, nil
