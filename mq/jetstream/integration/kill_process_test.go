@@ -8,6 +8,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"ipcmq/mq"
 	"ipcmq/mq/jetstream"
 )
@@ -29,13 +31,18 @@ func untilEnd() context.Context {
 
 // sendNumbers sends numbered messages, and writes to its standard output what
 // came of each: sent; not sent, when the error said so; or in doubt. Its
-// arguments are the URL and the queue, its own name, and how long a Send may take.
+// arguments are the URL and the queue, its own name, how long a Send may take, and
+// perhaps "first", to connect to the first server of the URL.
 func sendNumbers() {
 	end := untilEnd()
 	url, name, self := os.Args[1], os.Args[2], os.Args[3]
 	most, err := time.ParseDuration(os.Args[4])
 	must(err)
-	q, err := jetstream.Open(context.Background(), url, name, &jetstream.Config{OpenOnly: true})
+	cfg := &jetstream.Config{OpenOnly: true}
+	if len(os.Args) > 5 {
+		cfg.NATS = []nats.Option{nats.DontRandomize()}
+	}
+	q, err := jetstream.Open(context.Background(), url, name, cfg)
 	must(err)
 	defer q.Close()
 	pause := time.NewTicker(5 * time.Millisecond)

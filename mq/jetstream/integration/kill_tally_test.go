@@ -16,16 +16,18 @@ import (
 // called by the name of their sender and a number, such as "patient-7".
 type tally struct {
 	mu      sync.Mutex
-	sends   map[string]string   // "sent", "unsent" or "doubt"
-	takes   map[string][]string // the sequence, each time that a message was received
-	back    int                 // how often a receiver got a message after a later one of its sender
-	inDoubt int                 // acknowledgments
-	batched int                 // messages that are stored for certain, of batches
-	longest time.Duration       // that a Send took
+	sends   map[string]string    // "sent", "unsent" or "doubt"
+	takes   map[string][]string  // the sequence, each time that a message was received
+	back    int                  // how often a receiver got a message after a later one of its sender
+	inDoubt int                  // acknowledgments
+	batched int                  // messages that are stored for certain, of batches
+	longest time.Duration        // that a Send took
+	heard   map[string]time.Time // when a sender last said that it has sent, by sender
+	pause   time.Duration        // the longest between two of those
 }
 
 func newTally() *tally {
-	return &tally{sends: map[string]string{}, takes: map[string][]string{}}
+	return &tally{sends: map[string]string{}, takes: map[string][]string{}, heard: map[string]time.Time{}}
 }
 
 // hear notes what a process says, until it says no more.
@@ -52,6 +54,13 @@ func (c *tally) note(words []string, last map[string]int) error {
 			return fmt.Errorf("it was %s before", before)
 		}
 		c.sends[words[1]] = words[0]
+		if sender, _, _ := strings.Cut(words[1], "-"); words[0] == "sent" {
+			now := time.Now()
+			if before, ok := c.heard[sender]; ok {
+				c.pause = max(c.pause, now.Sub(before))
+			}
+			c.heard[sender] = now
+		}
 	case "got":
 		c.takes[words[1]] = append(c.takes[words[1]], words[2])
 		sender, digits, _ := strings.Cut(words[1], "-")
@@ -83,6 +92,16 @@ func (c *tally) sent(sender string) (n int) {
 		}
 	}
 	return n
+}
+
+// paused returns the longest time in which one of the senders has sent nothing, since
+// the last call.
+func (c *tally) paused() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d := c.pause
+	c.pause = 0
+	return d.Round(10 * time.Millisecond)
 }
 
 // missing returns an error if something that was sent has not been received.

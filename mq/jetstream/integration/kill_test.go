@@ -28,6 +28,16 @@ type traffic struct {
 // receivers do: "lease" or "receive".
 func startTraffic(t *testing.T, c *server.Cluster, name string, mode jetstream.Mode, how string) *traffic {
 	t.Helper()
+	tr := startReceivers(t, c, name, mode, how)
+	// The one learns what was stored, however long it takes; the other gives up.
+	tr.senders = append(tr.senders, tr.start(t, "numbers", c.URL(), name, "patient", "1m"))
+	tr.senders = append(tr.senders, tr.start(t, "numbers", c.URL(), name, "hasty", "300ms"))
+	return tr
+}
+
+// startReceivers is startTraffic without senders.
+func startReceivers(t *testing.T, c *server.Cluster, name string, mode jetstream.Mode, how string) *traffic {
+	t.Helper()
 	q, err := jetstream.Open(t.Context(), c.URL(), name, &jetstream.Config{Mode: mode, Replicas: len(c.Nodes), AckWait: ackWait(mode, 5*time.Second)})
 	if err != nil {
 		t.Fatal(err)
@@ -37,9 +47,6 @@ func startTraffic(t *testing.T, c *server.Cluster, name string, mode jetstream.M
 	for range 3 {
 		tr.receivers = append(tr.receivers, tr.start(t, "take", c.URL(), name, how))
 	}
-	// The one learns what was stored, however long it takes; the other gives up.
-	tr.senders = append(tr.senders, tr.start(t, "numbers", c.URL(), name, "patient", "1m"))
-	tr.senders = append(tr.senders, tr.start(t, "numbers", c.URL(), name, "hasty", "300ms"))
 	return tr
 }
 
@@ -79,10 +86,21 @@ func (tr *traffic) start(t *testing.T, role string, args ...string) (end func())
 // advance waits until the patient sender has sent n messages more.
 func (tr *traffic) advance(t *testing.T, n int) {
 	t.Helper()
-	n += tr.sent("patient")
+	tr.advanceAll(t, n, "patient")
+}
+
+// advanceAll waits until each of the senders has sent n messages more.
+func (tr *traffic) advanceAll(t *testing.T, n int, senders ...string) {
+	t.Helper()
+	least := map[string]int{}
+	for _, s := range senders {
+		least[s] = tr.sent(s) + n
+	}
 	await(t, func() error {
-		if got := tr.sent("patient"); got < n {
-			return fmt.Errorf("%s: %d of %d messages are sent", tr.name, got, n)
+		for s, n := range least {
+			if got := tr.sent(s); got < n {
+				return fmt.Errorf("%s: %s has sent %d of %d messages", tr.name, s, got, n)
+			}
 		}
 		return nil
 	})
@@ -192,19 +210,26 @@ func killLeaders(t *testing.T) {
 		}
 	}
 	for _, tr := range all {
-		end(tr.senders)
+		tr.finish(t, c)
 	}
-	for _, tr := range all {
-		if err := tr.settle(t); err != nil {
-			t.Errorf("%s: %v", tr.name, err)
-		}
-		end(tr.receivers)
-		last, err := c.Last(ctx, streamOf(tr.name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		tr.check(t, tr.name, last)
+}
+
+// finish ends the processes, and fails the test if something is lost or was stored
+// more than once.
+func (tr *traffic) finish(t *testing.T, c *server.Cluster) {
+	t.Helper()
+	end(tr.senders)
+	if err := tr.settle(t); err != nil {
+		t.Errorf("%s: %v", tr.name, err)
 	}
+	end(tr.receivers)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	last, err := c.Last(ctx, streamOf(tr.name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.check(t, tr.name, last)
 }
 
 // streamOf returns the name of the stream that holds a queue.

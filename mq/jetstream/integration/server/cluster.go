@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -15,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -35,17 +33,21 @@ type Node struct {
 	URL     string // where clients connect, such as "nats://127.77.2.3:4222"
 	config  nodeConfig
 	command func(config string) *exec.Cmd
-	process *exec.Cmd // nil if it does not run
-	stop    io.Closer // the process's standard input
+	process *exec.Cmd      // nil if it does not run
+	stop    io.WriteCloser // the process's standard input
+}
+
+// A Place is where a node listens, each as host:port.
+type Place struct {
+	Clients string
+	Routes  string // for the other nodes
 }
 
 // nodeConfig is what the process of a node is told.
 type nodeConfig struct {
 	Name   string
-	Host   string
-	Port   int      // for clients
-	Peers  int      // port for the other nodes; 0 if there are none
-	Routes []string // the nodes, as host:port
+	Place  Place
+	Routes []string // the nodes, as host:port; none for one by itself
 	Dir    string   // what the node stores
 }
 
@@ -54,23 +56,34 @@ type nodeConfig struct {
 // seconds. command makes the process of a node, which has to call [RunNode] with
 // the text given.
 func StartCluster(ctx context.Context, n int, dir string, command func(config string) *exec.Cmd) (*Cluster, error) {
-	c := &Cluster{}
 	host, ports, err := freePorts(2 * n)
 	if err != nil {
 		return nil, err
 	}
-	var routes []string
-	for i := range n {
-		routes = append(routes, net.JoinHostPort(host, strconv.Itoa(ports[n+i])))
+	places := make([]Place, n)
+	for i := range places {
+		places[i].Clients = net.JoinHostPort(host, strconv.Itoa(ports[i]))
+		places[i].Routes = net.JoinHostPort(host, strconv.Itoa(ports[n+i]))
 	}
-	for i := range n {
+	return StartClusterAt(ctx, places, dir, func(_ int, config string) *exec.Cmd { return command(config) })
+}
+
+// StartClusterAt is [StartCluster] with a node for each place. command is also given
+// which one.
+func StartClusterAt(ctx context.Context, places []Place, dir string, command func(node int, config string) *exec.Cmd) (*Cluster, error) {
+	c := &Cluster{}
+	var routes []string
+	for _, p := range places {
+		routes = append(routes, p.Routes)
+	}
+	if len(places) == 1 {
+		routes = nil
+	}
+	for i, p := range places {
 		name := fmt.Sprintf("n%d", i+1)
-		config := nodeConfig{Name: name, Host: host, Port: ports[i], Dir: filepath.Join(dir, name)}
-		if n > 1 {
-			config.Peers, config.Routes = ports[n+i], routes
-		}
-		url := "nats://" + net.JoinHostPort(host, strconv.Itoa(config.Port))
-		c.Nodes = append(c.Nodes, &Node{Name: name, URL: url, config: config, command: command})
+		config := nodeConfig{Name: name, Place: p, Routes: routes, Dir: filepath.Join(dir, name)}
+		c.Nodes = append(c.Nodes, &Node{Name: name, URL: "nats://" + p.Clients, config: config,
+			command: func(config string) *exec.Cmd { return command(i, config) }})
 	}
 	for _, node := range c.Nodes {
 		if err := node.Start(); err != nil {
@@ -136,9 +149,13 @@ func (c *Cluster) ask(ctx context.Context, question func(context.Context) error)
 	for {
 		short, cancel := context.WithTimeout(ctx, time.Second)
 		err := question(short)
+		late := short.Err() != nil
 		cancel()
 		if err == nil {
 			return nil
+		}
+		if late {
+			_ = c.conn.ForceReconnect() // another server may know
 		}
 		select {
 		case <-again.C:
@@ -307,24 +324,4 @@ func (n *Node) Kill() {
 		n.process.Wait()
 		n.process = nil
 	}
-}
-
-// RunNode is what the process of a node does, until its standard input ends.
-func RunNode(config string) error {
-	var c nodeConfig
-	if err := json.Unmarshal([]byte(config), &c); err != nil {
-		return err
-	}
-	s, err := Start(&Options{Dir: c.Dir, Port: c.Port, Configure: func(o *natsserver.Options) {
-		o.ServerName, o.Host = c.Name, c.Host
-		if c.Peers != 0 {
-			o.Cluster = natsserver.ClusterOpts{Name: "ipcmq", Host: c.Host, Port: c.Peers}
-			o.Routes = natsserver.RoutesFromStr("nats://" + strings.Join(c.Routes, ",nats://"))
-		}
-	}})
-	if err != nil {
-		return err
-	}
-	io.Copy(io.Discard, os.Stdin)
-	return s.Close()
 }
