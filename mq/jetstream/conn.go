@@ -65,6 +65,13 @@ func dial(ctx context.Context, servers, name string, options []nats.Option) (*na
 			return nil, &mq.Error{Op: "open", Queue: name, Kind: mq.ErrInvalidConfig, Err: err, Detail: fmt.Sprintf("the credentials in NATS: %v", err)}
 		}
 	}
+	told := opts.LameDuckModeHandler
+	opts.LameDuckModeHandler = func(nc *nats.Conn) {
+		if told != nil {
+			told(nc)
+		}
+		leave(nc)
+	}
 	opening, cancel := context.WithCancel(context.Background())
 	stop := context.AfterFunc(ctx, cancel)
 	dialer := newDialer(opening, &opts)
@@ -164,18 +171,22 @@ func (q *Queue) ask(ctx context.Context, grace time.Duration, m *nats.Msg) (*nat
 
 // askFor is ask that waits for d at most.
 func (q *Queue) askFor(ctx context.Context, d, grace time.Duration, m *nats.Msg) (*nats.Msg, error) {
+	start := time.Now()
+	wait, cancel := withGrace(ctx, d, grace)
+	defer cancel()
+	defer q.link.whenLost(wait, cancel)()
 	if err := q.connected(); err != nil {
 		return nil, err
 	}
-	wait, cancel := withGrace(ctx, d, grace)
-	defer cancel()
-	if d > answerWait {
-		defer context.AfterFunc(q.restart.await(), cancel)() // the answer is lost
-	}
-	answer, err := q.nc.RequestMsgWithContext(wait, m)
-	if isOfContext(err) && (grace > 0 || ctx.Err() == nil) {
+	answer, err := q.request(wait, m)
+	switch {
+	case !isOfContext(err) || grace == 0 && ctx.Err() != nil:
+	case time.Since(start) < d && ctx.Err() == nil:
+		err = nats.ErrDisconnected // the answer is lost
+	default:
 		err = nats.ErrTimeout
 	}
+	q.link.note(q, q.kindOf(m), start, answer, err)
 	return answer, err
 }
 
@@ -242,23 +253,12 @@ func decode(data []byte, response any) error {
 	return json.Unmarshal(data, response)
 }
 
-// watch rings every bell when the connection was made again: what was rung
-// meanwhile is lost, and so are the pulls. It returns when the queue is closed.
-func (q *Queue) watch(changed chan nats.Status) {
-	defer q.background.Done()
-	for {
-		select {
-		case s := <-changed:
-			if s == nats.CONNECTED {
-				q.restart.ring()
-				q.room.ring()
-				q.wakes.ringAll()
-			}
-		case <-q.life.Done():
-			q.nc.RemoveStatusListener(changed)
-			return
-		}
-	}
+// reconnected rings every bell when the connection was made again: what was rung
+// meanwhile is lost, and so are the pulls.
+func (q *Queue) reconnected() {
+	q.restart.ring()
+	q.room.ring()
+	q.wakes.ringAll()
 }
 
 // stream asks for the state of the stream.

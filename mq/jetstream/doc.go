@@ -143,7 +143,7 @@
 // A lease that has run out is not refused, see [mq.Lease].
 //
 // When the server that leads a stream is killed, its queue is unavailable for 4
-// to 9 seconds.
+// to 9 seconds; when it is stopped in order, for up to half a second.
 //
 // A queue that was removed and created again under its name is another one, and
 // receivers and holders of leases of the old one get [mq.ErrRemoved]. In claim

@@ -66,6 +66,8 @@ func unavailable(err error) string {
 			return lost + ": " + refused.Error()
 		}
 		return lost
+	case errors.Is(err, nats.ErrDisconnected):
+		return "the connection to the server was lost, and the answer with it"
 	case errors.Is(err, nats.ErrNoResponders):
 		return "no server with JetStream answers"
 	case errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):

@@ -47,7 +47,7 @@ func List(ctx context.Context, servers string, cfg *Config) ([]Stat, error) {
 		turns <- struct{}{}
 		all.Go(func() {
 			defer func() { <-turns }()
-			q := asking(nc, name, c)
+			q := asking(&link{nc: nc}, name, c)
 			if stats[i], errs[i] = q.look(ctx); errs[i] == nil {
 				return
 			}
@@ -77,13 +77,13 @@ func asList(err error) error {
 }
 
 // asking returns a queue that can be asked for, and no more.
-func asking(nc *nats.Conn, name string, c Config) *Queue {
-	return &Queue{nc: nc, handle: handle.Handle{Name: name}, subjects: subjectsOf(name), apiPrefix: c.api()}
+func asking(l *link, name string, c Config) *Queue {
+	return &Queue{nc: l.nc, link: l, handle: handle.Handle{Name: name}, subjects: subjectsOf(name), apiPrefix: c.api()}
 }
 
 // listNames returns the names of all streams that are named as queues, in order.
 func listNames(ctx context.Context, nc *nats.Conn, c Config) (found []string, err error) {
-	q := asking(nc, "", c)
+	q := asking(&link{nc: nc}, "", c)
 	if err := q.checkServer(); err != nil {
 		return nil, asList(err)
 	}

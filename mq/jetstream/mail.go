@@ -74,6 +74,7 @@ func (m *mail) begin(r *round) (err error) {
 func (r *round) await(ctx context.Context, grace time.Duration) []error {
 	wait, cancel := withGrace(ctx, answerWait, grace)
 	defer cancel()
+	defer r.q.link.whenLost(wait, cancel)()
 	m := &r.q.mail
 	for {
 		m.mu.Lock()

@@ -32,15 +32,15 @@ const (
 	openWait = 15 * time.Second
 )
 
-// open opens or creates the queue over nc.
-func open(ctx context.Context, nc *nats.Conn, name string, c Config) (*Queue, error) {
+// open opens or creates the queue over l.
+func open(ctx context.Context, l *link, name string, c Config) (*Queue, error) {
 	timely := ctx
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		timely, cancel = context.WithTimeout(ctx, openWait)
 		defer cancel()
 	}
-	q := asking(nc, name, c)
+	q := asking(l, name, c)
 	if err := q.checkServer(); err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func open(ctx context.Context, nc *nats.Conn, name string, c Config) (*Queue, er
 			}
 			return nil, q.ended("open", ctx, err)
 		}
-		q := newQueue(nc, name, info, c)
+		q := newQueue(l, name, info, c)
 		q.created = created
 		return q, nil
 	}

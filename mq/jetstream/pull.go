@@ -113,7 +113,7 @@ func (c *consumer) pull(ctx context.Context, p pull) (msgs []*nats.Msg, err erro
 	if err != nil {
 		return nil, err
 	}
-	link := c.q.restart.await()
+	link, start := c.q.restart.await(), time.Now()
 	if err := c.q.nc.PublishRequest(c.q.apiPrefix+"CONSUMER.MSG.NEXT."+c.q.subjects.stream+"."+c.name, in.inbox, body); err != nil {
 		in.end()
 		return nil, err
@@ -133,12 +133,14 @@ func (c *consumer) pull(ctx context.Context, p pull) (msgs []*nats.Msg, err erro
 		switch {
 		case err == nil && m.Reply != "":
 			if msgs = append(msgs, m); len(msgs) == p.batch {
+				c.q.link.served(reading)
 				c.q.reuse(in)
 				return msgs, nil
 			}
 		case err == nil:
 			switch over, err := statusOf(m); {
 			case over && err == nil:
+				c.q.link.served(reading)
 				c.q.reuse(in)
 				return msgs, nil
 			case over:
@@ -156,6 +158,7 @@ func (c *consumer) pull(ctx context.Context, p pull) (msgs []*nats.Msg, err erro
 			case link.Err() != nil:
 				return msgs, nats.ErrDisconnected
 			}
+			c.q.link.unserved(c.q, reading, start)
 			return msgs, nats.ErrTimeout
 		}
 	}

@@ -24,7 +24,7 @@ type Queue struct {
 	receiver // of any type
 
 	nc       *nats.Conn
-	ownsConn bool
+	link     *link // nc, and what is known of it
 	handle   handle.Handle
 	id       string // distinguishes the queue from another one of its name
 	subjects subjects
@@ -49,6 +49,7 @@ type Queue struct {
 	restart bell  // requests that wait with a server may be lost
 	heard   heard // inboxes of others
 	mail    mail  // answers to many requests at once
+	repeats budget
 
 	mu         sync.Mutex
 	closed     bool
@@ -85,6 +86,11 @@ var (
 // those that do not fail with [mq.ErrUnavailable], and fs.ErrPermission too while a
 // server refuses the user or the certificate, which may change.
 //
+// If another server is known, the connection moves to it when the one that it is to says
+// that it will stop, or serves nothing for 3 seconds, because it is cut off from the
+// others: 5 seconds later at the soonest it moves on, and a minute later if none serves. A
+// nats.ReconnectHandler in Config.NATS is told.
+//
 // Open waits for a queue that is unavailable until ctx ends, or for 15 seconds if
 // ctx has no deadline. If no server accepts a connection it fails at once. If Open
 // fails, no queue was created, unless the error matches [mq.ErrInDoubt].
@@ -109,8 +115,7 @@ func Open(ctx context.Context, servers, name string, cfg *Config) (*Queue, error
 	err = checkConn(nc, name)
 	if err == nil {
 		var q *Queue
-		if q, err = open(ctx, nc, name, c); err == nil {
-			q.ownsConn = true
+		if q, err = open(ctx, &link{nc: nc, own: true}, name, c); err == nil {
 			return q, nil
 		}
 	}
@@ -124,7 +129,9 @@ func Open(ctx context.Context, servers, name string, cfg *Config) (*Queue, error
 // The connection must have been made with nats.ReconnectBufSize(-1) and without
 // nats.NoEcho. nats.MaxReconnects(-1) makes it outlive a long outage,
 // nats.IgnoreAuthErrorAbort() a password that is wrong for a while, and
-// nats.PingInterval(time.Second) makes it notice a server that hangs.
+// nats.PingInterval(time.Second) makes it notice a server that hangs. It is not moved
+// from a server that serves nothing or will stop, as that of Open is, since others may use
+// it: its ForceReconnect does that, and a nats.LameDuckModeHandler is told when to.
 func OpenConn(ctx context.Context, nc *nats.Conn, name string, cfg *Config) (*Queue, error) {
 	c, err := cfg.check(name)
 	if err != nil {
@@ -136,13 +143,13 @@ func OpenConn(ctx context.Context, nc *nats.Conn, name string, cfg *Config) (*Qu
 	if err := checkConn(nc, name); err != nil {
 		return nil, err
 	}
-	return open(ctx, nc, name, c)
+	return open(ctx, &link{nc: nc}, name, c)
 }
 
 // newQueue makes a handle on a queue that exists.
-func newQueue(nc *nats.Conn, name string, info *js.StreamInfo, c Config) *Queue {
+func newQueue(l *link, name string, info *js.StreamInfo, c Config) *Queue {
 	q := &Queue{
-		nc: nc, handle: handle.Handle{Name: name, Access: c.Access}, subjects: subjectsOf(name),
+		nc: l.nc, link: l, handle: handle.Handle{Name: name, Access: c.Access}, subjects: subjectsOf(name),
 		id: info.Config.Metadata[metaID], mode: modeOf(&info.Config), storage: storageOf(&info.Config), ackWait: ackWaitOf(&info.Config),
 		apiPrefix: c.api(), duplicates: min(info.Config.Duplicates, DefaultIDWindow), // which somebody may have lengthened, and not keep so
 		together: info.Config.AllowAtomicPublish, leastTogether: leastTogether(&info.Config),
@@ -155,8 +162,8 @@ func newQueue(nc *nats.Conn, name string, info *js.StreamInfo, c Config) *Queue 
 	q.limits.Store(limitsOf(&info.Config))
 	q.life, q.end = context.WithCancel(context.Background())
 	q.receiver = receiver{q: q, from: q.source(mq.Any())}
-	q.background.Add(1)
-	go q.watch(nc.StatusChanged(nats.CONNECTED))
+	changed := l.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED)
+	q.background.Go(func() { l.watch(q.life, changed, q.reconnected) })
 	return q
 }
 
@@ -205,7 +212,7 @@ func (q *Queue) Close() error {
 	q.mail.end()
 	q.leave()
 	clear(q.used)
-	if q.ownsConn {
+	if q.link.own {
 		q.nc.Close()
 	}
 	return nil
