@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -98,14 +99,13 @@ func TestRoundTripsPassWhileHandlersRun(t *testing.T) {
 				q.single = single
 				const all = 400
 				send(t, q, 1, 0, all)
-				next, start := 0, time.Now()
-				var handled atomic.Int64
+				start := time.Now()
+				var begun, handled atomic.Int64
 				done := make(chan struct{})
 				r := startHandling(t, q, func(_ context.Context, d lease.Delivery) error {
-					if concurrency == 1 && string(d.Data) != fmt.Sprint(next) {
-						t.Errorf("message %d is %s", next, d.Data)
+					if n := begun.Add(1) - 1; concurrency == 1 && string(d.Data) != fmt.Sprint(n) {
+						t.Errorf("message %d is %s", n, d.Data)
 					}
-					next++
 					<-time.After(time.Millisecond)
 					if handled.Add(1) == all {
 						close(done)
@@ -263,6 +263,30 @@ func TestWhatIsNotConfirmedIsAcknowledgedAgain(t *testing.T) {
 			t.Error(err)
 		}
 		q.holds(t, 0, 0)
+	})
+}
+
+// A handler that ends its goroutine takes none of those that wait with it.
+func TestAHandlerOfWhatWaitedMayEndItsGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newFar(t)
+		send(t, q, 1, 0, 200)
+		var handled atomic.Int64
+		r := startHandling(t, q, func(_ context.Context, d lease.Delivery) error {
+			if d.Attempt == 1 && d.Sequence%50 == 0 {
+				runtime.Goexit()
+			}
+			handled.Add(1)
+			return nil
+		}, &lease.Config{Concurrency: 2, RetryDelay: func(int, error) time.Duration { return 0 }})
+		<-time.After(10 * time.Second)
+		if n := handled.Load(); n != 200 {
+			t.Errorf("%d are handled", n)
+		}
+		q.holds(t, 0, 0)
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
 	})
 }
 
