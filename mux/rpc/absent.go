@@ -15,24 +15,24 @@ const (
 	// of a client may take.
 	roomShare = 4
 
-	// firstProbe is how long requests of a type have been held back when one is
-	// sent nevertheless; the next one waits twice as long.
+	// firstProbe is after how long one of the held-back requests of a type is
+	// sent anyway; the next one waits twice as long.
 	firstProbe = time.Second
 
-	// A client looks for room as often as that.
+	// firstLook is the first interval at which a client looks for room.
 	firstLook = 10 * time.Millisecond
 	lastLook  = 200 * time.Millisecond
 
-	// maxServices is how many types a client remembers that have nothing
-	// unanswered.
+	// maxServices is how many types without unanswered requests a client
+	// remembers.
 	maxServices = 1024
 )
 
-// services bounds the requests of each type that stay in the queue since nobody
-// takes them.
+// services limits the requests of each type that stay in the queue because
+// nobody takes them.
 type services struct {
 	queue mq.Queue
-	meter mq.Meter // the same; nil if it is none
+	meter mq.Meter // the same; nil if it is not one
 	limit int      // 0 for none
 
 	mu     sync.Mutex
@@ -47,21 +47,21 @@ func newServices(q mq.Queue, limit int) *services {
 	return s
 }
 
-// A service is what a client knows of those who answer requests of one type.
+// A service is what a client knows about the servers of one type of request.
 type service struct {
 	all  *services
 	typ  int64
-	look chan struct{} // holds a value while nobody looks for room
+	look chan struct{} // holds a value while no call looks for room
 
 	// Guarded by all.mu.
-	answered bool          // once, at least
-	sending  counted       // not in the queue yet, or just so
-	sent     counted       // waited for
+	answered bool          // at least once
+	sending  counted       // not in the queue yet, or only just
+	sent     counted       // whose replies are awaited
 	givenUp  counted       // since the last answer
 	heard    chan struct{} // closed by the next answer
-	awaited  bool          // by somebody
+	awaited  bool          // whether a call waits for heard
 	since    time.Time     // of the first request since the last answer
-	probe    time.Time     // when one is sent even so; zero while all are
+	probe    time.Time     // when one is sent anyway; zero while all are sent
 	wait     time.Duration
 }
 
@@ -93,8 +93,8 @@ func (s *services) of(t int64) *service {
 	return v
 }
 
-// enter reports whether a request of that size may be sent now, and counts it as
-// one that is being sent if so.
+// enter reports whether a request of the given size may be sent now, and if so
+// counts it as being sent.
 func (v *service) enter(size int64) bool {
 	s := v.all
 	s.mu.Lock()
@@ -118,8 +118,8 @@ func (v *service) enter(size int64) bool {
 	return true
 }
 
-// room reports whether another request may be in the queue. Those of a service
-// that answers may, as long as none was given up since its last answer.
+// room reports whether another request may be put into the queue. It may if the
+// service answers and no request was given up since its last answer.
 func (v *service) room(size int64) bool {
 	there, coming := v.givenUp, counted{}
 	if !v.answered {
@@ -133,7 +133,8 @@ func (v *service) room(size int64) bool {
 	most := counted{n: int64(v.all.limit)}
 	if v.all.meter != nil {
 		if u, err := v.all.meter.Usage(); err == nil && u.MaxMessages > 0 {
-			// What is not in the queue any more was taken by somebody.
+			// Requests that are no longer in the queue were taken by a
+			// server.
 			there.n = min(there.n, u.Messages)
 			most.n = min(most.n, max(u.MaxMessages/roomShare, 1))
 			if u.MaxBytes > 0 {
@@ -143,13 +144,13 @@ func (v *service) room(size int64) bool {
 		}
 	}
 	if largest := v.all.queue.Capabilities().MaxPayload; largest > 0 && size > int64(largest) {
-		return true // which is an error at once
+		return true // sending it fails immediately
 	}
 	n, bytes := there.n+coming.n, there.bytes+coming.bytes
 	return n == 0 || n < most.n && (most.bytes == 0 || bytes+size <= most.bytes)
 }
 
-// left counts a request that entered as sent, or as one that could not be.
+// left counts a request that entered as sent, or as one that could not be sent.
 func (v *service) left(size int64, sent bool) {
 	v.all.mu.Lock()
 	defer v.all.mu.Unlock()
@@ -172,7 +173,7 @@ func (v *service) ended(size int64, answered bool) {
 	}
 }
 
-// answer notes that somebody answers, be it too late.
+// answer notes that a server answers, even if too late.
 func (v *service) answer() {
 	v.all.mu.Lock()
 	defer v.all.mu.Unlock()
@@ -184,9 +185,9 @@ func (v *service) answer() {
 	}
 }
 
-// admit waits until a request of that size may be sent, and counts it as being
-// sent. One of those that wait looks for answers in the inbox, where nobody
-// else may be receiving, and for room.
+// admit waits until a request of the given size may be sent, and counts it as
+// being sent. One of the waiting calls looks for room, and for answers in the
+// inbox, where no other call may be receiving.
 func (v *service) admit(ctx context.Context, size int64, in *inbox) error {
 	if v.enter(size) {
 		return nil
@@ -231,7 +232,8 @@ func (v *service) next() <-chan struct{} {
 	return v.heard
 }
 
-// absent is the error of a request that could not be sent before ctx ended.
+// absent returns the error of a request that could not be sent before ctx
+// ended.
 func (v *service) absent(ctx context.Context) error {
 	v.all.mu.Lock()
 	defer v.all.mu.Unlock()
@@ -241,6 +243,6 @@ func (v *service) absent(ctx context.Context) error {
 	}
 	ended := handle.Ended("request", nameOf(v.all.queue, v.typ), ctx)
 	return &mq.Error{Op: "request", Queue: ended.Queue, Kind: ErrNoServer, Err: ended,
-		Detail: fmt.Sprintf("%v, and it was not sent: %d before it have had no answer for %v and may still fill their part of the queue; start a server that takes them",
+		Detail: fmt.Sprintf("%v, and it was not sent: %d earlier requests had no answer for %v and may still fill their part of the queue; start a server that takes them",
 			ctx.Err(), n, time.Since(v.since).Round(time.Millisecond))}
 }

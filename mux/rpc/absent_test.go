@@ -16,7 +16,7 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// ask makes a request that nobody is to answer in time.
+// ask makes a request that nobody may answer in time.
 func ask(t *testing.T, c *rpc.Client, typ int64, data []byte, within time.Duration) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
@@ -28,8 +28,8 @@ func ask(t *testing.T, c *rpc.Client, typ int64, data []byte, within time.Durati
 	return err
 }
 
-// Many requests that nobody takes leave the room of others alone, and a live
-// service on the same queue goes on.
+// Many requests that nobody takes leave room for others, and a live service on
+// the same queue continues.
 func TestAnAbsentServiceHarmsNobody(t *testing.T) {
 	q := newQueue(t, nil)
 	client := newClient(t, q)
@@ -113,8 +113,8 @@ func TestHowManyUnansweredRequestsStay(t *testing.T) {
 	}
 }
 
-// A request that waits to be sent is, as soon as there is a server: one that
-// answers what came too late, or one that takes it in silence.
+// A request that waits is sent as soon as there is a server, whether that
+// answers requests that came too late, or takes them silently.
 func TestAServerThatComesLaterGetsTheRequestsThatWait(t *testing.T) {
 	for _, silent := range []bool{false, true} {
 		q := newQueue(t, nil)
@@ -138,7 +138,7 @@ func TestAServerThatComesLaterGetsTheRequestsThatWait(t *testing.T) {
 			}
 		} else {
 			for range 100 {
-				send(t, q, 9, "of others") // which does not look like room
+				send(t, q, 9, "of others") // this must not look like room
 			}
 		}
 		serve(t, q, 7, upper, nil)
@@ -167,9 +167,9 @@ func TestCallersThatCameBeforeTheServerAreAllAnswered(t *testing.T) {
 	callers.Wait()
 }
 
-// In an hour of requests, a few are sent beyond the limit: there may be a server
-// that does not say that a request came too late.
-func TestNowAndThenARequestIsSentEvenSo(t *testing.T) {
+// Within an hour of requests, a few are sent beyond the limit: there may be a
+// server that does not answer requests that came too late.
+func TestNowAndThenARequestIsSentAnyway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mqtest.New(nil)
 		client := newClientWith(t, q, &rpc.ClientConfig{MaxUnanswered: 4})
@@ -184,8 +184,8 @@ func TestNowAndThenARequestIsSentEvenSo(t *testing.T) {
 	})
 }
 
-// What waits to be sent ends with its context, the client, and the queue, and is
-// sent through another inbox if its own is removed.
+// A request that waits to be sent ends with its context, the client, and the
+// queue, and uses another inbox if its own is removed.
 func TestRequestsThatWaitToBeSentEnd(t *testing.T) {
 	for name, c := range map[string]struct {
 		end  func(cancel context.CancelFunc, c *rpc.Client, q interface{ Remove() error })

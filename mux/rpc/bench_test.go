@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// BenchmarkRequest makes requests of 64 bytes from some callers at once, that a
-// mux of its own answers in the same process.
+// BenchmarkRequest makes requests of 64 bytes from several callers at once,
+// answered by a server in the same process.
 func BenchmarkRequest(b *testing.B) {
 	for _, callers := range []int{1, 2, 4, 16, 64} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
@@ -34,8 +34,8 @@ func BenchmarkRequest(b *testing.B) {
 	}
 }
 
-// BenchmarkFullInboxes has 64 callers whose replies of 3000 bytes fill their
-// inbox, which holds five, all the time.
+// BenchmarkFullInboxes has 64 callers whose replies of 3000 bytes keep their
+// inbox full, which holds five.
 func BenchmarkFullInboxes(b *testing.B) {
 	q := newQueue(b, nil)
 	client := newClient(b, q)

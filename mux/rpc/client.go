@@ -14,38 +14,37 @@ import (
 	"ipcmq/mq"
 )
 
-// ClientConfig says how a client works. The zero value, like a nil
-// *ClientConfig, is the recommended one.
+// ClientConfig configures a client. The zero value, like a nil *ClientConfig,
+// is recommended.
 type ClientConfig struct {
-	// Timeout is how long a request may take whose context has no deadline; 0
-	// means DefaultTimeout, and less than 0 for ever.
+	// Timeout is how long a request may take if its context has no deadline;
+	// 0 means DefaultTimeout, and a negative Timeout means forever.
 	Timeout time.Duration
 
 	// MaxUnanswered is how many requests of a type that nobody answers may be in the
-	// queue, see [Client.Request]; 0 means DefaultMaxUnanswered, and less than 0
-	// any number.
+	// queue, see [Client.Request]; 0 means DefaultMaxUnanswered, and a negative
+	// value means any number.
 	MaxUnanswered int
 
 	// Spin is how long a caller that waits for replies polls the inbox before it
-	// sleeps; 0 means 50 µs, and less than 0 not at all. A message that comes
-	// meanwhile is taken without the 10 to 50 µs that waking a thread takes; the
-	// price is a busy processor. Where polling finds nothing, it is done ever more
-	// rarely, down to once in 256 waits. A queue on other hosts is not polled.
+	// sleeps; 0 means 50 µs, and a negative Spin means not at all. A message that
+	// comes meanwhile is taken without the 10 to 50 µs that waking a thread takes,
+	// at the cost of a busy processor. While polling finds nothing, it is done
+	// less and less often, down to once in 256 waits. A queue on another host is
+	// not polled.
 	Spin time.Duration
 
-	// Logger, if not nil, is told that the inbox was removed and made again.
+	// Logger, if not nil, logs that the inbox was removed and created again.
 	Logger *slog.Logger
 }
 
-// DefaultTimeout is how long a request may take if neither its context nor the
-// config of its client says otherwise.
+// DefaultTimeout is the default of ClientConfig.Timeout.
 const DefaultTimeout = 30 * time.Second
 
-// DefaultMaxUnanswered is how many requests of a type that nobody answers a client
-// leaves in the queue.
+// DefaultMaxUnanswered is the default of ClientConfig.MaxUnanswered.
 const DefaultMaxUnanswered = 32
 
-// A Client makes requests and receives the replies in an inbox of its own. Its
+// A Client makes requests and receives the replies in its own inbox. Its
 // methods may be called by several goroutines at once.
 type Client struct {
 	queue    mq.Queue
@@ -57,17 +56,17 @@ type Client struct {
 	stats    clientCounters
 	services *services
 
-	calls   sync.WaitGroup // requests under way
-	opening sync.Mutex     // held while the inbox is made; before mu
+	calls   sync.WaitGroup // requests in progress
+	opening sync.Mutex     // held while the inbox is created; locked before mu
 
 	mu      sync.RWMutex
 	closing bool   // nothing new may begin
 	err     error  // of the queue, which ended the client
-	inbox   *inbox // made by the first request, and by one that finds it removed
+	inbox   *inbox // created by the first request, and again by one that finds it removed
 }
 
-// NewClient makes a client whose requests travel in q. It makes no inbox before
-// the first request, and does not close q. The error matches
+// NewClient returns a client that sends its requests to q. It creates no inbox
+// before the first request, and does not close q. The error matches
 // errors.ErrUnsupported if q has no inboxes.
 func NewClient(q mq.Queue, cfg *ClientConfig) (*Client, error) {
 	exchange, err := exchangeOf("new client", q)
@@ -99,7 +98,7 @@ func exchangeOf(op string, q mq.Queue) (mq.Exchange, error) {
 		Detail: fmt.Sprintf("%T has no inboxes for replies: it is not an mq.Exchange", q)}
 }
 
-// name is how a queue names itself in errors, if it does.
+// name returns the name of a queue for errors, or "" if it has none.
 func name(q mq.Queue) string {
 	if s, ok := q.(fmt.Stringer); ok {
 		return s.String()
@@ -107,7 +106,7 @@ func name(q mq.Queue) string {
 	return ""
 }
 
-// nameOf is the name of what travels in q with type t.
+// nameOf names the messages of type t in q.
 func nameOf(q mq.Queue, t int64) string {
 	text := fmt.Sprintf("of type %d", t)
 	if s := name(q); s != "" {
@@ -116,37 +115,37 @@ func nameOf(q mq.Queue, t int64) string {
 	return text
 }
 
-// Request sends data as a request of type t and returns the reply. Any server
-// that handles t on this queue may answer, in this process or another one. The
-// reply belongs to the caller. Queues without types, such as POSIX queues, ignore
-// t.
+// Request sends data as a request of type t and returns the reply. Any server that
+// handles t on this queue may answer, in this process or another one. Request does
+// not keep data; the reply belongs to the caller. Queues without types, such as
+// POSIX queues, ignore t.
 //
-// The deadline of ctx, or else that of ClientConfig.Timeout, travels with the
-// request, by a clock that client and server share: no server begins to handle it
-// later.
+// The deadline of ctx, or else that of ClientConfig.Timeout, is sent with the
+// request, by a clock that client and server share: no server begins to handle the
+// request after it.
 //
-// Requests that nobody takes stay in the queue after their deadlines, and cost
-// others their room. So a client leaves no more than
-// ClientConfig.MaxUnanswered of each type there, nor more than a quarter of the
-// room in a queue on this host, but always one. These are the requests that were
-// given up since the last answer to one of that type, and until there is a first
-// answer also those that wait. The others wait before they are sent: for an
-// answer, such as that a request came too late, or until the queue holds less than
-// that. If neither comes before the deadline, the error matches [ErrNoServer] as
-// well as that of ctx, and the request was not sent. Every now and then, ever more
-// rarely, one is sent even so. What cannot be helped: the limit is that of one
-// client, so those of a thousand programs that make one request each add up, and
-// only a server removes them, or ipcmq drain. Where that may happen, give a
-// service a queue of its own.
+// Requests that nobody takes stay in the queue after their deadlines, and take
+// room from others. So a client leaves there at most ClientConfig.MaxUnanswered
+// requests of each type, which on this host take at most a quarter of the queue's
+// room, but always one. Requests that were given up since the last answer to their
+// type count, and until there is a first answer also those that wait. Further
+// requests wait before they are sent: for an answer, such as that a request came
+// too late, or until the queue holds fewer messages. If neither happens before the
+// deadline, the error matches [ErrNoServer] as well as that of ctx, and the
+// request was not sent. Now and then, less and less often, a request is sent
+// anyway. The limit is per client, so the requests of a thousand programs that
+// make one each add up, and only a server or ipcmq drain removes them. If that may
+// happen, give the service its own queue.
 //
 // The error is a [*RemoteError] if the server answered with one. Otherwise no
 // reply came, and whether the request was handled is not known, unless the error
 // matches [ErrNoServer], [mq.ErrTooLarge], [mq.ErrInvalidType] or
-// errors.ErrUnsupported, which come before it is sent. It matches that of ctx and
-// its cause, [mq.ErrRemoved] if the queue is gone, [ErrReplyLost] if somebody has
-// removed the inbox of the client meanwhile, and [mq.ErrClosed] if the client was
-// closed. The first request makes the inbox, and the next one after its removal
-// makes another; it fails as that does, such as with [mq.ErrUnavailable].
+// errors.ErrUnsupported, which mean that it was not sent. The error matches that
+// of ctx and its cause, [mq.ErrRemoved] if the queue is gone, [ErrReplyLost] if
+// the inbox of the client was removed meanwhile, and [mq.ErrClosed] if the client
+// was closed. The first request creates the inbox, and so does the next one after
+// its removal; if that fails, so does the request, for example with
+// [mq.ErrUnavailable].
 func (c *Client) Request(ctx context.Context, t int64, data []byte) ([]byte, error) {
 	ctx, cancel := c.withTimeout(ctx)
 	defer cancel()
@@ -159,7 +158,7 @@ func (c *Client) Request(ctx context.Context, t int64, data []byte) ([]byte, err
 	r.service.ended(r.size, err == nil)
 	if err != nil {
 		r.in.abandon(r.call, r.service)
-		return nil, c.explain(ctx, t, err, "the request was sent, and no reply has come")
+		return nil, c.explain(ctx, t, err, "the request was sent, but no reply has come")
 	}
 	if md, ok := ctx.Value(receivedKey{}).(*Metadata); ok && md != nil {
 		*md = reply.metadata
@@ -176,7 +175,7 @@ func (c *Client) withTimeout(ctx context.Context) (context.Context, func()) {
 	return d, func() { d.Cancel(nil) }
 }
 
-// A request is one that was sent.
+// A request is a request that was sent.
 type request struct {
 	in      *inbox
 	call    *call
@@ -184,8 +183,8 @@ type request struct {
 	size    int64
 }
 
-// send sends a request that takes so many replies at once; 0 means one in all. It is
-// counted as being under way.
+// send sends a request that takes up to window replies at once; 0 means one in all.
+// It is counted as being in progress.
 func (c *Client) send(ctx context.Context, t int64, data []byte, window int) (request, error) {
 	h := header{kind: kindRequest, window: uint32(window)}
 	h.metadata, _ = ctx.Value(sentKey{}).(Metadata)
@@ -219,8 +218,8 @@ func (e timeoutError) Error() string {
 	return fmt.Sprintf("no reply within ClientConfig.Timeout = %v", time.Duration(e))
 }
 
-// explain returns the error of a request that err has ended. If that is the end of
-// ctx, it says how things stood then.
+// explain returns the error of a request that err has ended. If err is the end of
+// ctx, the error includes state.
 func (c *Client) explain(ctx context.Context, t int64, err error, state ...string) error {
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
@@ -236,12 +235,12 @@ func (c *Client) explain(ctx context.Context, t int64, err error, state ...strin
 	return err
 }
 
-// ended is the error of a request whose context has ended.
+// ended returns the error of a request whose context has ended.
 func (c *Client) ended(ctx context.Context, t int64) *mq.Error {
 	return handle.Ended("request", nameOf(c.queue, t), ctx)
 }
 
-// admit begins a call whose request may be sent.
+// admit begins a call when its request may be sent.
 func (c *Client) admit(ctx context.Context, t int64, v *service, h header, data []byte) (request, error) {
 	for {
 		in, call, err := c.begin(ctx, t, int(h.window))
@@ -255,14 +254,14 @@ func (c *Client) admit(ctx context.Context, t int64, v *service, h header, data 
 		}
 		in.forget(call)
 		c.calls.Done()
-		if err != errInboxGone { // then in another one
+		if err != errInboxGone { // if it is, try another inbox
 			return request{}, err
 		}
 	}
 }
 
-// begin registers a call with the inbox of the client, which it makes if there is
-// none or somebody has removed it, and counts a request that is under way.
+// begin registers a call with the inbox of the client, which it creates if there
+// is none or it was removed, and counts a request in progress.
 func (c *Client) begin(ctx context.Context, t int64, many int) (*inbox, *call, error) {
 	for {
 		in, call, err := c.register(ctx, t, many)
@@ -279,8 +278,8 @@ func (c *Client) begin(ctx context.Context, t int64, many int) (*inbox, *call, e
 	}
 }
 
-// register registers a call, and counts it. If the inbox, which it returns, is of
-// no use, there is no call.
+// register registers a call, and counts it. If the inbox, which it returns,
+// cannot be used, there is no call.
 func (c *Client) register(ctx context.Context, t int64, many int) (*inbox, *call, error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -302,8 +301,9 @@ func (c *Client) register(ctx context.Context, t int64, many int) (*inbox, *call
 	return c.inbox, call, nil
 }
 
-// openInbox makes an inbox in place of the one that is of no use, nil if there
-// was none. Other calls go on meanwhile: an inbox on another host takes a while.
+// openInbox creates an inbox in place of the useless one, which is nil if there
+// was none. Other calls continue meanwhile: creating an inbox on another host
+// takes a while.
 func (c *Client) openInbox(useless *inbox) (made bool, err error) {
 	c.opening.Lock()
 	defer c.opening.Unlock()
@@ -329,7 +329,7 @@ func (c *Client) openInbox(useless *inbox) (made bool, err error) {
 	return true, nil
 }
 
-// closed is the error of calls that come after the end.
+// closed returns the error of calls after the end.
 func (c *Client) closed() error {
 	e := &mq.Error{Op: "request", Queue: name(c.queue), Kind: mq.ErrClosed, Detail: "the client was closed"}
 	if c.err != nil {
@@ -338,7 +338,7 @@ func (c *Client) closed() error {
 	return e
 }
 
-// stop begins no more requests. The first error is the one that is kept.
+// stop lets no more requests begin. The first error is kept.
 func (c *Client) stop(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -347,7 +347,7 @@ func (c *Client) stop(err error) {
 	}
 }
 
-// end makes requests under way fail and removes the inbox.
+// end makes requests in progress fail and removes the inbox.
 func (c *Client) end(err error) {
 	c.stop(err)
 	c.mu.RLock()
@@ -358,10 +358,10 @@ func (c *Client) end(err error) {
 	}
 }
 
-// Shutdown ends the client gracefully: it begins no more requests, waits until
-// those under way are answered, and removes the inbox.
+// Shutdown ends the client gracefully: no more requests can begin, and when
+// those in progress are answered, it removes the inbox.
 //
-// If ctx ends first, Shutdown closes the client as [Client.Close] does, and the
+// If ctx ends first, Shutdown closes the client like [Client.Close], and the
 // error matches that of ctx and its cause.
 func (c *Client) Shutdown(ctx context.Context) error {
 	c.stop(nil)
@@ -379,9 +379,9 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	return errors.Join(err, c.Close())
 }
 
-// Close ends the client at once: requests under way fail with [mq.ErrClosed],
-// and the inbox is removed. Close may be called more than once. The queue stays
-// open.
+// Close ends the client immediately: requests in progress fail with
+// [mq.ErrClosed], and the inbox is removed. Close may be called more than once.
+// The queue stays open.
 func (c *Client) Close() error {
 	c.end(nil)
 	return nil

@@ -15,7 +15,7 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// A host is a queue as one host sees it, whose clock may be of another id.
+// A host is a queue as one host sees it, possibly with a clock of another id.
 type host struct {
 	*mqtest.Queue
 	id    byte
@@ -28,7 +28,7 @@ func (h host) Clock(ctx context.Context) (mq.ClockTime, error) {
 	return mq.ClockTime{ID: [16]byte{15: h.id}, Time: t.Time + h.ahead}, h.err
 }
 
-// A clockless queue has none.
+// A clockless queue has no clock.
 type clockless struct {
 	mq.Queue
 	exchange
@@ -39,8 +39,8 @@ type exchange interface {
 	OpenInbox(address string) (mq.SendCloser, error)
 }
 
-// The wall clock is asked last, and an error that comes from it says so.
-func TestDeadlinesAreThoseOfTheClockThatIsShared(t *testing.T) {
+// The wall clock is the last resort, and an error that is based on it says so.
+func TestDeadlinesUseTheSharedClock(t *testing.T) {
 	const minute = time.Minute
 	for _, c := range []struct {
 		name      string
@@ -109,8 +109,8 @@ func TestDeadlinesAreThoseOfTheClockThatIsShared(t *testing.T) {
 	}
 }
 
-// Between hosts whose clocks say different things, as between those of one, the
-// deadline that a handler sees is that of the client.
+// A handler sees the deadline of the client, also between hosts with different
+// clocks.
 func TestRequestsBetweenHosts(t *testing.T) {
 	q := mqtest.New(nil)
 	defer q.Close()

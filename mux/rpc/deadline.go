@@ -8,8 +8,9 @@ import (
 	"ipcmq/mq"
 )
 
-// setDeadline gives a request the deadline of ctx, by the clock of the queue if that
-// has one, and by that of this host for servers that cannot read the other one.
+// setDeadline gives a request the deadline of ctx, by the clock of the queue if it
+// has one, and by the wall clock of this host for servers that cannot read the other
+// one.
 func (h *header) setDeadline(ctx context.Context, clock mq.Clocked) {
 	deadline, ok := ctx.Deadline()
 	if !ok || !deadline.Before(noDeadline) {
@@ -26,7 +27,7 @@ func (h *header) setDeadline(ctx context.Context, clock mq.Clocked) {
 
 // A limit is when a request is due, as this process sees it.
 type limit struct {
-	at      time.Time // zero for never; with a monotonic reading, so that no clock that is set changes it
+	at      time.Time // zero for never; with a monotonic reading, so that setting a clock does not change it
 	guessed bool      // by wall clocks, which may differ or have been set
 }
 

@@ -47,21 +47,21 @@ func TestAbandonedRequestsAndLateReplies(t *testing.T) {
 	})
 }
 
-// Every wait of a request ends with the context, and the error says which
-// request it was and why.
+// Every wait of a request ends with the context, and the error names the
+// request and the cause.
 func TestARequestThatItsContextEndsNamesItselfAndTheCause(t *testing.T) {
 	why := errors.New("the shop has closed")
 	for _, c := range []struct {
 		name    string
-		waiting int // requests that wait for replies beside it
+		waiting int // other requests that wait for replies
 		full    bool
 		early   bool
 		state   string
 	}{
 		{name: "before it begins", early: true},
 		{name: "while the queue is full", full: true, state: "; the request was not sent; the queue has no room for "},
-		{name: "as the one that receives", state: "; the request was sent, and no reply has come"},
-		{name: "as one that waits for that one", waiting: 1, state: "; the request was sent, and no reply has come"},
+		{name: "while it receives", state: "; the request was sent, but no reply has come"},
+		{name: "while another call receives", waiting: 1, state: "; the request was sent, but no reply has come"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestARequestWithoutADeadlineGetsOne(t *testing.T) {
 			if took := time.Since(began); took != want {
 				t.Errorf("took %v, want %v", took, want)
 			}
-			longer, stop := context.WithTimeout(ctx, time.Hour) // says otherwise
+			longer, stop := context.WithTimeout(ctx, time.Hour) // this overrides it
 			_, err = client.Request(longer, 7, nil)
 			if took := time.Since(began); took != want+time.Hour || !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "ClientConfig") {
 				t.Errorf("took %v, %v", took, err)

@@ -10,7 +10,7 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// A trace context goes along, and the reply says what it is.
+// A request carries a trace context, and the reply its content type.
 func ExampleWithMetadata() {
 	q, err := sysv.Open(sysv.Private, nil)
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// What is to happen around every request is a function from handler to handler.
+// Middleware for every request is a function from handler to handler.
 func Example_middleware() {
-	// logged says what became of each request.
+	// logged prints the result of each request.
 	logged := func(next rpc.Handler) rpc.Handler {
 		return func(ctx context.Context, request []byte) ([]byte, error) {
 			reply, err := next(ctx, request)
@@ -21,7 +21,7 @@ func Example_middleware() {
 			return reply, err
 		}
 	}
-	// recovered makes a panic an error of the program's own, with its own code.
+	// recovered turns a panic into an error with a code of this program.
 	recovered := func(next rpc.Handler) rpc.Handler {
 		return func(ctx context.Context, request []byte) (reply []byte, err error) {
 			defer func() {
@@ -36,7 +36,7 @@ func Example_middleware() {
 	limited := func(most int, next rpc.Handler) rpc.Handler {
 		return func(ctx context.Context, request []byte) ([]byte, error) {
 			if len(request) > most {
-				return nil, &rpc.RemoteError{Code: 1413, Text: fmt.Sprintf("%d bytes, and %d are the most", len(request), most)}
+				return nil, &rpc.RemoteError{Code: 1413, Text: fmt.Sprintf("%d bytes exceed the limit of %d", len(request), most)}
 			}
 			return next(ctx, request)
 		}
@@ -78,6 +78,6 @@ func Example_middleware() {
 	//   the client got remote: failed: out of tea
 	// milk: "", remote: code 1500: sorry: what is milk?
 	//   the client got remote: code 1500: sorry: what is milk?
-	// a lot of coffee: "", remote: code 1413: 15 bytes, and 10 are the most
-	//   the client got remote: code 1413: 15 bytes, and 10 are the most
+	// a lot of coffee: "", remote: code 1413: 15 bytes exceed the limit of 10
+	//   the client got remote: code 1413: 15 bytes exceed the limit of 10
 }

@@ -57,7 +57,7 @@ func ExampleClient_Replies() {
 	// the handler: the caller takes no more replies
 }
 
-// Requests and replies are values of Go.
+// Requests and replies are Go values.
 func ExampleMethod_Replies() {
 	q, err := sysv.Open(sysv.Private, nil)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// A client and a server, which would be in processes of their own.
+// A client and a server, which would be in different processes.
 func ExampleHandle() {
 	q, err := sysv.Open(sysv.Private, nil)
 	if err != nil {

@@ -58,10 +58,11 @@ func (h header) WithDue(due mq.ClockTime) Header {
 // Window returns how many replies a request takes at first.
 func (h header) Window() uint32 { return h.window }
 
-// Number returns that of one of many replies, or how many there are.
+// Number returns the number of one of many replies, or how many there are.
 func (h header) Number() uint64 { return h.number }
 
-// WithMany returns h with what requests for many replies have, and those.
+// WithMany returns h with the fields of requests for many replies, and of the
+// replies.
 func (h header) WithMany(number uint64, window uint32) Header {
 	h.number, h.window = number, window
 	return h

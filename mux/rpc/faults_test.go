@@ -17,7 +17,7 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-func TestAHandlerThatPanicsGoesOnServing(t *testing.T) {
+func TestAServerContinuesAfterAPanic(t *testing.T) {
 	q := newQueue(t, nil)
 	m := newClient(t, q)
 	serve(t, q, 7, func(_ context.Context, request []byte) ([]byte, error) {
@@ -163,8 +163,8 @@ func TestRequestsOverPOSIXQueuesHaveTypeZero(t *testing.T) {
 	}
 }
 
-// TestOnlyWhatIsHandledIsTaken has 100 requests wait before a server begins, and
-// looks how many it takes while its handlers are busy.
+// TestOnlyWhatIsHandledIsTaken lets 100 requests wait before a server begins,
+// and checks how many it takes while its handlers are busy.
 func TestOnlyWhatIsHandledIsTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mqtest.New(nil)
@@ -187,8 +187,8 @@ func TestOnlyWhatIsHandledIsTaken(t *testing.T) {
 	})
 }
 
-// A handler that ends its goroutine, as testing.T.FailNow does, costs no worker,
-// and its client is told.
+// A handler that ends its goroutine, like testing.T.FailNow, does not cost a
+// worker, and its client gets an error.
 func TestAHandlerThatEndsItsGoroutineIsReplaced(t *testing.T) {
 	q := newQueue(t, nil)
 	client := newClient(t, q)
@@ -220,8 +220,8 @@ func TestAHandlerThatEndsItsGoroutineIsReplaced(t *testing.T) {
 	}
 }
 
-// Handlers that never return, although their requests have long expired, cost
-// nobody a worker.
+// Handlers that never return, although their requests have long expired, do not
+// cost workers.
 func TestHandlersThatNeverReturnAreReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mqtest.New(nil)

@@ -7,8 +7,8 @@ import (
 	"ipcmq/mq"
 )
 
-// Fields stand among the metadata, where whoever does not know them skips them:
-// their keys begin with a zero, which those of users do not.
+// Fields are stored among the metadata, where receivers that do not know them
+// skip them: their keys begin with a zero, unlike those of users.
 const (
 	fieldMark = 0
 
@@ -29,9 +29,8 @@ func appendDue(b []byte, due mq.ClockTime) []byte {
 	return binary.LittleEndian.AppendUint64(b, uint64(due.Time))
 }
 
-// parseField reads a field, and reports whether it is one that is known here. A
-// value that is longer than expected is one of a later version, whose beginning is
-// the same.
+// parseField reads a field, and reports whether it is known. A value that is
+// longer than expected comes from a later version, and begins the same.
 func (h *header) parseField(key, value []byte) (known, ok bool) {
 	if len(key) != 2 {
 		return false, true

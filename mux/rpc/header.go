@@ -25,7 +25,7 @@ var noDeadline = time.Unix(0, math.MaxInt64)
 
 var headerMagic = [4]byte{'i', 'p', 'c', 'q'}
 
-// kind says what a message with a header is.
+// kind is the kind of a message with a header.
 type kind uint8
 
 const (
@@ -33,14 +33,14 @@ const (
 	kindReply   kind = 2
 	kindError   kind = 3
 	kindPart    kind = 4 // one of many replies
-	kindEnd     kind = 5 // of those
+	kindEnd     kind = 5 // after the last of them
 
 	// To a server that sends many replies:
-	kindMore kind = 7 // so many replies are taken
-	kindLeft kind = 8 // no more are
+	kindMore kind = 7 // how many replies the client takes
+	kindLeft kind = 8 // it takes no more
 )
 
-// header is what stands before the payload of a request or a reply.
+// header precedes the payload of a request or a reply.
 type header struct {
 	kind     kind
 	code     Code // of an error
@@ -50,12 +50,13 @@ type header struct {
 	address  string       // of the inbox, in requests
 	number   uint64       // of one of many replies, or how many there are
 	window   uint32       // of a request that takes many: how many at first
-	due      mq.ClockTime // the deadline by the clock of the queue, if that has one
+	due      mq.ClockTime // the deadline by the clock of the queue, if it has one
 	dueAt    []byte       // where that stands in the message, of one that was parsed
 	metadata Metadata
 }
 
-// size is that of the header with all that belongs to it.
+// size returns the size of the header with the address, the fields and the
+// metadata.
 func (h header) size() int {
 	n, _ := h.metadata.size("") // checked before
 	if h.due.ID != ([16]byte{}) {
@@ -125,7 +126,7 @@ func parseHeader(b []byte) (header, []byte, error) {
 		return bad("an address of %d bytes in a message of %d", n, len(b))
 	}
 	h.address = string(b[headerSize : headerSize+n])
-	if b[4] != headerVersion { // in all versions, what was read so far is where it is
+	if b[4] != headerVersion { // the fields read so far are the same in all versions
 		return h, nil, fmt.Errorf("%w: version %d", errVersion, b[4])
 	}
 	switch h.kind {
@@ -143,7 +144,7 @@ func parseHeader(b []byte) (header, []byte, error) {
 		return bad("metadata of %d bytes in a message of %d", m, len(b))
 	}
 	if !h.parseMetadata(rest[:m]) {
-		return bad("%d bytes that are no metadata", m)
+		return bad("%d bytes that are not metadata", m)
 	}
 	return h, rest[m:], nil
 }

@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
 
-// headers are messages of each kind, and what they are made of.
+// headers are messages of each kind, and their parts.
 var headers = []struct {
 	name     string
 	kind     rpc.Kind
@@ -46,8 +46,8 @@ var headers = []struct {
 	{"no_more_replies", rpc.KindLeft, 0, 3, 4, time.Time{}, "", "", mq.ClockTime{}, 0, 0},
 }
 
-// TestHeadersAreTheirGoldenFiles holds the bytes that programs in other
-// languages rely on: hexadecimal, 16 bytes a line.
+// TestHeadersAreTheirGoldenFiles compares with the bytes that programs in other
+// languages rely on: hexadecimal, 16 bytes per line.
 func TestHeadersAreTheirGoldenFiles(t *testing.T) {
 	for _, c := range headers {
 		t.Run(c.name, func(t *testing.T) {
@@ -96,8 +96,8 @@ func bytesIn(b []byte, n int) func(func([]byte) bool) {
 	}
 }
 
-// TestHeadersAreAsSpecified makes them again from the table in PROTOCOL.md,
-// field by field.
+// TestHeadersAreAsSpecified builds them from the table in PROTOCOL.md, field by
+// field.
 func TestHeadersAreAsSpecified(t *testing.T) {
 	for _, c := range headers {
 		want := make([]byte, 40)
@@ -132,7 +132,7 @@ func TestHeadersAreAsSpecified(t *testing.T) {
 	}
 }
 
-func TestHeaderIgnoresTheBytesKeptFree(t *testing.T) {
+func TestHeaderIgnoresReservedBytes(t *testing.T) {
 	b := rpc.NewHeader("sysv:1")
 	copy(b[36:40], "abcd")
 	if h, payload, err := rpc.ParseHeader(b); err != nil || h.Address() != "sysv:1" || len(payload) != 0 {
@@ -160,7 +160,7 @@ func TestHeaderAddressLengths(t *testing.T) {
 	}
 }
 
-// TestDeadlinesThatDoNotFitAreNone: "for ever" must not become long ago.
+// TestDeadlinesThatDoNotFitAreNone: "forever" must not become a time long ago.
 func TestDeadlinesThatDoNotFitAreNone(t *testing.T) {
 	for _, d := range []time.Time{time.Unix(1<<40, 0), time.Now().Add(1<<63 - 1)} {
 		b := rpc.MakeHeader(rpc.KindRequest, 0, 1, 1, d, "").Append(nil, nil)
@@ -197,9 +197,9 @@ func FuzzParseHeader(f *testing.F) {
 			t.Fatalf("parsed again: %+v, %q, %v", h2, payload2, err)
 		}
 		if len(h.Metadata()) > 1 || len(again) != len(before) || (h.Due().ID != [16]byte{} || h.Window() != 0) && len(h.Metadata()) > 0 || h.Due().ID != [16]byte{} && h.Window() != 0 {
-			return // the pairs may have had another order, or were fields that are unknown
+			return // the pairs may have had another order, or were unknown fields
 		}
-		// Everything but the bytes kept free, and a deadline too far away.
+		// Everything but the reserved bytes, and a deadline too far away.
 		copy(before[36:40], again[36:40])
 		if h.Number() == 0 && h.Deadline().IsZero() || binary.LittleEndian.Uint64(before[24:]) == 1<<63-1 {
 			copy(before[24:32], again[24:32])

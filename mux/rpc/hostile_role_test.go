@@ -32,11 +32,12 @@ const (
 	manyType = 8
 )
 
-// triedPatience is how long a call may take in the hostile run.
-const triedPatience = 5 * time.Second
+// triedTimeout is how long a call may take in the hostile run.
+const triedTimeout = 5 * time.Second
 
-// triedServer answers requests of both types until SIGTERM: with the request, and as
-// many bytes behind it as it says first; or with so many replies.
+// triedServer answers requests of both types until SIGTERM. A request begins with a
+// number n: one type is answered with the request followed by n bytes, the other
+// with n replies.
 func triedServer() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -65,8 +66,8 @@ func triedServer() {
 
 // triedClient makes as many calls as its second argument says, eight at a time, and
 // writes a letter for each: a for the right answer, e for none before its deadline,
-// l for one that was lost. It fails if there was a wrong answer, another error, or
-// none of these in time.
+// l for one that was lost. It fails after a wrong answer, another error, or a call
+// that took too long.
 func triedClient() {
 	c, err := rpc.NewClient(ownQueue(), nil)
 	must(err)
@@ -80,7 +81,7 @@ func triedClient() {
 				if i > argument(2) {
 					return
 				}
-				ctx, cancel := context.WithTimeout(context.Background(), triedPatience)
+				ctx, cancel := context.WithTimeout(context.Background(), triedTimeout)
 				began := time.Now()
 				var err error
 				if i%10 == 0 {
@@ -99,7 +100,7 @@ func triedClient() {
 				case err != nil:
 					must(err)
 				}
-				if took := time.Since(began); took > triedPatience+5*time.Second { // on a busy machine, while it is stopped too
+				if took := time.Since(began); took > triedTimeout+5*time.Second { // the machine is busy, and the client may be stopped
 					must(fmt.Errorf("call %d took %v", i, took))
 				}
 				os.Stdout.WriteString(result)
@@ -144,10 +145,10 @@ func tryReplies(ctx context.Context, c *rpc.Client, i int) error {
 	return nil
 }
 
-// hostileSender aims at the calls that are pending, in all inboxes: it knows those,
-// and ids, since they count up, but no tokens. It also sends requests that are none,
-// or have replies sent to others. A worse one sends messages like the record in an
-// inbox, which fill it until its owner makes another.
+// hostileSender attacks the pending calls in all inboxes: it knows the inboxes, and
+// the ids, since they count up, but no tokens. It also sends invalid requests, and
+// some whose replies go to others. A worse one sends messages like the record in an
+// inbox, which fill it until its owner creates another.
 func hostileSender() {
 	q := ownQueue()
 	fmt.Println("ready")

@@ -13,7 +13,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// A trial is a run of clients and servers, which are interfered with.
+// A trial is a run of clients and servers under attack.
 type trial struct {
 	*testing.T
 	id   string
@@ -28,7 +28,7 @@ type trial struct {
 	stops, killedServers, killedClients, removed int
 }
 
-// every does something from time to time, until the trial is over.
+// every calls do from time to time, until the trial is over.
 func (r *trial) every(pause time.Duration, do func()) {
 	r.aux.Go(func() {
 		for {
@@ -45,7 +45,7 @@ func (r *trial) every(pause time.Duration, do func()) {
 // freeze stops a server or a client for a while.
 func (r *trial) freeze() {
 	r.mu.Lock()
-	defer r.mu.Unlock() // so that it is not killed and waited for meanwhile
+	defer r.mu.Unlock() // so that it is not killed meanwhile
 	all := append([]*exec.Cmd{}, r.servers...)
 	for c := range r.clients {
 		all = append(all, c)
@@ -68,8 +68,7 @@ func (r *trial) replaceServer() {
 	r.killedServers++
 }
 
-// removeInbox removes an inbox, be it that of a client, of a server, or of one that
-// is dead.
+// removeInbox removes an inbox of a client, a server, or a dead process.
 func (r *trial) removeInbox() {
 	var ids []int
 	for s := range sysv.Queues() {
@@ -124,7 +123,7 @@ func (r *trial) client(calls int, victim bool) {
 	}
 }
 
-// run has clients make so many calls in all.
+// run makes clients make the given number of calls in total.
 func (r *trial) run(calls int, victims bool, how string) {
 	r.stop, r.answered, r.clients = make(chan struct{}), make(map[byte]int), make(map[*exec.Cmd]bool)
 	r.servers, r.stops = nil, 0
@@ -161,9 +160,9 @@ func (r *trial) run(calls int, victims bool, how string) {
 	}
 }
 
-// Clients and servers that are stopped, killed and replaced, whose inboxes are
-// removed, and a sender that forges replies: no answer is wrong, none is late, and
-// none is lost while both sides live. IPCMQ_REQUESTS=100000 is the long run.
+// Clients and servers are stopped, killed and replaced, their inboxes are removed,
+// and a sender forges replies: no answer is wrong, none is late, and none is lost
+// while both sides live. IPCMQ_REQUESTS=100000 is the long run.
 func TestAHostileNeighbour(t *testing.T) {
 	testutil.NotEmulated(t, "the emulator shows the process ids of queues wrongly")
 	testutil.NeedNamespace(t)
@@ -181,10 +180,10 @@ func TestAHostileNeighbour(t *testing.T) {
 	}
 
 	r.run(calls/2, true, "bad")
-	t.Logf("%d stops, %d servers and %d clients killed, %d inboxes removed besides: %d answered, %d expired, %d lost",
+	t.Logf("%d stops, %d servers and %d clients killed, %d inboxes also removed: %d answered, %d expired, %d lost",
 		r.stops, r.killedServers, r.killedClients, r.removed, r.answered['a'], r.answered['e'], r.answered['l'])
-	// A server has at most 2 times 4 requests, and one it has just taken of each type;
-	// an inbox those of 8 callers, or is that of 8 ranges.
+	// A server has at most 2 times 4 requests, and one of each type that it has just
+	// taken; an inbox serves 8 callers, or 8 iterations.
 	if most := 10 * r.killedServers; r.answered['e'] > most {
 		t.Errorf("%d calls expired, more than the %d that killed servers can have had", r.answered['e'], most)
 	}
@@ -200,7 +199,7 @@ func TestAHostileNeighbour(t *testing.T) {
 	}
 
 	r.run(calls/10, false, "worse")
-	t.Logf("a worse one, that fills inboxes: %d answered, %d expired, %d lost", r.answered['a'], r.answered['e'], r.answered['l'])
+	t.Logf("a worse one, which fills inboxes: %d answered, %d expired, %d lost", r.answered['a'], r.answered['e'], r.answered['l'])
 	if r.answered['e'] != 0 || r.answered['a'] == 0 {
 		t.Error("calls wait for inboxes that are filled")
 	}

@@ -12,27 +12,27 @@ import (
 	"ipcmq/mq"
 )
 
-// errInboxGone: somebody has removed the inbox, or filled it for good.
+// errInboxGone: the inbox was removed, or permanently filled.
 var errInboxGone = errors.New("the inbox of this client was removed or filled")
 
-// maxAbandoned is how many requests that were given up are remembered, to tell
-// late replies from duplicate ones.
+// maxAbandoned is how many requests that were given up are remembered, to
+// distinguish late replies from duplicate ones.
 const maxAbandoned = 1024
 
 // An inbox is where a client receives the replies to its requests.
 //
-// There is no goroutine for that: one of the callers that wait, the leader,
-// receives, and hands the others their replies. So a lone caller is woken by the
-// kernel itself. A leader that has its own reply passes the lead on.
+// There is no goroutine for that: one of the waiting callers, the leader,
+// receives, and passes the others their replies. So a single caller is woken by
+// the kernel itself. A leader that has its own reply passes the lead on.
 type inbox struct {
 	exchange mq.Exchange
 	queue    mq.Inbox
 	replies  mq.Receiver // from queue, polling
 	token    uint64      // of this inbox, in each request and its reply
-	checker  mq.Checker  // of queue; nil if its removal need not be looked for
+	checker  mq.Checker  // of queue; nil if it need not be checked for removal
 	stats    *clientCounters
 
-	lead   chan struct{} // holds a value while nobody leads
+	lead   chan struct{} // holds a value while no caller leads
 	closed chan struct{}
 
 	mu        sync.Mutex
@@ -40,16 +40,16 @@ type inbox struct {
 	lastID    uint64
 	pending   map[uint64]*call
 	servers   map[uint64]followed  // of calls that get many replies, by id
-	unheard   map[uint64]time.Time // until when a first reply may come to those that were given up before
+	unheard   map[uint64]time.Time // until when a first reply may come to iterations that were given up before it
 	abandoned map[uint64]*service  // of requests that were given up without a reply, by id
 
-	every   time.Duration // the time between two looks of watcher
+	every   time.Duration // the interval of watcher
 	watcher *time.Timer   // runs while something is pending
 }
 
 type call struct {
 	id    uint64
-	reply chan reply // for one, or for as many as the window has, and the end
+	reply chan reply // has room for one, or for the window and the end
 	many  bool
 }
 
@@ -58,7 +58,7 @@ type reply struct {
 	data []byte
 }
 
-// payload returns what the server answered.
+// payload returns the server's answer.
 func (r reply) payload() ([]byte, error) {
 	if r.kind == kindError {
 		return nil, &RemoteError{Code: r.code, Text: string(r.data)}
@@ -82,16 +82,17 @@ func newInbox(exchange mq.Exchange, queue mq.Inbox, spin time.Duration, stats *c
 		unheard:   make(map[uint64]time.Time),
 		abandoned: make(map[uint64]*service),
 	}
-	if !queue.Capabilities().Remote { // there it is in the memory of this process
+	if !queue.Capabilities().Remote { // a remote one is in the memory of this process
 		in.checker, _ = mq.As[mq.Checker](queue)
 	}
 	in.lead <- struct{}{}
 	return in
 }
 
-// watch looks from time to time, while something is pending, whether the queue
-// of the requests still exists, if it can be asked, and calls gone when it does
-// not; whether the inbox does; and whether the servers do that send many replies.
+// watch checks from time to time, while something is pending, whether the queue
+// of the requests still exists, if it can be asked, and calls gone if not;
+// whether the inbox still exists; and whether the servers that send many replies
+// do.
 func (in *inbox) watch(requests mq.Queue, every time.Duration, gone func(error)) {
 	checker, ok := mq.As[mq.Checker](requests)
 	in.mu.Lock()
@@ -118,9 +119,9 @@ func (in *inbox) watch(requests mq.Queue, every time.Duration, gone func(error))
 	})
 }
 
-// tidy has an inbox that is rather full removed what is no reply, if it may have
-// such: anybody who may reply can send it. It reports whether the inbox is still of
-// use.
+// tidy removes messages that are not replies from an inbox that is rather full,
+// since whoever may reply can send such messages. It reports whether the inbox can
+// still be used.
 func tidy(queue mq.Inbox) bool {
 	t, ok := queue.(interface{ Tidy() error })
 	meter, measured := queue.(mq.Meter)
@@ -134,23 +135,23 @@ func tidy(queue mq.Inbox) bool {
 	return !errors.Is(t.Tidy(), mq.ErrFull)
 }
 
-// check closes the inbox if it exists no more.
+// check closes the inbox if it no longer exists.
 func (in *inbox) check() {
 	if in.checker != nil && errors.Is(in.checker.Check(), mq.ErrRemoved) {
 		in.close(errInboxGone)
 	}
 }
 
-// idle reports whether nobody waits for replies, who would see that the inbox was
-// removed.
+// idle reports whether no call waits for replies, which would notice if the inbox
+// was removed.
 func (in *inbox) idle() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return len(in.pending) == 0
 }
 
-// register makes a call, to which a reply can come, or that many on their way at
-// once; nil if the inbox is closed.
+// register returns a call that expects one reply, or up to many at once; nil if
+// the inbox is closed.
 func (in *inbox) register(many int) *call {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -175,7 +176,7 @@ func (in *inbox) forget(call *call) {
 	in.stats.sent.Add(^uint64(0))
 }
 
-// abandon drops a call whose reply may still come, from a service that is told.
+// abandon drops a call whose reply may still come, from the given service.
 func (in *inbox) abandon(call *call, from *service) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -184,7 +185,7 @@ func (in *inbox) abandon(call *call, from *service) {
 	}
 	delete(in.pending, call.id)
 	if len(in.abandoned) >= maxAbandoned {
-		for id := range in.abandoned { // any: it is for a count only
+		for id := range in.abandoned { // any of them: it only affects a counter
 			delete(in.abandoned, id)
 			break
 		}
@@ -194,7 +195,7 @@ func (in *inbox) abandon(call *call, from *service) {
 
 // await waits for the reply to a call.
 func (in *inbox) await(ctx context.Context, call *call) (reply, error) {
-	select { // a leader needs no ctx.Done, which takes a timer
+	select { // a leader does not need ctx.Done, which takes a timer
 	case <-in.lead:
 		r, err := in.receive(ctx, call)
 		in.lead <- struct{}{}
@@ -212,7 +213,7 @@ func (in *inbox) await(ctx context.Context, call *call) (reply, error) {
 		return reply{}, in.reason()
 	case <-ctx.Done():
 		select {
-		case r := <-call.reply: // it came first
+		case r := <-call.reply: // the reply came first
 			return r, nil
 		default:
 			return reply{}, ctx.Err()
@@ -262,7 +263,7 @@ func (in *inbox) receive(ctx context.Context, call *call) (reply, error) {
 	}
 }
 
-// dispatch gives a reply to the call it is for, and counts one that is for none.
+// dispatch gives a reply to its call, and counts one that has none.
 func (in *inbox) dispatch(m mq.Message) {
 	h, data, err := parseHeader(m.Data)
 	if in.deliver(h, data, err) {
@@ -270,8 +271,8 @@ func (in *inbox) dispatch(m mq.Message) {
 	}
 }
 
-// deliver is dispatch, and reports whether the server is to be told that nobody
-// takes its replies.
+// deliver is dispatch, and reports whether to tell the server that nobody takes
+// its replies.
 func (in *inbox) deliver(h header, data []byte, err error) (unwanted bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -298,7 +299,7 @@ func (in *inbox) deliver(h header, data []byte, err error) (unwanted bool) {
 		return unwanted
 	}
 	if !call.many && (h.kind == kindPart || h.kind == kindEnd) || len(call.reply) == cap(call.reply) {
-		in.stats.foreign.Add(1) // of a server that sends what it was not asked for
+		in.stats.foreign.Add(1) // the server sent what it was not asked for
 		return false
 	}
 	if last {
@@ -315,7 +316,7 @@ func (in *inbox) reason() error {
 	return in.err
 }
 
-// close ends the calls that wait, with err, and removes the inbox.
+// close ends the waiting calls with err, and removes the inbox.
 func (in *inbox) close(err error) {
 	in.mu.Lock()
 	if in.err != nil {

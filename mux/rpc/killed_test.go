@@ -56,8 +56,8 @@ func TestAServerThatWasKilledBetweenRequestsIsReplaced(t *testing.T) {
 	server.stop()
 }
 
-// TestAKilledClientDoesNotSlowTheServer kills clients whose requests are on the
-// way, and measures the others.
+// TestAKilledClientDoesNotSlowTheServer kills clients with requests in
+// progress, and measures the others.
 func TestAKilledClientDoesNotSlowTheServer(t *testing.T) {
 	testutil.NeedNamespace(t)
 	q := newQueue(t, nil)
@@ -82,7 +82,7 @@ func TestAKilledClientDoesNotSlowTheServer(t *testing.T) {
 	const victims = 4
 	for n := range victims {
 		cmd, _ := startReady(t, "flood", id)
-		testutil.Await(t, func() error { // its inbox is full: nobody reads there
+		testutil.Await(t, func() error { // its inbox is full, since nobody reads it
 			full := 0
 			for s := range sysv.Queues() {
 				if s.Key == sysv.Private && s.Mode&0o111 != 0 && s.Bytes > s.Capacity/2 {
@@ -98,9 +98,9 @@ func TestAKilledClientDoesNotSlowTheServer(t *testing.T) {
 		cmd.Wait()
 	}
 	after := median()
-	t.Logf("round trip: %v before, %v beside %d killed clients with full inboxes; server: %+v", before, after, victims, s.counts())
+	t.Logf("round trip: %v before, %v with %d killed clients with full inboxes; server: %+v", before, after, victims, s.counts())
 	if after > 20*before+20*time.Millisecond {
-		t.Errorf("a round trip takes %v, and took %v before clients were killed", after, before)
+		t.Errorf("a round trip takes %v, but took %v before clients were killed", after, before)
 	}
 	if n := inboxes(t); n != victims+1 {
 		t.Errorf("%d inboxes, want those of %d killed clients and of this process", n, victims)
@@ -141,8 +141,9 @@ func flood() {
 	}
 }
 
-// TestAStalledClientDoesNotHoldUpTheOthers is alive, but stopped.
-func TestAStalledClientDoesNotHoldUpTheOthers(t *testing.T) {
+// TestAStalledClientDoesNotBlockTheOthers has a client that is alive, but
+// stopped.
+func TestAStalledClientDoesNotBlockTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mqtest.New(&mqtest.Config{Capacity: 1 << 20})
 		server := serve(t, q, 7, upper, &rpc.Config{Concurrency: 2})
@@ -161,7 +162,7 @@ func TestAStalledClientDoesNotHoldUpTheOthers(t *testing.T) {
 			}
 		}
 		if d := time.Since(began); d > 2*time.Second {
-			t.Errorf("100 requests behind 400 of a stalled client took %v", d)
+			t.Errorf("100 requests after 400 of a stalled client took %v", d)
 		}
 		if st := server.counts(); st.lost == 0 || st.refused != 0 {
 			t.Errorf("%+v", st)

@@ -8,8 +8,8 @@ import (
 	"ipcmq/mq"
 )
 
-// logRequest tells a logger of a request that was taken and not answered, or whose
-// handler did not do what it should.
+// logRequest logs a request that was taken but not answered, or whose handler
+// failed.
 func logRequest(ctx context.Context, logger *slog.Logger, m mq.Message, why error) {
 	if logger == nil {
 		return
@@ -21,15 +21,14 @@ func logRequest(ctx context.Context, logger *slog.Logger, m mq.Message, why erro
 	case errors.Is(why, ErrExpired):
 		text = "request came too late"
 	case errors.Is(why, ErrNotRequest):
-		text = "message was no request"
+		text = "message is not a request"
 	}
 	logger.LogAttrs(ctx, slog.LevelWarn, text, slog.Int64("type", m.Type), slog.Int("size", len(m.Data)), slog.Any("error", why))
 }
 
-// logInbox tells a logger of an inbox that was made in place of one that somebody
-// has removed.
+// logInbox logs that an inbox was created in place of a removed one.
 func logInbox(ctx context.Context, logger *slog.Logger, address string) {
 	if logger != nil {
-		logger.LogAttrs(ctx, slog.LevelWarn, "inbox was removed, and another made", slog.String("inbox", address))
+		logger.LogAttrs(ctx, slog.LevelWarn, "inbox was removed, created another", slog.String("inbox", address))
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// A record is what a logger was told.
+// A record collects the lines of a logger.
 type record struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -33,7 +33,7 @@ func (l *record) String() string {
 
 func (l *record) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
-func TestAnInboxThatIsMadeAgainIsLogged(t *testing.T) {
+func TestARecreatedInboxIsLogged(t *testing.T) {
 	testutil.NeedMqueue(t)
 	q := newQueue(t, nil)
 	serve(t, q, 7, func(_ context.Context, request []byte) ([]byte, error) { return request, nil }, nil)
@@ -57,7 +57,7 @@ func TestAnInboxThatIsMadeAgainIsLogged(t *testing.T) {
 	if _, err := client.Request(t.Context(), 7, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	if got := said.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `level=WARN msg="inbox was removed, and another made" inbox=sysv:`) {
+	if got := said.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `level=WARN msg="inbox was removed, created another" inbox=sysv:`) {
 		t.Errorf("it said %s", got)
 	}
 }
@@ -82,7 +82,7 @@ func TestRequestsThatAreNotAnsweredAreLogged(t *testing.T) {
 		t.Error(err)
 	}
 	got := said.String()
-	for _, want := range []string{`level=WARN msg="message was no request" type=7 size=6 error="not a request`, `level=WARN msg="handler failed" type=7`} {
+	for _, want := range []string{`level=WARN msg="message is not a request" type=7 size=6 error="not a request`, `level=WARN msg="handler failed" type=7`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("it said %s", got)
 		}

@@ -21,7 +21,7 @@ var roles = map[string]func(){}
 
 func TestMain(m *testing.M) { testutil.Main(m, roles) }
 
-// newQueue makes a System V queue that is removed after the test.
+// newQueue creates a System V queue that is removed after the test.
 func newQueue(tb testing.TB, cfg *sysv.Config) *sysv.Queue {
 	tb.Helper()
 	q, err := sysv.Open(sysv.Private, cfg)
@@ -37,7 +37,7 @@ func newQueue(tb testing.TB, cfg *sysv.Config) *sysv.Queue {
 	return q
 }
 
-// newPOSIXQueue makes a queue that is unlinked after the test.
+// newPOSIXQueue creates a queue that is unlinked after the test.
 func newPOSIXQueue(tb testing.TB) *posix.Queue {
 	tb.Helper()
 	q, err := posix.Open(fmt.Sprintf("/ipcmq-rpc-%d-%d", os.Getpid(), posixQueues.Add(1)),
@@ -57,7 +57,7 @@ func newPOSIXQueue(tb testing.TB) *posix.Queue {
 
 var posixQueues atomic.Int64
 
-// newInbox makes an inbox that is removed after the test.
+// newInbox creates an inbox that is removed after the test.
 func newInbox(tb testing.TB, q mq.Exchange) mq.Inbox {
 	tb.Helper()
 	in, err := q.NewInbox()
@@ -71,7 +71,7 @@ func newInbox(tb testing.TB, q mq.Exchange) mq.Inbox {
 	return in
 }
 
-// newClient makes a client that is closed after the test.
+// newClient returns a client that is closed after the test.
 func newClient(tb testing.TB, q mq.Queue) *rpc.Client {
 	tb.Helper()
 	return newClientWith(tb, q, nil)
@@ -89,13 +89,13 @@ func newClientWith(tb testing.TB, q mq.Queue, cfg *rpc.ClientConfig) *rpc.Client
 
 // A service is a call of Handle.
 type service struct {
-	tell  context.CancelFunc
-	ended chan struct{}
-	err   error
-	stats rpc.ServerStats
+	cancel context.CancelFunc
+	ended  chan struct{}
+	err    error
+	stats  rpc.ServerStats
 }
 
-// serve calls Handle, which is told to end after the test.
+// serve calls Handle, whose context ends after the test.
 func serve(tb testing.TB, q mq.Queue, t int64, h rpc.Handler, cfg *rpc.Config) *service {
 	tb.Helper()
 	s := &service{ended: make(chan struct{})}
@@ -104,8 +104,8 @@ func serve(tb testing.TB, q mq.Queue, t int64, h rpc.Handler, cfg *rpc.Config) *
 		c = *cfg
 	}
 	c.Stats = &s.stats
-	ctx, tell := context.WithCancel(context.Background())
-	s.tell = tell
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
 	go func() {
 		defer close(s.ended)
 		s.err = rpc.Handle(ctx, q, t, h, &c)
@@ -114,9 +114,9 @@ func serve(tb testing.TB, q mq.Queue, t int64, h rpc.Handler, cfg *rpc.Config) *
 	return s
 }
 
-// stop tells Handle to end, and returns what it returns.
+// stop ends the context of Handle, and returns its error.
 func (s *service) stop() error {
-	s.tell()
+	s.cancel()
 	<-s.ended
 	return s.err
 }
@@ -134,7 +134,7 @@ func (s *service) counts() counts {
 	}
 }
 
-// awaitCounts waits for what is counted after a reply was sent.
+// awaitCounts waits for the given counts, which change after a reply was sent.
 func (s *service) awaitCounts(tb testing.TB, want counts) {
 	tb.Helper()
 	testutil.Await(tb, func() error {
@@ -156,7 +156,7 @@ func send(tb testing.TB, q mq.Sender, t int64, data string) {
 }
 
 // fromEnv returns the number in an environment variable, for long runs, or the
-// one for every day.
+// usual one.
 func fromEnv(tb testing.TB, name string, everyDay int) int {
 	tb.Helper()
 	s := os.Getenv(name)
@@ -165,7 +165,7 @@ func fromEnv(tb testing.TB, name string, everyDay int) int {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n <= 0 {
-		tb.Fatalf("%s=%q is no number above 0", name, s)
+		tb.Fatalf("%s=%q is not a number above 0", name, s)
 	}
 	return n
 }

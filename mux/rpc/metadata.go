@@ -12,16 +12,16 @@ import (
 	"ipcmq/mq"
 )
 
-// Metadata goes with a request or a reply along with its payload, such as a trace
-// context or a content type. Keys and values are any bytes; a key is 1 to 255 bytes
-// long, and does not begin with a zero.
+// Metadata is sent with a request or a reply in addition to its payload, such as a
+// trace context or a content type. Keys and values are any bytes; a key is 1 to 255
+// bytes long, and does not begin with a zero.
 type Metadata map[string]string
 
-// MaxMetadata is how many bytes the metadata of a request or reply may take: those
+// MaxMetadata is the limit for the metadata of a request or reply in bytes: those
 // of keys and values, and 3 for each pair.
 const MaxMetadata = 960
 
-// maxSection is how many bytes there may be of metadata and fields.
+// maxSection is the limit for metadata and fields together in bytes.
 const maxSection = 1024
 
 // size returns how many bytes the metadata takes, or an error if that is too much.
@@ -31,12 +31,12 @@ func (md Metadata) size(op string) (n int, err error) {
 			return 0, &mq.Error{Op: op, Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf("metadata: the key %.20q has %d bytes, not 1 to 255", key, len(key))}
 		}
 		if key[0] == fieldMark {
-			return 0, &mq.Error{Op: op, Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf("metadata: the key %.20q begins with a zero, as only those of this package do", key)}
+			return 0, &mq.Error{Op: op, Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf("metadata: the key %.20q begins with a zero, which is reserved for this package", key)}
 		}
 		n += 3 + len(key) + len(value)
 	}
 	if n > MaxMetadata {
-		return 0, &mq.Error{Op: op, Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf("metadata of %d bytes, of %d at most", n, MaxMetadata)}
+		return 0, &mq.Error{Op: op, Kind: mq.ErrInvalidConfig, Detail: fmt.Sprintf("metadata of %d bytes exceeds the limit of %d", n, MaxMetadata)}
 	}
 	return n, nil
 }
@@ -55,12 +55,12 @@ func (md Metadata) append(b []byte) []byte {
 	return b
 }
 
-// parseMetadata reads what append has made of fields and metadata.
+// parseMetadata parses fields and metadata as append writes them.
 func (h *header) parseMetadata(b []byte) bool {
 	if len(b) > maxSection {
 		return false
 	}
-	var fields []byte // those that are known, of which each may be there once
+	var fields []byte // the known ones, each of which may occur once
 	for len(b) > 0 {
 		n := int(b[0])
 		if n == 0 || len(b) < 1+n+2 {
@@ -100,26 +100,26 @@ type (
 	handledKey  struct{} // of the *handled of a handler
 )
 
-// WithMetadata returns a context whose requests carry md. [Client.Request] refuses
-// what exceeds [MaxMetadata].
+// WithMetadata returns a context with which requests carry md. [Client.Request]
+// refuses metadata that exceeds [MaxMetadata].
 func WithMetadata(ctx context.Context, md Metadata) context.Context {
 	return context.WithValue(ctx, sentKey{}, maps.Clone(md))
 }
 
-// OutgoingMetadata returns what [WithMetadata] has put into ctx, for those who add to
-// it; nil if that is nothing.
+// OutgoingMetadata returns a copy of the metadata that [WithMetadata] put into ctx,
+// for example to add to it, or nil if there is none.
 func OutgoingMetadata(ctx context.Context) Metadata {
 	md, _ := ctx.Value(sentKey{}).(Metadata)
 	return maps.Clone(md)
 }
 
 // WithReplyMetadata returns a context for one request, which stores the metadata of
-// the reply in *md, also if that is an error of the server.
+// the reply in *md, also if the reply is an error of the server.
 func WithReplyMetadata(ctx context.Context, md *Metadata) context.Context {
 	return context.WithValue(ctx, receivedKey{}, md)
 }
 
-// A handled is the context of a handler, which knows of the request.
+// A handled is the context of a handler, which holds the request's metadata.
 type handled struct {
 	context.Context
 	received Metadata
@@ -136,9 +136,9 @@ func (h *handled) Value(key any) any {
 	return h.Context.Value(key)
 }
 
-// RequestMetadata returns the metadata of the request that is handled with ctx; nil
-// if there is none. It does not go with requests that the handler makes itself
-// unless [WithMetadata] says so.
+// RequestMetadata returns the metadata of the request that is handled with ctx, or
+// nil if there is none. Requests that the handler makes do not carry it, except by
+// [WithMetadata].
 func RequestMetadata(ctx context.Context) Metadata {
 	if h, ok := ctx.Value(handledKey{}).(*handled); ok {
 		return maps.Clone(h.received)

@@ -58,7 +58,7 @@ func TestMetadataGoesWithRequestsAndReplies(t *testing.T) {
 	}
 }
 
-func TestMetadataIsBounded(t *testing.T) {
+func TestMetadataIsLimited(t *testing.T) {
 	q := mqtest.New(nil)
 	defer q.Close()
 	client := newClient(t, q)
@@ -91,13 +91,13 @@ func TestMetadataIsBounded(t *testing.T) {
 
 func TestBadMetadataMakesNoRequest(t *testing.T) {
 	for name, md := range map[string]string{
-		"no length of a value":    "\x01k",
-		"half a length":           "\x01k\x00",
-		"a value that is cut":     "\x01k\x02\x00v",
-		"a key that is cut":       "\x05key",
-		"an empty key":            "\x00\x01\x00v",
-		"a key twice":             "\x01k\x01\x00v\x01k\x01\x00w",
-		"something behind a pair": "\x01k\x01\x00v\x00",
+		"no length of a value": "\x01k",
+		"half a length":        "\x01k\x00",
+		"a truncated value":    "\x01k\x02\x00v",
+		"a truncated key":      "\x05key",
+		"an empty key":         "\x00\x01\x00v",
+		"a key twice":          "\x01k\x01\x00v\x01k\x01\x00w",
+		"a byte after a pair":  "\x01k\x01\x00v\x00",
 	} {
 		b := rpc.NewHeader("sysv:1")
 		b[34] = byte(len(md))
@@ -119,7 +119,7 @@ func TestBadMetadataMakesNoRequest(t *testing.T) {
 	}
 }
 
-// Who adds to the metadata of a context sees what is there.
+// Code that adds to the metadata of a context sees what is there.
 func TestOutgoingMetadataIsWhatWasPutIn(t *testing.T) {
 	ctx := context.Background()
 	if md := rpc.OutgoingMetadata(ctx); md != nil {

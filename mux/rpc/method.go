@@ -10,7 +10,7 @@ import (
 )
 
 // A Method is requests of one type whose payloads, and those of their replies, are
-// values. Declared once, it is for clients and servers alike.
+// Go values. Declared once, it serves both clients and servers.
 type Method[Req, Resp any] struct {
 	Type    int64 // of the messages; 0 in queues without types
 	Request codec.Codec[Req]
@@ -18,8 +18,8 @@ type Method[Req, Resp any] struct {
 }
 
 // Call makes a request of v with c and returns the reply. The errors are those of
-// [Client.Request]; that of Encode, before anything is sent; and a [*codec.Error]
-// if the reply cannot be decoded, which has it as it came.
+// [Client.Request]; that of Encode, before anything is sent; and a
+// [*codec.Error], which holds the reply as it came, if it cannot be decoded.
 func (m Method[Req, Resp]) Call(ctx context.Context, c *Client, v Req) (reply Resp, err error) {
 	request, err := m.Request.Payload(v)
 	if err != nil {
@@ -32,9 +32,9 @@ func (m Method[Req, Resp]) Call(ctx context.Context, c *Client, v Req) (reply Re
 	return m.Reply.Value(mq.Message{Type: replyType, Data: data})
 }
 
-// Replies makes a request of v with c, as [Client.Replies] does, for the replies of
-// [Method.Replier]. A reply that cannot be decoded is a [*codec.Error], which has it
-// as it came, and the iteration goes on.
+// Replies makes a request of v with c, like [Client.Replies], for the replies of
+// [Method.Replier]. A reply that cannot be decoded is a [*codec.Error], which holds
+// it as it came, and the iteration continues.
 func (m Method[Req, Resp]) Replies(ctx context.Context, c *Client, v Req) iter.Seq2[Resp, error] {
 	return func(yield func(Resp, error) bool) {
 		var none Resp
@@ -55,8 +55,8 @@ func (m Method[Req, Resp]) Replies(ctx context.Context, c *Client, v Req) iter.S
 	}
 }
 
-// Handle answers the requests of the method in q with h, as the function [Handle]
-// does.
+// Handle answers the requests of the method in q with h, like the function
+// [Handle].
 func (m Method[Req, Resp]) Handle(ctx context.Context, q mq.Queue, h func(context.Context, Req) (Resp, error), cfg *Config) error {
 	if h == nil {
 		return Handle(ctx, q, m.Type, nil, cfg)

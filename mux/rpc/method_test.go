@@ -16,7 +16,7 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// Declared once, a method is for clients and servers.
+// A method, declared once, serves clients and servers.
 func ExampleMethod() {
 	type Order struct {
 		Item  string
@@ -55,7 +55,7 @@ func ExampleMethod() {
 	// 0 remote: failed: there is no book
 }
 
-func TestMethodsFailWithWhatCannotBeEncodedOrDecoded(t *testing.T) {
+func TestMethodsReportWhatCannotBeEncodedOrDecoded(t *testing.T) {
 	q := newQueue(t, nil)
 	client := newClient(t, q)
 	numbers := codec.JSON[int]()

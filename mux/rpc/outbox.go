@@ -16,8 +16,8 @@ import (
 // replyType is the System V type of replies in an inbox.
 const replyType = 1
 
-// Bounds of what an outbox keeps. The bytes are those of replies and requests,
-// and some for each; where payloads can be large, there may be more.
+// Limits of what an outbox keeps. The bytes are those of replies and requests,
+// and an overhead for each; if payloads can be large, the limits are higher.
 const (
 	maxKept      = 16 << 20
 	maxKeptEach  = 1 << 20 // for one inbox
@@ -26,27 +26,28 @@ const (
 	maxBacklogs  = 1024
 	keptOverhead = 256
 
-	keptNoLonger = 30 * time.Second // replies to requests without a deadline
+	maxKeptTime = 30 * time.Second // of replies to requests without a deadline
 )
 
 const (
 	// maxWaiters is how many inboxes have a goroutine that waits for room, and
-	// waiterPatience is how long that waits.
-	maxWaiters     = 16
-	waiterPatience = 100 * time.Millisecond
+	// maxWait is how long it waits.
+	maxWaiters = 16
+	maxWait    = 100 * time.Millisecond
 
-	// The pauses between two looks at an inbox that nobody waits for.
+	// The pauses between two looks at an inbox for which no goroutine
+	// waits.
 	firstPause   = time.Millisecond
 	longestPause = 50 * time.Millisecond
 )
 
-// An outbox keeps the replies whose inboxes are full, since their client is slow,
-// stopped or dead. So no worker waits.
+// An outbox keeps the replies whose inboxes are full, because their client is
+// slow, stopped or dead. So no worker waits.
 //
-// Some inboxes have a goroutine each that waits for room, which the kernel tells
-// at once. Those that stay full, and those beyond that number, are looked at from
-// time to time by one goroutine for all of them, as long as somebody may wait for
-// the replies.
+// Some inboxes have a goroutine that waits for room, which the kernel wakes
+// immediately. Those that stay full, and those beyond that number, are checked
+// from time to time by one goroutine for all of them, as long as a client may
+// wait for the replies.
 type outbox struct {
 	inboxes  *opener
 	most     int // bytes that are kept
@@ -54,18 +55,18 @@ type outbox struct {
 	lost     func(request mq.Message, err error)
 	start    func(func()) // starts a goroutine
 
-	over  context.Context // ends when nothing is to be kept any more
+	over  context.Context // ends when nothing may be kept any more
 	close context.CancelFunc
-	more  chan struct{} // has a value after something was kept for an inbox that nobody waits for
+	more  chan struct{} // has a value after a reply was kept for an inbox without a waiting goroutine
 
 	mu       sync.Mutex
 	backlogs map[string]*backlog // by address
 	bytes    int
 	waiters  int
-	looks    bool // a goroutine looks at the inboxes that nobody waits for
+	looks    bool // a goroutine checks the inboxes without a waiting goroutine
 }
 
-// A backlog is what is kept for one inbox, the oldest first.
+// A backlog is the replies kept for one inbox, the oldest first.
 type backlog struct {
 	address string
 	inbox   *openInbox
@@ -96,8 +97,8 @@ func newOutbox(exchange mq.Exchange, start func(func()), lost func(mq.Message, e
 	return o
 }
 
-// send sends a reply, or keeps it until that time; zero is none. An error means
-// that it does neither.
+// send sends a reply, or keeps it until the given time; zero means no limit. An
+// error means that it did neither.
 func (o *outbox) send(request mq.Message, address string, data []byte, until time.Time) (waits bool, err error) {
 	k := kept{request, data, until}
 	if o.keepBehind(k, address) {
@@ -126,7 +127,8 @@ func (o *outbox) send(request mq.Message, address string, data []byte, until tim
 
 func (k kept) message() mq.Message { return mq.Message{Type: replyType, Data: k.data} }
 
-// explain says in err that an inbox was removed.
+// explain returns err, or if it means so, an error that says that the inbox was
+// removed.
 func explain(address string, err error) error {
 	if errors.Is(err, mq.ErrRemoved) {
 		return &mq.Error{Op: "reply", Queue: address, Kind: fs.ErrNotExist, Err: err, Detail: "the client has ended or removed its inbox"}
@@ -134,7 +136,7 @@ func explain(address string, err error) error {
 	return err
 }
 
-// keepBehind keeps a reply if others are kept for the inbox.
+// keepBehind keeps a reply if others are already kept for the inbox.
 func (o *outbox) keepBehind(k kept, address string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -154,7 +156,7 @@ func (o *outbox) keep(k kept, address string, inbox *openInbox) error {
 	b = &backlog{address: address, inbox: inbox, pause: firstPause}
 	err := error(nil)
 	if len(o.backlogs) >= maxBacklogs {
-		err = full(address, "replies are kept for %d others, the most", maxBacklogs)
+		err = full(address, "replies are kept for %d others, the maximum", maxBacklogs)
 	} else {
 		err = o.add(b, k)
 	}
@@ -178,12 +180,12 @@ func (o *outbox) add(b *backlog, k kept) error {
 	case o.over.Err() != nil:
 		return full(b.address, "Handle has ended")
 	case b.bytes+n > o.mostEach:
-		return full(b.address, "%d bytes are kept for it, of %d at most", b.bytes, o.mostEach)
+		return full(b.address, "%d bytes are kept for it, of at most %d", b.bytes, o.mostEach)
 	case o.bytes+n > o.most:
-		return full(b.address, "%d bytes are kept for all clients, of %d at most", o.bytes, o.most)
+		return full(b.address, "%d bytes are kept for all clients, of at most %d", o.bytes, o.most)
 	}
 	if k.until.IsZero() {
-		k.until = time.Now().Add(keptNoLonger)
+		k.until = time.Now().Add(maxKeptTime)
 	}
 	b.replies = append(b.replies, k)
 	b.bytes += n
@@ -191,7 +193,8 @@ func (o *outbox) add(b *backlog, k kept) error {
 	return nil
 }
 
-// attend has a goroutine wait for room in an inbox, or look at it.
+// attend makes a goroutine wait for room in an inbox, or check it from time to
+// time.
 func (o *outbox) attend(b *backlog) {
 	if o.waiters < maxWaiters && o.over.Err() == nil {
 		o.waiters++
@@ -202,7 +205,7 @@ func (o *outbox) attend(b *backlog) {
 	o.watch(b)
 }
 
-// watch has the goroutine for all look at an inbox.
+// watch adds an inbox to those that one goroutine checks.
 func (o *outbox) watch(b *backlog) {
 	b.next = time.Now().Add(b.pause)
 	if !o.looks {
@@ -240,7 +243,7 @@ func (o *outbox) drop(b *backlog) {
 }
 
 // wait sends the replies of a backlog, waiting for room for each, until that
-// takes long.
+// takes too long.
 func (o *outbox) wait(b *backlog) {
 	defer func() { // also if the user's function ends this goroutine
 		o.mu.Lock()
@@ -256,7 +259,7 @@ func (o *outbox) wait(b *backlog) {
 		if !ok {
 			return
 		}
-		ctx, cancel := context.WithTimeout(o.over, min(waiterPatience, time.Until(k.until)))
+		ctx, cancel := context.WithTimeout(o.over, min(maxWait, time.Until(k.until)))
 		err := b.inbox.Send(ctx, k.message())
 		ended := ctx.Err() != nil && errors.Is(err, ctx.Err())
 		cancel()
@@ -270,7 +273,7 @@ func (o *outbox) wait(b *backlog) {
 	}
 }
 
-// look looks at the inboxes that nobody waits for, until there are none.
+// look checks the inboxes without a waiting goroutine, until there are none.
 func (o *outbox) look() {
 	over := false
 	defer func() {
@@ -308,7 +311,7 @@ func (o *outbox) look() {
 	}
 }
 
-// due returns the backlogs to look at now.
+// due returns the backlogs to check now.
 func (o *outbox) due() (list []*backlog) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -321,9 +324,9 @@ func (o *outbox) due() (list []*backlog) {
 	return list
 }
 
-// flush sends the first reply of a backlog if there is room, and has the others
-// attended to then. It gives up those that nobody waits for any more, since it is too
-// late or their client has ended.
+// flush sends the first reply of a backlog if there is room, and then attends to the
+// others. It gives up those that nobody waits for any more, because it is too late or
+// their client has ended.
 func (o *outbox) flush(b *backlog) {
 	for {
 		k, ok := o.oldest(b)

@@ -22,10 +22,10 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// outboxQueue makes a queue whose inboxes hold 10 messages of 1000 bytes.
+// outboxQueue returns a queue whose inboxes hold 10 messages of 1000 bytes.
 func outboxQueue() *mqtest.Queue { return mqtest.New(&mqtest.Config{Capacity: 10_000}) }
 
-// fullInbox makes an inbox without any room.
+// fullInbox creates an inbox without any room.
 func fullInbox(t *testing.T, q mq.Exchange) mq.Inbox {
 	t.Helper()
 	in, err := q.NewInbox()
@@ -40,7 +40,7 @@ func fullInbox(t *testing.T, q mq.Exchange) mq.Inbox {
 	return in
 }
 
-// empty takes what is in an inbox now.
+// empty takes the messages that are in an inbox now.
 func empty(in mq.Inbox) (n int) {
 	for {
 		if _, err := in.TryReceive(); err != nil {
@@ -50,19 +50,19 @@ func empty(in mq.Inbox) (n int) {
 	}
 }
 
-// request sends a request whose reply goes to an inbox. A deadline in no time is
-// none.
-func request(t *testing.T, q mq.Sender, in mq.Inbox, patience time.Duration, payload string) {
+// request sends a request whose reply goes to an inbox. A timeout of 0 means no
+// deadline.
+func request(t *testing.T, q mq.Sender, in mq.Inbox, timeout time.Duration, payload string) {
 	t.Helper()
 	var deadline time.Time
-	if patience > 0 {
-		deadline = time.Now().Add(patience)
+	if timeout > 0 {
+		deadline = time.Now().Add(timeout)
 	}
 	h := rpc.MakeHeader(rpc.KindRequest, 0, 1, 1, deadline, in.Address())
 	send(t, q, 7, string(h.Append(nil, []byte(payload))))
 }
 
-func TestRepliesWaitForRoomAndHoldUpNobody(t *testing.T) {
+func TestRepliesWaitForRoomAndBlockNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := outboxQueue()
 		in := fullInbox(t, q)
@@ -109,23 +109,23 @@ func TestRepliesWaitForRoomAndHoldUpNobody(t *testing.T) {
 	})
 }
 
-// What is kept is given up with the deadline of its request, or after 30 s.
-func TestRepliesAreKeptAsLongAsSomebodyWaits(t *testing.T) {
-	for patience, want := range map[time.Duration]time.Duration{0: 30 * time.Second, time.Second: time.Second, time.Hour: time.Hour} {
+// A kept reply is given up at the deadline of its request, or after 30 s.
+func TestRepliesAreKeptUntilNobodyWaits(t *testing.T) {
+	for timeout, want := range map[time.Duration]time.Duration{0: 30 * time.Second, time.Second: time.Second, time.Hour: time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			q := outboxQueue()
 			in := fullInbox(t, q)
 			lost := make(chan error, 1)
 			server := serve(t, q, 7, upper, &rpc.Config{OnError: func(m mq.Message, err error) {
 				lost <- err
-				runtime.Goexit() // which costs nobody the replies to come
+				runtime.Goexit() // must not affect later replies
 			}})
 			for range 3 {
 				began := time.Now()
-				request(t, q, in, patience, "x")
+				request(t, q, in, timeout, "x")
 				err := <-lost
 				if took := time.Since(began); took < want || took > want+50*time.Millisecond {
-					t.Errorf("with %v it is kept for %v", patience, took)
+					t.Errorf("with %v it is kept for %v", timeout, took)
 				}
 				if !errors.Is(err, rpc.ErrReplyLost) || !errors.Is(err, mq.ErrFull) || !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("got %v", err)
@@ -141,7 +141,7 @@ func TestRepliesAreKeptAsLongAsSomebodyWaits(t *testing.T) {
 	}
 }
 
-func TestWhatIsKeptIsBounded(t *testing.T) {
+func TestKeptRepliesAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mqtest.New(&mqtest.Config{Capacity: 10_000})
 		var mu sync.Mutex
@@ -150,7 +150,7 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 			&rpc.Config{OnError: func(_ mq.Message, err error) {
 				mu.Lock()
 				defer mu.Unlock()
-				for _, why := range []string{"are kept for it, of 1048576 at most", "are kept for all clients, of 16777216 at most", "Handle has ended"} {
+				for _, why := range []string{"are kept for it, of at most 1048576", "are kept for all clients, of at most 16777216", "Handle has ended"} {
 					if strings.Contains(err.Error(), why) {
 						lost[why]++
 					}
@@ -171,12 +171,12 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 		mu.Lock()
-		if lost["are kept for it, of 1048576 at most"] == 0 || lost["are kept for all clients, of 16777216 at most"] == 0 {
+		if lost["are kept for it, of at most 1048576"] == 0 || lost["are kept for all clients, of at most 16777216"] == 0 {
 			t.Errorf("lost: %v", lost)
 		}
 		mu.Unlock()
 		began := time.Now()
-		if err := server.stop(); err != nil { // it gives up in the end
+		if err := server.stop(); err != nil { // it gives up at the end
 			t.Error(err)
 		}
 		if took := time.Since(began); took < time.Minute || took > 61*time.Second {
@@ -193,8 +193,8 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 	})
 }
 
-// What is kept for a client that goes is given up at once.
-func TestRepliesToClientsThatGoAreGivenUp(t *testing.T) {
+// Replies kept for a client that ends are given up immediately.
+func TestRepliesToEndedClientsAreGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := outboxQueue()
 		in := fullInbox(t, q)
@@ -224,8 +224,8 @@ func TestRepliesToClientsThatGoAreGivenUp(t *testing.T) {
 
 func init() { roles["frozen client"] = frozenClient }
 
-// frozenClient has 64 callers, of whom each makes as many requests as the second
-// argument says, and fails if one gets no answer.
+// frozenClient has 64 callers, each of which makes as many requests as the
+// second argument says, and fails if one gets no answer.
 func frozenClient() {
 	c, err := rpc.NewClient(ownQueue(), nil)
 	must(err)
@@ -250,9 +250,9 @@ func frozenClient() {
 	must(c.Shutdown(ctx))
 }
 
-// A client that is stopped again and again, with more replies on their way than
-// its inbox holds, loses none.
-func TestAClientThatIsFrozenLosesNoReply(t *testing.T) {
+// A client that keeps being stopped, with more pending replies than its inbox
+// holds, loses none.
+func TestAFrozenClientLosesNoReply(t *testing.T) {
 	q := newQueue(t, nil)
 	server := serve(t, q, requestType, func(context.Context, []byte) ([]byte, error) { return make([]byte, 3000), nil }, nil)
 	each := fromEnv(t, "IPCMQ_FROZEN", 50)
@@ -286,9 +286,9 @@ func TestAClientThatIsFrozenLosesNoReply(t *testing.T) {
 	}
 }
 
-// What is kept for a client that was killed holds up the end of Handle no longer
-// than it takes to see that.
-func TestRepliesToClientsThatWereKilledAreGivenUp(t *testing.T) {
+// Replies kept for a killed client delay the end of Handle only until its death
+// is noticed.
+func TestRepliesToKilledClientsAreGivenUp(t *testing.T) {
 	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
 	testutil.NeedNamespace(t)
 	v, p := newQueue(t, nil), newPOSIXQueue(t)

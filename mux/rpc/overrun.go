@@ -8,20 +8,20 @@ import (
 	"ipcmq/mq"
 )
 
-// An overrun sees to a worker whose handler has not returned long after the
-// deadline of its request: another worker takes its place, so that such a handler
-// costs nobody a worker. It belongs to one worker.
+// An overrun watches one worker. If its handler has not returned long after the
+// deadline of its request, another worker takes its place, so that such handlers
+// do not cost workers.
 type overrun struct {
 	server *server
 	timer  *time.Timer // of all requests, one after the other
 
 	mu       sync.Mutex
-	at       time.Time  // of the request that is being handled; zero if there is none
+	at       time.Time  // for the request that is being handled; zero if there is none
 	request  mq.Message // that one
 	replaced bool       // another worker has taken the place
 }
 
-// begin has the worker replaced at that time.
+// begin replaces the worker at the given time.
 func (o *overrun) begin(at time.Time, request mq.Message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -64,7 +64,7 @@ func (o *overrun) replace() {
 	s.report(request, fmt.Errorf("%w: another takes its place", ErrOverrun))
 }
 
-// claim reports whether the worker is to be replaced now, and returns its request.
+// claim reports whether the worker must be replaced now, and returns its request.
 func (o *overrun) claim() (request mq.Message, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -25,11 +25,11 @@ func init() {
 	roles["client"] = client
 }
 
-// requestType is the type of the requests between processes, patience is how
-// long their clients wait.
+// requestType is the type of the requests between processes, requestTimeout is
+// how long their clients wait.
 const (
-	requestType = 7
-	patience    = time.Second
+	requestType    = 7
+	requestTimeout = time.Second
 )
 
 // ownQueue opens the queue whose id is the first argument of a child process.
@@ -66,7 +66,7 @@ func start(tb testing.TB, role string, args ...string) (*exec.Cmd, *bufio.Reader
 	return cmd, bufio.NewReader(out)
 }
 
-// startReady starts a process that says when it is ready for signals.
+// startReady starts a process and waits until it is ready for signals.
 func startReady(tb testing.TB, role string, args ...string) (*exec.Cmd, *bufio.Reader) {
 	tb.Helper()
 	cmd, out := start(tb, role, args...)
@@ -88,7 +88,7 @@ func server() {
 
 // client makes as many requests as its second argument says, four at a time,
 // and writes a line for each: how long it took and the reply or the error. It
-// fails if one got the reply of another, or an error that is not that of its
+// fails if a request got the reply of another, an error other than that of its
 // deadline, or either too late.
 func client() {
 	q, n := ownQueue(), argument(2)
@@ -108,7 +108,7 @@ func client() {
 				if over {
 					return
 				}
-				ctx, cancel := context.WithTimeout(context.Background(), patience)
+				ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 				began := time.Now()
 				reply, err := m.Request(ctx, requestType, []byte(request))
 				took := time.Since(began)
@@ -127,7 +127,7 @@ func client() {
 					}
 					result += " " + strconv.Itoa(by)
 				}
-				if took > patience+time.Second { // the second is for a busy machine
+				if took > requestTimeout+time.Second { // the second is for a busy machine
 					must(fmt.Errorf("%s took %v", request, took))
 				}
 				os.Stdout.WriteString(took.String() + " " + result + "\n")
@@ -176,8 +176,8 @@ func inboxes(tb testing.TB) (n int) {
 	return n
 }
 
-// TestRequestsSurviveKilledClientsAndServers kills every tenth client, and a
-// server of ten with each. IPCMQ_REQUESTS=100000 is the long run.
+// TestRequestsSurviveKilledClientsAndServers kills every tenth client, and with
+// each one of ten servers. IPCMQ_REQUESTS=100000 is the long run.
 func TestRequestsSurviveKilledClientsAndServers(t *testing.T) {
 	testutil.NeedNamespace(t)
 	const servers, atOnce = 3, 4

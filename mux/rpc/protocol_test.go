@@ -34,8 +34,7 @@ func unhex(t *testing.T, words []string) []byte {
 	return b
 }
 
-// The page shows messages with what their bytes mean, which are those of the golden
-// files.
+// The page explains the bytes of messages, which must be those of the golden files.
 func TestTheProtocolPageShowsTheGoldenFiles(t *testing.T) {
 	page, err := os.ReadFile("PROTOCOL.md")
 	if err != nil {
@@ -47,7 +46,7 @@ func TestTheProtocolPageShowsTheGoldenFiles(t *testing.T) {
 		text, _, _ = strings.Cut(text, "\n```")
 		var words []string
 		for line := range strings.Lines(text) {
-			digits, _, _ := strings.Cut(line, "   ") // behind them stands what they mean
+			digits, _, _ := strings.Cut(line, "   ") // their meaning follows
 			words = append(words, strings.Fields(digits)...)
 		}
 		if got, want := unhex(t, words), golden(t, name); !bytes.Equal(got, want) {
@@ -71,7 +70,7 @@ func TestMetadataIsItsGoldenFile(t *testing.T) {
 	}
 }
 
-// The golden file tells of another process: the numbers are replaced by those of this
+// The golden file is about another process: its numbers are replaced by those of this
 // one.
 func TestTheRecordOfAnInboxIsItsGoldenFile(t *testing.T) {
 	want := golden(t, "owner")

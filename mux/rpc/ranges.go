@@ -10,15 +10,15 @@ import (
 	"ipcmq/mq"
 )
 
-// ranges are the requests under way whose callers range over many replies. They
-// say in an inbox of this server that they take more, or have left; the first reply
-// makes it.
+// ranges are the requests in progress whose callers iterate over many replies. The
+// callers send to an inbox of this server that they take more, or have left; the
+// first reply creates the inbox.
 type ranges struct {
 	exchange mq.Exchange
 	stats    *ServerStats
-	every    time.Duration // the time between two looks at the inboxes
+	every    time.Duration // the interval of checks of the inboxes
 
-	opening sync.Mutex // held while the inbox is made; before mu
+	opening sync.Mutex // held while the inbox is created; locked before mu
 
 	mu      sync.Mutex
 	closed  bool
@@ -26,11 +26,11 @@ type ranges struct {
 	watcher *time.Timer // runs while there are any
 	inbox   mq.Inbox
 	stop    context.CancelFunc // of the goroutine that receives from it
-	heard   chan struct{}      // closed at the end of that
+	heard   chan struct{}      // closed at the end of this goroutine
 }
 
-// mostAtFirst is how many replies are sent to a client that has said nothing yet but
-// its request, which may come from somebody else.
+// mostAtFirst is how many replies are sent to a client before it sends more than its
+// request, which may be forged.
 const mostAtFirst = 256
 
 type rangeKey struct{ token, id uint64 }
@@ -42,7 +42,7 @@ func newRanges(exchange mq.Exchange, stats *ServerStats, every time.Duration) *r
 // errTwice: a request that is being handled came again.
 var errTwice = fmt.Errorf("%w: it came twice", errHeader)
 
-// enter begins a range, whose context it ends with that of the caller.
+// enter begins a range, whose context ends with that of the caller.
 func (r *ranges) enter(ctx context.Context, h header, name string) (*parts, error) {
 	to, err := r.exchange.OpenInbox(h.address)
 	if err != nil {
@@ -71,10 +71,10 @@ func (r *ranges) enter(ctx context.Context, h header, name string) (*parts, erro
 	return p, nil
 }
 
-// checkInterval is how often a client that waits for replies looks whether the
+// checkInterval is how often a client that waits for replies checks whether the
 // queue of its requests still exists, and each side of many replies whether the
-// other one does: nobody tells. Servers elsewhere have to be asked, which is more
-// work.
+// other one does. On another host this takes a request, and so is done less
+// often.
 func checkInterval(q mq.Queue) time.Duration {
 	if q.Capabilities().Remote {
 		return time.Second
@@ -91,13 +91,13 @@ func (r *ranges) leave(p *parts) {
 	p.to.Close()
 }
 
-// tell returns the address of the inbox, for the caller of a range.
-func (r *ranges) tell(p *parts) (string, error) {
+// address returns the address of the inbox, for the caller of a range.
+func (r *ranges) address(p *parts) (string, error) {
 	r.opening.Lock()
 	defer r.opening.Unlock()
 	r.mu.Lock()
 	in, closed := r.inbox, r.closed
-	p.told = in
+	p.announced = in
 	r.mu.Unlock()
 	if closed {
 		return "", &mq.Error{Op: "reply", Queue: p.name, Kind: mq.ErrClosed, Detail: "Handle has ended"}
@@ -114,7 +114,7 @@ func (r *ranges) tell(p *parts) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.inbox, r.stop, r.heard = in, stop, heard
-	p.told = in
+	p.announced = in
 	go func() {
 		defer close(heard)
 		r.hear(ctx, in)
@@ -122,7 +122,7 @@ func (r *ranges) tell(p *parts) (string, error) {
 	return in.Address(), nil
 }
 
-// hear receives what callers say.
+// hear receives what callers send.
 func (r *ranges) hear(ctx context.Context, in mq.Inbox) {
 	for {
 		m, err := in.Receive(ctx)
@@ -153,11 +153,11 @@ func (r *ranges) hear(ctx context.Context, in mq.Inbox) {
 	}
 }
 
-// errUnheard: somebody has removed the inbox of the server, or filled it for good.
-var errUnheard = errors.New("the inbox in which callers say that they take more replies was removed or filled")
+// errUnheard: the inbox of the server was removed, or permanently filled.
+var errUnheard = errors.New("the inbox to which callers send that they take more replies was removed or filled")
 
-// lose ends the ranges whose callers cannot be heard any more, since an inbox is
-// gone. The next one has another.
+// lose ends the ranges whose callers can no longer be heard, because an inbox is
+// gone. The next range gets another inbox.
 func (r *ranges) lose(in mq.Inbox) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -166,13 +166,13 @@ func (r *ranges) lose(in mq.Inbox) {
 		r.stop()
 	}
 	for _, p := range r.all {
-		if p.told == in {
+		if p.announced == in {
 			p.cancel(errUnheard)
 		}
 	}
 }
 
-// watch looks whether the callers of all ranges are there, and the inbox.
+// watch checks whether the callers of all ranges and the inbox still exist.
 func (r *ranges) watch() {
 	r.mu.Lock()
 	in := r.inbox
@@ -199,7 +199,7 @@ func (r *ranges) watch() {
 	}
 }
 
-// close removes the inbox. The ranges have ended, or have no use for it any more.
+// close removes the inbox. The ranges have ended, or no longer need it.
 func (r *ranges) close() {
 	r.opening.Lock()
 	defer r.opening.Unlock()

@@ -15,7 +15,7 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// removeInboxes removes all inboxes of either kind, as ipcrm(1) and rm(1) do, and
+// removeInboxes removes all inboxes of either kind, like ipcrm(1) and rm(1), and
 // returns how many there were.
 func removeInboxes(t *testing.T) (n int) {
 	t.Helper()
@@ -51,9 +51,9 @@ func removeInboxes(t *testing.T) (n int) {
 	return n
 }
 
-// An inbox that somebody removes is made again, and whoever waited for a reply in
-// it is told at once.
-func TestAnInboxThatWasRemovedIsMadeAgain(t *testing.T) {
+// A removed inbox is created again, and calls that waited for a reply in it fail
+// immediately.
+func TestARemovedInboxIsCreatedAgain(t *testing.T) {
 	testutil.NeedMqueue(t)
 	for name, c := range map[string]struct {
 		queue mq.Exchange
@@ -75,7 +75,7 @@ func TestAnInboxThatWasRemovedIsMadeAgain(t *testing.T) {
 					t.Errorf("got %q, %v", got, err)
 				}
 			}
-			for range 5 { // while nothing is under way
+			for range 5 { // while nothing is in progress
 				ask()
 				if n := removeInboxes(t); n != 1 {
 					t.Fatalf("%d inboxes", n)
@@ -112,9 +112,9 @@ func TestAnInboxThatWasRemovedIsMadeAgain(t *testing.T) {
 	}
 }
 
-// Callers beside somebody who removes the inbox again and again: each request is
-// answered or fails with ErrReplyLost.
-func TestRequestsBesideOneWhoRemovesInboxes(t *testing.T) {
+// While the inbox keeps being removed, each request is answered or fails with
+// ErrReplyLost.
+func TestRequestsWhileInboxesAreRemoved(t *testing.T) {
 	testutil.NeedMqueue(t)
 	q := newQueue(t, nil)
 	client := newClient(t, q)

@@ -10,29 +10,29 @@ import (
 )
 
 // A Replier answers a request with any number of replies: it calls reply for each,
-// and returns after the last one. An error that it returns ends the range of the
+// and returns after the last one. An error that it returns ends the iteration of the
 // caller, after the replies that were sent.
 //
 // reply sends data, which it does not keep, and waits while the caller is busy or
 // its inbox is full. If it returns an error, that reply was not sent. The error
-// matches [mq.ErrTooLarge] if it never fits; another one may be sent then. Otherwise
-// it matches the error of ctx and its cause, which is [ErrLeft] if the caller has
-// left its range, or has ended; or [ErrReplyLost], and no more can be sent.
-// Replies have the order in which reply was called; it may be called by several
-// goroutines, and not after the Replier has returned.
+// matches [mq.ErrTooLarge] if data can never fit; another reply may be sent then.
+// Otherwise no more can be sent: the error matches that of ctx and its cause, which
+// is [ErrLeft] if the caller has left its loop or has ended, or [ErrReplyLost].
+// Replies arrive in the order in which reply was called; it may be called by several
+// goroutines, but not after the Replier has returned.
 //
-// ctx ends as that of a [Handler] does, and with ErrLeft as its cause, within a
-// second or so. A caller that was killed is known to have ended if it has the pid
-// namespace of this process, and this one may read its inbox; else at the deadline.
+// ctx ends like that of a [Handler], and about a second after the caller has left,
+// with ErrLeft as its cause. A killed caller is known to have ended if it is in the
+// pid namespace of this process, which may read its inbox; otherwise ctx ends at the
+// deadline.
 type Replier func(ctx context.Context, request []byte, reply func(data []byte) error) error
 
-// Replies returns a Handler that replies to [Client.Replies] as h does. A request of
-// [Client.Request] is answered with CodeManyReplies, and h does not see it. It
-// counts as one request that is handled, however long that takes, see
-// Config.Concurrency.
+// Replies returns a Handler that answers [Client.Replies] with h. A request of
+// [Client.Request] is answered with CodeManyReplies, and h does not see it. For
+// Config.Concurrency it counts as one request, however long it takes.
 //
-// Metadata that is set before the first reply goes with that, and what is set then
-// with the end.
+// Metadata that is set before the first reply is sent with that reply, and
+// metadata set later with the end.
 func Replies(h Replier) Handler {
 	if h == nil {
 		return nil
@@ -58,14 +58,14 @@ type parts struct {
 	cancel context.CancelCauseFunc
 
 	begun atomic.Bool   // by a Replier
-	turn  chan struct{} // holds a value while nobody sends
+	turn  chan struct{} // holds a value while no goroutine sends
 	sent  uint64        // guarded by turn
 	over  error         // no more can be sent; guarded by turn
 
 	upTo atomic.Uint64 // the last one that the caller takes
 	more chan struct{} // has a value after upTo has grown
 
-	told mq.Inbox // that the caller knows of; guarded by ranges.mu
+	announced mq.Inbox // whose address was sent to the caller; guarded by ranges.mu
 }
 
 var errReturned = errors.New("the handler has returned")
@@ -93,7 +93,7 @@ func (p *parts) reply(ctx context.Context, data []byte, metadata func() Metadata
 	part := header{kind: kindPart, id: p.id, token: p.token, number: p.sent + 1}
 	if p.sent == 0 {
 		var err error
-		if part.address, err = p.ranges.tell(p); err != nil {
+		if part.address, err = p.ranges.address(p); err != nil {
 			return err
 		}
 		part.metadata = metadata()
@@ -114,8 +114,8 @@ func (p *parts) reply(ctx context.Context, data []byte, metadata func() Metadata
 	return p.over
 }
 
-// finish lets no more replies be sent, and returns how many were, and whether the
-// caller has left.
+// finish lets no more replies be sent, and returns how many were sent, and
+// whether the caller has left.
 func (p *parts) finish() (sent uint64, left bool) {
 	left = errors.Is(context.Cause(p.ctx), ErrLeft)
 	p.cancel(errReturned)

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// window is how many replies to one request are on their way at most, or wait
-	// in this process.
+	// window is the maximum number of replies to one request that are in transit
+	// or wait in this process.
 	window = 16
 
 	// goodbye is how long a caller that leaves waits to tell the server, which may
@@ -23,12 +23,12 @@ const (
 	goodbye = 100 * time.Millisecond
 )
 
-// errServerGone: the inbox of the server is, and the server with it.
+// errServerGone: the inbox of the server is gone, and so is the server.
 var errServerGone = errors.New("the server has ended")
 
-// Replies makes a request of type t, as [Client.Request] does, and returns an
-// iterator over the replies that a handler made by [Replies] sends, in their order.
-// Each range over it makes the request again. A reply belongs to the caller.
+// Replies makes a request of type t, like [Client.Request], and returns an iterator
+// over the replies that a handler made by [Replies] sends, in their order. Each
+// iteration makes the request again. A reply belongs to the caller.
 //
 //	for reply, err := range client.Replies(ctx, 7, request) {
 //		if err != nil {
@@ -37,18 +37,17 @@ var errServerGone = errors.New("the server has ended")
 //		use(reply)
 //	}
 //
-// No more than 16 replies are on their way at once: while the loop is busy, the
-// handler waits. Leaving the loop early ends the context of the handler. A server
-// that replies with one reply, since its handler is an ordinary one, is a range over
-// that.
+// At most 16 replies are in transit at once: while the loop is busy, the handler
+// waits. Leaving the loop early ends the context of the handler. If the handler is
+// an ordinary one, the iteration yields its single reply.
 //
-// The iteration ends after the last reply, or with the first error, which comes
-// with nil and is the last pair: one of those of Request, for the whole range. ctx
-// ends it, also if there are replies that were not taken yet. A [*RemoteError] may
-// come after some replies. The error matches [ErrReplyLost] if one is missing, if
-// the inbox of the client was removed, or if the server has ended before the last
-// reply; that of a server in another pid namespace or on another host is seen at the
-// deadline only.
+// The iteration ends after the last reply, or with the first error, which comes with
+// nil and is the last pair. The errors are those of Request; ctx, and the timeout of
+// the client, apply to the whole iteration, and end it even if some replies were not
+// taken yet. A [*RemoteError] may come after some replies. The error matches
+// [ErrReplyLost] if a reply is missing, if the inbox of the client was removed, or
+// if the server ended before the last reply; the end of a server in another pid
+// namespace or on another host is noticed only at the deadline.
 func (c *Client) Replies(ctx context.Context, t int64, data []byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		ctx, cancel := c.withTimeout(ctx)
@@ -74,7 +73,7 @@ func (c *Client) Replies(ctx context.Context, t int64, data []byte) iter.Seq2[[]
 	}
 }
 
-// A sequence is a range over replies that is under way.
+// A sequence is an iteration over replies that is in progress.
 type sequence struct {
 	request
 	client *Client
@@ -88,7 +87,7 @@ type sequence struct {
 	server  mq.SendCloser // its inbox; nil until the first reply
 	got     uint64        // replies
 	granted uint64        // how many the server may send
-	heard   bool          // something
+	heard   bool          // whether any reply came
 	over    bool
 }
 
@@ -103,7 +102,7 @@ func (s *sequence) next() ([]byte, error) {
 			return nil, s.client.ended(s.ctx, s.typ)
 		}
 		waits, cancel := s.waits, context.CancelFunc(func() {})
-		if s.gone { // what it has sent may still come
+		if s.gone { // replies that it has sent may still come
 			waits, cancel = context.WithTimeout(s.ctx, lastWait)
 		}
 		r, err := s.in.await(waits, s.call)
@@ -116,7 +115,7 @@ func (s *sequence) next() ([]byte, error) {
 		case s.ctx.Err() == nil && s.gone:
 			return nil, s.lost("the server has ended after %d replies, before the last one", s.got)
 		default:
-			return nil, s.client.explain(s.ctx, s.typ, err, fmt.Sprintf("the request was sent, and %d replies have come", s.got))
+			return nil, s.client.explain(s.ctx, s.typ, err, fmt.Sprintf("the request was sent, but only %d replies have come", s.got))
 		}
 		s.hear(r)
 		switch r.kind {
@@ -127,7 +126,7 @@ func (s *sequence) next() ([]byte, error) {
 			return r.data, nil
 		case kindEnd:
 			if r.number != s.got {
-				return nil, s.lost("%d replies came of %d", s.got, r.number)
+				return nil, s.lost("%d of %d replies came", s.got, r.number)
 			}
 		case kindPart:
 			if r.number <= s.got {
@@ -142,7 +141,7 @@ func (s *sequence) next() ([]byte, error) {
 	}
 }
 
-// hear notes what all replies have.
+// hear notes what all replies carry.
 func (s *sequence) hear(r reply) {
 	s.over = r.kind != kindPart
 	if md, ok := s.ctx.Value(receivedKey{}).(*Metadata); ok && md != nil && (!s.heard || r.metadata != nil) {
@@ -154,7 +153,7 @@ func (s *sequence) hear(r reply) {
 	}
 	if s.server == nil && r.address != "" {
 		server, err := s.client.exchange.OpenInbox(r.address)
-		if err != nil { // gone again, and all replies may be here
+		if err != nil { // already gone, but all replies may have come
 			s.stop(errServerGone)
 			return
 		}
@@ -163,7 +162,7 @@ func (s *sequence) hear(r reply) {
 	}
 }
 
-// lost is the error of a range that ends without the last reply.
+// lost returns the error of an iteration that ends without the last reply.
 func (s *sequence) lost(format string, args ...any) error {
 	return &mq.Error{Op: "request", Queue: nameOf(s.client.queue, s.typ), Kind: ErrReplyLost,
 		Detail: fmt.Sprintf(format, args...) + "; the request may have been handled"}
@@ -184,7 +183,8 @@ func (s *sequence) grant() {
 	}
 }
 
-// leave ends the range, and tells the server unless that has sent all.
+// leave ends the iteration, and tells the server unless it has sent all
+// replies.
 func (s *sequence) leave() {
 	if !s.heard {
 		s.service.ended(s.size, false)
@@ -211,19 +211,19 @@ func (in *inbox) leave(server mq.SendCloser, id uint64) {
 	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
 	defer cancel()
 	left := header{kind: kindLeft, id: id, token: in.token}
-	_ = server.Send(ctx, mq.Message{Type: replyType, Data: left.append(nil, nil)}) // or it sees the deadline
+	_ = server.Send(ctx, mq.Message{Type: replyType, Data: left.append(nil, nil)}) // if that fails, the deadline ends the handler
 }
 
-// maxUnheard is how many ranges that were given up before their first reply are
-// remembered.
+// maxUnheard is how many iterations that were given up before their first reply
+// are remembered.
 const maxUnheard = 1024
 
-// expect has a server told that nobody takes its replies when the first of them
-// comes, which says where the server is.
+// expect makes the inbox tell a server that nobody takes its replies when the
+// first of them comes, which has the server's address.
 func (in *inbox) expect(ctx context.Context, id uint64) {
 	until, ok := ctx.Deadline()
 	if !ok {
-		until = time.Now().Add(keptNoLonger)
+		until = time.Now().Add(maxKeptTime)
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -233,7 +233,7 @@ func (in *inbox) expect(ctx context.Context, id uint64) {
 	}
 }
 
-// tellUnheard looks for first replies to ranges that were given up.
+// tellUnheard looks for first replies to iterations that were given up.
 func (in *inbox) tellUnheard() {
 	in.mu.Lock()
 	maps.DeleteFunc(in.unheard, func(_ uint64, until time.Time) bool { return time.Now().After(until) })
@@ -244,7 +244,7 @@ func (in *inbox) tellUnheard() {
 	}
 }
 
-// leaveAt is leave for a server that is known by its address.
+// leaveAt is leave for a server with the given address.
 func (in *inbox) leaveAt(address string, id uint64) {
 	server, err := in.exchange.OpenInbox(address)
 	if err != nil {
@@ -252,7 +252,7 @@ func (in *inbox) leaveAt(address string, id uint64) {
 	}
 	defer server.Close()
 	left := header{kind: kindLeft, id: id, token: in.token}
-	_ = server.TrySend(mq.Message{Type: replyType, Data: left.append(nil, nil)}) // or it sees the deadline
+	_ = server.TrySend(mq.Message{Type: replyType, Data: left.append(nil, nil)}) // if that fails, the deadline ends the handler
 }
 
 // A followed is the server that sends the replies to a call.
@@ -262,7 +262,8 @@ type followed struct {
 	stop    context.CancelCauseFunc
 }
 
-// follow has stop called when the server of a call has ended, or no more.
+// follow calls stop when the server of a call has ended, until it is called
+// again.
 func (in *inbox) follow(call *call, address string, server mq.SendCloser, stop context.CancelCauseFunc) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -273,7 +274,7 @@ func (in *inbox) follow(call *call, address string, server mq.SendCloser, stop c
 	in.servers[call.id] = followed{address, server, stop}
 }
 
-// checkServers looks whether the servers whose replies are awaited have ended.
+// checkServers checks whether the servers whose replies are awaited have ended.
 func (in *inbox) checkServers() {
 	in.mu.Lock()
 	list := make([]followed, 0, len(in.servers))
@@ -288,8 +289,8 @@ func (in *inbox) checkServers() {
 	}
 }
 
-// gone reports whether nobody can receive from an inbox any more, if that can be
-// known.
+// gone reports whether it is known that nobody can receive from an inbox any
+// more.
 func gone(exchange mq.Exchange, address string, inbox mq.SendCloser) bool {
 	if _, ok := inbox.(mq.Checker); ok {
 		return ended(inbox) != nil

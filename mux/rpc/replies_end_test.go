@@ -16,7 +16,7 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// endless replies until that fails, and says why its context has ended.
+// endless replies until that fails, and reports why its context has ended.
 func endless(why chan<- error) rpc.Handler {
 	return rpc.Replies(func(ctx context.Context, _ []byte, reply func([]byte) error) error {
 		for {
@@ -82,8 +82,8 @@ func TestALeftRangeEndsTheContextOfTheHandler(t *testing.T) {
 	}
 }
 
-// The server does not know yet that there is a range, nor the client where the
-// server is.
+// The server does not know yet that there is an iteration, nor the client the
+// server's address.
 func TestARangeThatIsGivenUpBeforeItsFirstReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mqtest.New(nil)
@@ -121,7 +121,7 @@ func TestARangeThatIsGivenUpBeforeItsFirstReply(t *testing.T) {
 	})
 }
 
-// The deadline ends a range, and the handler with it.
+// The deadline ends an iteration, and the handler with it.
 func TestARangeEndsAtItsDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mqtest.New(nil)
@@ -151,7 +151,7 @@ func TestARangeEndsAtItsDeadline(t *testing.T) {
 	})
 }
 
-// What is missing is an error.
+// A missing reply is an error.
 func TestAGapIsAnError(t *testing.T) {
 	for name, c := range map[string]struct {
 		parts string // numbers, and E with the number at the end
@@ -163,10 +163,10 @@ func TestAGapIsAnError(t *testing.T) {
 		"some twice":         {"1 2 1 2 3 3 E3", 3, ""},
 		"the first missing":  {"2 3 E3", 0, "reply 2 came after 0"},
 		"one missing":        {"1 3 E3", 1, "reply 3 came after 1"},
-		"the last missing":   {"1 2 E3", 2, "2 replies came of 3"},
-		"too many":           {"1 2 3 E2", 3, "3 replies came of 2"},
-		"none of some":       {"E1", 0, "0 replies came of 1"},
-		"the end before all": {"E3 1 2 3", 0, "0 replies came of 3"},
+		"the last missing":   {"1 2 E3", 2, "2 of 3 replies came"},
+		"too many":           {"1 2 3 E2", 3, "3 of 2 replies came"},
+		"none of some":       {"E1", 0, "0 of 1 replies came"},
+		"the end before all": {"E3 1 2 3", 0, "0 of 3 replies came"},
 	} {
 		q := newQueue(t, nil)
 		client := newClient(t, q)
@@ -226,7 +226,7 @@ func inboxIDs(t *testing.T) map[int]bool {
 	return ids
 }
 
-// Somebody removes the inbox of either side.
+// The inbox of either side is removed.
 func TestRangesAndRemovedInboxes(t *testing.T) {
 	for _, whose := range []string{"client", "server"} {
 		q := newQueue(t, nil)
@@ -266,7 +266,7 @@ func TestRangesAndRemovedInboxes(t *testing.T) {
 		if whose == "server" && (!errors.Is(last, rpc.ErrReplyLost) && !errors.As(last, &remote) || err == nil) {
 			t.Errorf("without the inbox of the server: %d, %v; the handler: %v", n, last, err)
 		}
-		n = 0 // the next one has others
+		n = 0 // the next iteration has other inboxes
 		for _, err := range client.Replies(t.Context(), 7, nil) {
 			if err != nil {
 				t.Error(err)
@@ -282,7 +282,7 @@ func TestRangesAndRemovedInboxes(t *testing.T) {
 	}
 }
 
-// What ends either side ends its ranges.
+// The end of either side ends its iterations.
 func TestRangesEndWithTheirClientAndServer(t *testing.T) {
 	q := newQueue(t, nil)
 	why := make(chan error, 1)
@@ -307,7 +307,7 @@ func TestRangesEndWithTheirClientAndServer(t *testing.T) {
 	n = 0
 	for _, err := range client.Replies(t.Context(), 7, nil) {
 		if n++; n == 3 {
-			server.tell()
+			server.cancel()
 		}
 		last = err
 	}
@@ -321,7 +321,7 @@ func TestRangesEndWithTheirClientAndServer(t *testing.T) {
 	}
 }
 
-// A goroutine that the handler has left behind sends nothing.
+// A goroutine that outlives the handler sends nothing.
 func TestNoRepliesAfterTheHandlerHasReturned(t *testing.T) {
 	q := newQueue(t, nil)
 	client := newClient(t, q)
@@ -338,8 +338,8 @@ func TestNoRepliesAfterTheHandlerHasReturned(t *testing.T) {
 	}
 }
 
-// The same request twice, as a queue on other hosts may deliver it, is handled once
-// at a time.
+// A request that comes twice, as can happen on a queue on another host, is not
+// handled twice at the same time.
 func TestARequestForManyRepliesThatComesTwice(t *testing.T) {
 	q := newQueue(t, nil)
 	client := newClient(t, q)

@@ -19,8 +19,8 @@ func init() {
 	roles["replying server"] = replyingServer
 }
 
-// rangingClient ranges over as many replies as its second argument says, and fails
-// if one is missing.
+// rangingClient iterates over as many replies as its second argument says, and
+// fails if one is missing.
 func rangingClient() {
 	c, err := rpc.NewClient(ownQueue(), nil)
 	must(err)
@@ -38,14 +38,14 @@ func rangingClient() {
 	must(c.Close())
 }
 
-// replyingServer replies as count does, until it is killed.
+// replyingServer replies like count, until it is killed.
 func replyingServer() {
 	fmt.Println("ready")
 	must(rpc.Handle(context.Background(), ownQueue(), requestType, rpc.Replies(count), nil))
 }
 
-// A client that is killed in the middle of a range ends the context of the handler,
-// which sends no more and waits for nothing.
+// When a client is killed in the middle of an iteration, the context of the handler
+// ends, which sends no more and waits for nothing.
 func TestAKilledClientEndsTheHandlerOfItsRange(t *testing.T) {
 	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
 	testutil.NeedNamespace(t)
@@ -59,7 +59,7 @@ func TestAKilledClientEndsTheHandlerOfItsRange(t *testing.T) {
 			}
 			if i == 100 {
 				replied <- struct{}{}
-				if string(request) == "1000001" { // and one that does not send
+				if string(request) == "1000001" { // a handler that does not send
 					<-ctx.Done()
 				}
 			}
@@ -88,7 +88,7 @@ func TestAKilledClientEndsTheHandlerOfItsRange(t *testing.T) {
 	}
 }
 
-// A client that is stopped holds up its handler, and misses nothing.
+// A stopped client makes its handler wait, and misses nothing.
 func TestAStoppedClientMissesNoReply(t *testing.T) {
 	q := newQueue(t, nil)
 	server := serve(t, q, requestType, rpc.Replies(count), nil)
@@ -103,7 +103,7 @@ func TestAStoppedClientMissesNoReply(t *testing.T) {
 		})
 		testutil.Signal(t, cmd.Process.Pid, "STOP")
 		var before, same uint64
-		testutil.Await(t, func() error { // the handler comes to wait
+		testutil.Await(t, func() error { // until the handler waits
 			now := server.stats.Replies.Load()
 			if same++; now != before {
 				before, same = now, 0
@@ -124,14 +124,14 @@ func TestAStoppedClientMissesNoReply(t *testing.T) {
 	}
 }
 
-// A server that is killed in the middle of a range ends it with an error, long
-// before the deadline.
+// When a server is killed in the middle of an iteration, that ends with an
+// error, long before the deadline.
 func TestAKilledServerEndsItsRanges(t *testing.T) {
 	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
 	testutil.NeedNamespace(t)
 	q := newQueue(t, nil)
 	client := newClientWith(t, q, &rpc.ClientConfig{Timeout: -1})
-	// While the caller waits, and while it does not, with replies left for it.
+	// While the caller waits, and while it is busy, with replies left for it.
 	for _, busy := range []bool{false, true} {
 		cmd, _ := startReady(t, "replying server", strconv.Itoa(q.ID()))
 		n, last := 0, error(nil)

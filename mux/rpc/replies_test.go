@@ -19,8 +19,8 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// count replies with the numbers from 1 to that in the request, and whatever stands
-// behind it: an error, a panic, or the end of the goroutine.
+// count replies with the numbers from 1 to that in the request, and then does what
+// the request says: an error, a panic, or the end of the goroutine.
 func count(_ context.Context, request []byte, reply func([]byte) error) error {
 	n, then := 0, ""
 	fmt.Sscan(string(request), &n, &then)
@@ -40,7 +40,7 @@ func count(_ context.Context, request []byte, reply func([]byte) error) error {
 	return nil
 }
 
-// counted ranges over what count replies, and returns how many there were.
+// counted iterates over the replies of count, and returns how many there were.
 func counted(tb testing.TB, c *rpc.Client, t int64, request string) (n int, err error) {
 	tb.Helper()
 	for reply, err := range c.Replies(tb.Context(), t, []byte(request)) {
@@ -99,7 +99,7 @@ func TestRepliesComeInTheirOrder(t *testing.T) {
 	}
 }
 
-// One reply and many meet: neither side guesses.
+// One side has one reply and the other many: neither guesses.
 func TestOneReplyAndManyReplies(t *testing.T) {
 	q := newQueue(t, nil)
 	client := newClient(t, q)
@@ -143,11 +143,12 @@ func TestRepliesHaveMetadata(t *testing.T) {
 		}
 	}
 	if !maps.Equal(md, rpc.Metadata{"of": "the end"}) {
-		t.Errorf("in the end: %v", md)
+		t.Errorf("at the end: %v", md)
 	}
 }
 
-// A reply that never fits is an error for the handler, which may send another one.
+// A reply that can never fit is an error for the handler, which may send another
+// one.
 func TestAReplyThatNeverFitsIsLeftOut(t *testing.T) {
 	q := newQueue(t, nil)
 	client := newClient(t, q)
@@ -171,8 +172,8 @@ func TestAReplyThatNeverFitsIsLeftOut(t *testing.T) {
 	}
 }
 
-// While the loop of the caller is busy, the handler waits, and others do not.
-func TestABusyCallerHoldsUpItsHandlerAlone(t *testing.T) {
+// While the loop of the caller is busy, the handler waits, but others do not.
+func TestABusyCallerBlocksOnlyItsHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mqtest.New(nil)
 		client := newClient(t, q)
@@ -213,7 +214,7 @@ func TestABusyCallerHoldsUpItsHandlerAlone(t *testing.T) {
 	})
 }
 
-// Ranges, and calls beside them, share an inbox.
+// Iterations and single calls share an inbox.
 func TestManyRangesAtOnce(t *testing.T) {
 	q := newQueue(t, nil)
 	client := newClient(t, q)

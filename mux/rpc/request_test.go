@@ -58,7 +58,7 @@ func TestConcurrentCallersGetTheirOwnReplies(t *testing.T) {
 }
 
 // TestRequestsThatFillTheQueueDoNotDeadlock has room for 4 requests, 50 clients
-// with inboxes of their own, and 8 servers.
+// with their own inboxes, and 8 servers.
 func TestRequestsThatFillTheQueueDoNotDeadlock(t *testing.T) {
 	const size = 40 + len("sysv:12345") + 64
 	q := newQueue(t, &sysv.Config{Capacity: 4 * size})
@@ -80,7 +80,7 @@ func TestRequestsThatFillTheQueueDoNotDeadlock(t *testing.T) {
 	clients.Wait()
 }
 
-func TestRequestErrorsThatComeBeforeSending(t *testing.T) {
+func TestRequestErrorsBeforeSending(t *testing.T) {
 	q := newQueue(t, nil)
 	m := newClient(t, q)
 	if _, err := m.Request(t.Context(), 7, make([]byte, 9000)); !errors.Is(err, mq.ErrTooLarge) {
@@ -105,7 +105,7 @@ func TestRequestErrorsThatComeBeforeSending(t *testing.T) {
 	}
 }
 
-// plain hides what a queue is besides an mq.Queue.
+// plain hides everything that a queue has beyond mq.Queue.
 type plain struct{ mq.Queue }
 
 func TestQueueWithoutInboxesIsUnsupported(t *testing.T) {
@@ -118,9 +118,9 @@ func TestQueueWithoutInboxesIsUnsupported(t *testing.T) {
 	}
 }
 
-func TestRemovalOfTheRequestQueueFailsRequestsUnderWay(t *testing.T) {
+func TestRemovalOfTheRequestQueueFailsRequestsInProgress(t *testing.T) {
 	q := newQueue(t, nil)
-	m := newClient(t, q) // a client only: nothing of it waits on the queue
+	m := newClient(t, q) // only a client: it does not wait on the queue
 	var callers sync.WaitGroup
 	for range 3 {
 		callers.Go(func() {
@@ -144,7 +144,7 @@ func TestRemovalOfTheRequestQueueFailsRequestsUnderWay(t *testing.T) {
 	}
 }
 
-func TestCloseFailsRequestsUnderWay(t *testing.T) {
+func TestCloseFailsRequestsInProgress(t *testing.T) {
 	q := newQueue(t, nil)
 	m := newClient(t, q)
 	var callers sync.WaitGroup

@@ -11,8 +11,8 @@ import (
 	"ipcmq/mq"
 )
 
-// serve answers one request. If the worker was not replaced meanwhile it is free
-// then, also if the handler ends the goroutine.
+// serve answers one request. The worker is free afterwards unless it was
+// replaced meanwhile, even if the handler ends the goroutine.
 func (s *server) serve(m mq.Message, over *overrun) {
 	s.busy.Add(1)
 	defer func() {
@@ -31,7 +31,7 @@ func (s *server) serve(m mq.Message, over *overrun) {
 	if err != nil {
 		s.cfg.Stats.Malformed.Add(1)
 		if errors.Is(err, errVersion) && h.kind == kindRequest {
-			s.tell(h, CodeVersion, fmt.Sprintf("this server knows version %d of the header", headerVersion))
+			s.refuseWith(h, CodeVersion, fmt.Sprintf("this server knows version %d of the header", headerVersion))
 		}
 		s.report(m, fmt.Errorf("%w: %w", ErrNotRequest, err))
 		return
@@ -50,7 +50,7 @@ func (s *server) serve(m mq.Message, over *overrun) {
 	if !h.deadline.IsZero() {
 		over.begin(h.deadline.Add(lastWait), m)
 	}
-	// A handler that ends its goroutine comes back here only.
+	// If the handler ends its goroutine, only deferred calls run.
 	a := answer{header{kind: kindError, code: CodeNoAnswer}, []byte(ErrNoAnswer.Error()), ErrNoAnswer}
 	handling := &handled{Context: ctx, received: h.metadata}
 	if h.window > 0 {
@@ -69,7 +69,7 @@ func (s *server) serve(m mq.Message, over *overrun) {
 }
 
 // refuse counts and reports a request for many replies that nobody can receive, or
-// that are being sent.
+// that are already being sent.
 func (s *server) refuse(m mq.Message, err error) {
 	if errors.Is(err, errTwice) {
 		s.cfg.Stats.Malformed.Add(1)
@@ -80,17 +80,17 @@ func (s *server) refuse(m mq.Message, err error) {
 }
 
 // expired counts and reports a request that came too late, and tells its client,
-// which may still wait if its clock is another one.
+// which may still wait if its clock differs.
 func (s *server) expired(m mq.Message, h header, l limit) {
 	s.cfg.Stats.Expired.Add(1)
 	text := "the request came " + l.late()
-	s.tell(h, CodeExpired, text)
+	s.refuseWith(h, CodeExpired, text)
 	s.report(m, fmt.Errorf("%w: %s", ErrExpired, text))
 }
 
-// tell answers a request that is not handled with an error, which is not worth
-// waiting for room in the inbox.
-func (s *server) tell(h header, code Code, text string) {
+// refuseWith answers a request that is not handled with an error, without waiting for
+// room in the inbox.
+func (s *server) refuseWith(h header, code Code, text string) {
 	inbox, err := s.exchange.OpenInbox(h.address)
 	if err != nil {
 		return
@@ -100,7 +100,7 @@ func (s *server) tell(h header, code Code, text string) {
 	_ = inbox.TrySend(mq.Message{Type: replyType, Data: a.append(nil, []byte(text))})
 }
 
-// An answer is what goes to the client.
+// An answer is what is sent to the client.
 type answer struct {
 	header
 	data []byte
@@ -128,8 +128,7 @@ func (s *server) call(ctx context.Context, payload []byte) (a answer) {
 	return answer{header: header{kind: kindError, code: CodeFailed}, data: []byte(err.Error())}
 }
 
-// settle sends the answer to a request that was handled: the end of many, if there
-// were.
+// settle sends the answer to a handled request, or the end after many replies.
 func (s *server) settle(m mq.Message, h header, a answer, p *parts) {
 	count := s.cfg.Stats
 	count.Handled.Add(1)
@@ -176,7 +175,7 @@ func (s *server) report(m mq.Message, why error) {
 	}
 }
 
-// reply sends the answer to the inbox, or has it sent when there is
+// reply sends the answer to the inbox, or keeps it to send it when there is
 // room.
 func (s *server) reply(m mq.Message, h header, a answer) error {
 	waits, err := s.outbox.send(m, h.address, a.append(make([]byte, 0, a.size()+len(a.data)), a.data), h.deadline)

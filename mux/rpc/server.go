@@ -16,35 +16,34 @@ import (
 
 // Defaults of [Config].
 const (
-	// DefaultConcurrency is the number of requests that are handled at once.
+	// DefaultConcurrency is the default of Config.Concurrency.
 	DefaultConcurrency = 16
 
-	// DefaultDrain is how long requests that are being handled may take after
-	// Handle was told to end.
+	// DefaultDrain is the default of Config.Drain.
 	DefaultDrain = 30 * time.Second
 )
 
 const (
 	// lastWait is how long Handle waits for handlers whose contexts have ended, so
-	// that those that listen can still answer.
+	// that those that react can still answer.
 	lastWait = time.Second
 
 	// maxOverruns is how many handlers that do not return get a successor.
 	maxOverruns = 1000
 )
 
-// A Handler answers a request. Its reply goes to the client; an error goes there
+// A Handler answers a request. Its reply is sent to the client; an error is sent
 // as a [*RemoteError], with CodeFailed and the text of the error unless it is a
-// *RemoteError itself. A panic goes there too, with CodePanicked, and the end of
-// the goroutine with CodeNoAnswer.
+// *RemoteError itself. A panic is sent with CodePanicked, and the end of the
+// goroutine with CodeNoAnswer.
 //
-// ctx has the values of that of [Handle]. It ends with the deadline of the
+// ctx has the values of that of [Handle]. It ends at the deadline of the
 // request, after which no reply is sent, and when Config.Drain is over. The
 // request belongs to the handler.
 type Handler func(ctx context.Context, request []byte) (reply []byte, err error)
 
-// Config says how requests are handled. The zero value, like a nil *Config, is
-// the recommended one.
+// Config configures how requests are handled. The zero value, like a nil
+// *Config, is recommended.
 type Config struct {
 	// Concurrency is how many requests are handled at once; 0 means
 	// DefaultConcurrency. No more are taken than are handled, so the others stay
@@ -52,51 +51,52 @@ type Config struct {
 	Concurrency int
 
 	// Drain is how long the requests that are being handled, and replies that wait
-	// for room in an inbox, may take after Handle was told to end; 0 means
-	// DefaultDrain, and less than 0 as long as they like. Then the contexts of the
-	// handlers end, and those replies are given up.
+	// for room in an inbox, may take after the context of Handle has ended; 0
+	// means DefaultDrain, and a negative Drain means without a limit. Then the
+	// contexts of the handlers end, and those replies are given up.
 	Drain time.Duration
 
 	// Spin is how long Handle polls an empty queue before it sleeps; 0 means 50
-	// µs, and less than 0 not at all. A message that comes meanwhile is taken
-	// without the 10 to 50 µs that waking a thread takes; the price is a busy
-	// processor. Where polling finds nothing, it is done ever more rarely, down to
-	// once in 256 waits. A queue on other hosts is not polled.
+	// µs, and a negative Spin means not at all. A message that comes meanwhile is
+	// taken without the 10 to 50 µs that waking a thread takes, at the cost of a
+	// busy processor. While polling finds nothing, it is done less and less often,
+	// down to once in 256 waits. A queue on another host is not polled.
 	Spin time.Duration
 
-	// OnError, if not nil, is called with each message that was taken and not
+	// OnError, if not nil, is called with each message that was taken but not
 	// handled, or whose reply was lost, and the reason: [ErrNotRequest],
-	// [ErrExpired] or [ErrReplyLost]; and when the handler has panicked, with a
-	// [*mq.PanicError], or ended its goroutine, with [ErrNoAnswer], of which the
-	// client learns as well, or does not return, with [ErrOverrun]. An error that
-	// the handler returns is for the client alone. OnError may be called by several
-	// goroutines at once.
+	// [ErrExpired] or [ErrReplyLost]. It is also called when the handler panics,
+	// with a [*mq.PanicError], ends its goroutine, with [ErrNoAnswer], or does not
+	// return, with [ErrOverrun]; the first two are also sent to the client. An
+	// error that the handler returns is sent to the client only. OnError may be
+	// called by several goroutines at once.
 	OnError func(request mq.Message, err error)
 
-	// Logger, if not nil, is told what OnError is, at the level Warn. Payloads are not
-	// logged.
+	// Logger, if not nil, logs what OnError is called with, at level Warn. Payloads
+	// are not logged.
 	Logger *slog.Logger
 
-	// Stats, if not nil, is counted up.
+	// Stats, if not nil, is updated.
 	Stats *ServerStats
 }
 
-// Handle answers requests of type t in q with h, and competes for them with
-// every other server that does. Queues without types, such as POSIX queues, have
-// requests of type 0. A server of several types calls Handle for each.
+// Handle answers requests of type t in q with h, competing with all other servers
+// of t. In queues without types, such as POSIX queues, t is 0. A server of several
+// types calls Handle for each.
 //
-// A reply that finds its inbox full, since the client is stopped or has little
+// A reply that finds its inbox full, because the client is stopped or has little
 // processor time, is kept and sent when there is room, until the deadline of the
 // request, or for 30 s if it has none: up to 1 MiB for each client and 16 MiB in
-// all, or if that is more, 4 and 8 of the largest payloads that q takes. No handler
-// waits for that.
+// total, or, if that is more, 4 and 8 times the largest payload that q takes. No
+// handler waits for that.
 //
-// Handle returns when ctx ends or the queue is closed or removed. It takes no
-// more requests, and waits until those that it has are answered. Their contexts
-// end when Config.Drain is over, and Handle returns a second later at the latest.
-// It returns nil after ctx has ended and every request was answered; if Drain was
-// not enough, an error that matches [context.DeadlineExceeded] and says how many
-// handlers have not returned: those go on, and still answer if they ever do.
+// Handle returns when ctx ends or the queue is closed or removed. It takes no more
+// requests, and waits until those that it has are answered. Their contexts end
+// when Config.Drain is over, and Handle returns at most a second later. It returns
+// nil if ctx has ended and every request was answered; if Drain was not enough, it
+// returns an error that matches [context.DeadlineExceeded] and says how many
+// handlers have not returned: those continue, and still answer if they ever
+// return.
 //
 // Otherwise the error is that of the queue, such as [mq.ErrClosed] or
 // [mq.ErrRemoved]. Before anything is taken, it matches [mq.ErrInvalidConfig],
@@ -120,9 +120,9 @@ func Handle(ctx context.Context, q mq.Queue, t int64, h Handler, cfg *Config) er
 }
 
 // HandleMessages is [Handle] for requests that were taken from q by other means,
-// such as by a subscription of a mux to more than one type. Replies go to the
-// inboxes of q's clients. It returns when the channel is closed, too. What is in
-// the channel then, or when ctx ends, stays there.
+// for example by a subscription of a mux to several types. Replies are sent to
+// the inboxes of q's clients. It also returns when the channel is closed.
+// Messages that are in the channel when ctx ends stay there.
 func HandleMessages(ctx context.Context, q mq.Queue, messages <-chan mq.Message, h Handler, cfg *Config) error {
 	s, err := newServer(q, "in "+name(q), h, cfg)
 	if err != nil {
@@ -166,7 +166,7 @@ func (c *Config) complete(q mq.Queue, h Handler) error {
 	case h == nil:
 		detail = "the handler is nil"
 	case c.Concurrency < 0:
-		detail = fmt.Sprintf("Concurrency = %d is negative; 0 is the default of %d", c.Concurrency, DefaultConcurrency)
+		detail = fmt.Sprintf("Concurrency = %d is negative; 0 means the default of %d", c.Concurrency, DefaultConcurrency)
 	}
 	if detail != "" {
 		return &mq.Error{Op: "handle", Queue: name(q), Kind: mq.ErrInvalidConfig, Detail: detail}
@@ -185,8 +185,8 @@ func (c *Config) complete(q mq.Queue, h Handler) error {
 
 // A server answers the requests of one type.
 //
-// One goroutine takes them, so that one thread at most sleeps in the kernel, and
-// each only when a worker is free.
+// One goroutine takes them, so that at most one thread sleeps in the kernel,
+// and only when a worker is free.
 type server struct {
 	exchange mq.Exchange
 	clock    mq.Clocked // the same; nil if it has none
@@ -196,19 +196,19 @@ type server struct {
 	requests mq.Receiver       // polling
 	messages <-chan mq.Message // or these
 	near     bool              // not on another host
-	alone    bool              // no request came at once after the last one
+	alone    bool              // no request immediately followed the last one
 
-	taking  context.Context // ends when no more requests are to be taken
+	taking  context.Context // ends when no more requests may be taken
 	stop    context.CancelCauseFunc
 	work    context.Context // of the handlers
 	end     context.CancelCauseFunc
-	free    chan struct{}   // has one for each worker that is free
+	free    chan struct{}   // holds one for each free worker
 	jobs    chan mq.Message // to one of them
 	workers sync.WaitGroup
 	busy    atomic.Int64 // requests that are being handled
 
 	overruns atomic.Int64  // handlers whose workers were replaced, and that have not returned
-	returned chan struct{} // has a value after one of them has
+	returned chan struct{} // has a value after one of them has returned
 
 	outbox *outbox
 	ranges *ranges
@@ -275,8 +275,8 @@ func (s *server) drain(idle <-chan struct{}) error {
 }
 
 // leftBehind waits for handlers whose requests nobody waits for any more, and returns
-// an error if that is over before they return. One may just be about to: a process
-// that was stopped finds all deadlines over.
+// an error if over comes before they return. They may be about to return: a process
+// that was stopped finds all deadlines passed.
 func (s *server) leftBehind(over <-chan time.Time) error {
 	for s.overruns.Load() > 0 {
 		select {
@@ -315,7 +315,7 @@ func (s *server) queueError() error {
 	return s.failure
 }
 
-// take takes requests, each when a worker is free, until that is to end.
+// take takes requests, each when a worker is free, until taking ends.
 func (s *server) take() {
 	defer close(s.jobs)
 	for {
@@ -333,9 +333,10 @@ func (s *server) take() {
 	}
 }
 
-// receive takes a request. If there is none it lets the workers run, on this
-// thread: waking another takes longer. Where the last request was not followed by
-// another at once, the one who asks is probably alone and waits for that worker.
+// receive takes a request. If there is none it lets the workers run on this
+// thread, since waking another takes longer. If the last request was not
+// immediately followed by another, the client is probably alone and waits for
+// that worker.
 func (s *server) receive() (mq.Message, error) {
 	if s.taking.Err() != nil {
 		return mq.Message{}, s.taking.Err()
@@ -379,7 +380,7 @@ func (s *server) worker() {
 	}()
 	for m := range s.jobs {
 		s.serve(m, &over)
-		if over.replaced { // which nobody changes after the end of serve
+		if over.replaced { // it does not change after serve has returned
 			return
 		}
 	}

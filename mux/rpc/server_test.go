@@ -67,9 +67,9 @@ func TestHandlerErrorsReachTheClient(t *testing.T) {
 	}
 }
 
-func TestServerAnswersIntoInboxesOnly(t *testing.T) {
+func TestAServerAnswersOnlyToInboxes(t *testing.T) {
 	q := newQueue(t, nil)
-	victim := newQueue(t, nil) // private, but no inbox
+	victim := newQueue(t, nil) // private, but not an inbox
 	discarded := make(chan error, 10)
 	server := serve(t, q, 7, upper, &rpc.Config{OnError: func(_ mq.Message, err error) { discarded <- err }})
 	for _, address := range []string{
@@ -86,7 +86,7 @@ func TestServerAnswersIntoInboxesOnly(t *testing.T) {
 	server.awaitCounts(t, counts{handled: 7, refused: 7, lost: 7})
 }
 
-func TestMessagesThatAreNoRequestsAreDiscarded(t *testing.T) {
+func TestOtherMessagesAreDiscarded(t *testing.T) {
 	q := newQueue(t, nil)
 	discarded := make(chan error, 10)
 	server := serve(t, q, 7, func(context.Context, []byte) ([]byte, error) {
@@ -111,7 +111,7 @@ func TestMessagesThatAreNoRequestsAreDiscarded(t *testing.T) {
 	}
 }
 
-func TestADeadClientDoesNotHoldUpTheServer(t *testing.T) {
+func TestADeadClientDoesNotBlockTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mqtest.New(&mqtest.Config{Capacity: 1 << 20})
 		alive := newClient(t, q)
@@ -149,18 +149,18 @@ func TestADeadClientDoesNotHoldUpTheServer(t *testing.T) {
 	})
 }
 
-func TestTheEndReachesHandlersAndTheirRepliesTheClients(t *testing.T) {
+func TestHandlersLearnOfTheEndAndTheirRepliesReachTheClients(t *testing.T) {
 	q := newQueue(t, nil)
 	client := newClient(t, q)
 	asked := make(chan struct{})
 	server := serve(t, q, 7, func(ctx context.Context, _ []byte) ([]byte, error) {
 		close(asked)
-		<-ctx.Done() // soon, since there is next to no Drain
+		<-ctx.Done() // soon, since Drain is very short
 		return []byte("closed"), nil
 	}, &rpc.Config{Drain: 1})
 	go func() {
 		<-asked
-		server.tell()
+		server.cancel()
 	}()
 	if got, err := client.Request(t.Context(), 7, nil); err != nil || string(got) != "closed" {
 		t.Errorf("got %q, %v", got, err)
@@ -253,7 +253,7 @@ func TestHandleGivesUpOnAHandlerThatBlocks(t *testing.T) {
 	})
 }
 
-// Requests that a subscription to everything has taken are answered like others.
+// Requests that a subscription to all types has taken are answered like others.
 func TestRequestsFromASubscriptionAreAnswered(t *testing.T) {
 	q := newQueue(t, nil)
 	m, err := mux.New(q, nil)
@@ -280,7 +280,7 @@ func TestRequestsFromASubscriptionAreAnswered(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	if err := m.Shutdown(t.Context()); err != nil { // which closes the channel
+	if err := m.Shutdown(t.Context()); err != nil { // this closes the channel
 		t.Error(err)
 	}
 	if err := <-ended; err != nil || stats.Handled.Load() != 400 {

@@ -12,7 +12,7 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// earlier reads the header as programs did before there were fields in it.
+// earlier reads the header like programs did before there were fields in it.
 func earlier(b []byte) (kind byte, id, token uint64, deadline int64, address string, metadata map[string]string, payload []byte, ok bool) {
 	number := binary.LittleEndian
 	if len(b) < 40 || string(b[:5]) != "ipcq\x01" || b[5] < 1 || b[5] > 3 {
@@ -38,8 +38,8 @@ func earlier(b []byte) (kind byte, id, token uint64, deadline int64, address str
 	return b[5], number.Uint64(b[8:]), number.Uint64(b[16:]), int64(number.Uint64(b[24:])), string(b[40 : 40+n]), metadata, b[40+n+m:], true
 }
 
-// A server that knows no fields sees the deadline of the wall clock, and is
-// understood.
+// A server that knows no fields sees the deadline by the wall clock, and its
+// reply is understood.
 func TestAnEarlierServerAnswersThisClient(t *testing.T) {
 	q := newQueue(t, nil)
 	client := newClient(t, q)
@@ -73,7 +73,8 @@ func TestAnEarlierServerAnswersThisClient(t *testing.T) {
 	}
 }
 
-// An earlier client sends no fields, and ignores none, since replies have none.
+// An earlier client sends no fields, and need not ignore any, since replies
+// have none.
 func TestThisServerAnswersAnEarlierClient(t *testing.T) {
 	q := newQueue(t, nil)
 	server := serve(t, q, 7, upper, nil)
@@ -94,7 +95,7 @@ func TestThisServerAnswersAnEarlierClient(t *testing.T) {
 	server.awaitCounts(t, counts{handled: 1})
 }
 
-// What a later client may send, and what this server makes of it.
+// What a later client may send, and how this server reacts.
 func TestThisServerAndLaterClients(t *testing.T) {
 	q := newQueue(t, nil)
 	server := serve(t, q, 7, upper, nil)
@@ -116,13 +117,13 @@ func TestThisServerAndLaterClients(t *testing.T) {
 		return "\x02\x00d" + string(byte(24+len(more))) + "\x00" + string(b) + more
 	}
 	for name, fields := range map[string]string{
-		"a field that is unknown":       "\x02\x00z\x03\x00abc",
-		"one without a letter":          "\x01\x00\x00\x00",
-		"one of a long name":            "\x09\x00deadline\x00\x00",
-		"one twice":                     "\x02\x00z\x00\x00\x02\x00z\x00\x00",
-		"one that is longer":            due(time.Minute, "and more"),
-		"fields and metadata":           "\x01k\x01\x00v\x02\x00z\x03\x00abc" + due(time.Minute, ""),
-		"bytes kept free are not zeros": "",
+		"an unknown field":             "\x02\x00z\x03\x00abc",
+		"one without a letter":         "\x01\x00\x00\x00",
+		"one of a long name":           "\x09\x00deadline\x00\x00",
+		"one twice":                    "\x02\x00z\x00\x00\x02\x00z\x00\x00",
+		"a longer one":                 due(time.Minute, "and more"),
+		"fields and metadata":          "\x01k\x01\x00v\x02\x00z\x03\x00abc" + due(time.Minute, ""),
+		"reserved bytes are not zeros": "",
 	} {
 		request(func(b []byte) { copy(b[36:], "\xff\xff\xff\xff") }, fields)
 		m, err := in.Receive(t.Context())
@@ -142,11 +143,11 @@ func TestThisServerAndLaterClients(t *testing.T) {
 		change func([]byte)
 		fields string
 	}{
-		"a reply of version 2":    {func(b []byte) { b[4], b[5] = 2, 2 }, ""},
-		"a kind that is unknown":  {func(b []byte) { b[5] = 77 }, ""},
-		"a field that is short":   {same, "\x02\x00d\x03\x00abc"},
-		"a known field twice":     {same, due(time.Minute, "") + due(time.Minute, "")},
-		"a field that has no end": {same, "\x02\x00z\x03\x00ab"},
+		"a reply of version 2":   {func(b []byte) { b[4], b[5] = 2, 2 }, ""},
+		"an unknown kind":        {func(b []byte) { b[5] = 77 }, ""},
+		"a short field":          {same, "\x02\x00d\x03\x00abc"},
+		"a known field twice":    {same, due(time.Minute, "") + due(time.Minute, "")},
+		"a field without an end": {same, "\x02\x00z\x03\x00ab"},
 	} {
 		request(c.change, c.fields)
 		bad++
@@ -158,7 +159,7 @@ func TestThisServerAndLaterClients(t *testing.T) {
 }
 
 // What a later server may send: a client ignores what it does not know, and takes
-// the reply that it does.
+// the reply that it knows.
 func TestThisClientAndLaterServers(t *testing.T) {
 	q := newQueue(t, nil)
 	client := newClient(t, q)

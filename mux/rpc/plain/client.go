@@ -18,20 +18,20 @@ const (
 	DefaultMaxPending = 16
 )
 
-// ClientConfig says how a client works. The zero value, like a nil
-// *ClientConfig, is the recommended one.
+// ClientConfig configures a client. The zero value, like a nil *ClientConfig,
+// is recommended.
 type ClientConfig struct {
-	// Timeout is how long a request may take whose context has no deadline; 0 means
-	// DefaultTimeout, and less than 0 for ever.
+	// Timeout is how long a request may take if its context has no deadline; 0
+	// means DefaultTimeout, and a negative Timeout means forever.
 	Timeout time.Duration
 
-	// MaxPending is how many requests may be under way; the others wait before they
-	// are sent. 0 means DefaultMaxPending.
+	// MaxPending is how many requests may be in progress; the others wait before
+	// they are sent. 0 means DefaultMaxPending.
 	MaxPending int
 
-	// Unmatched, if not nil, is called with each message of the reply's type that no
-	// request waits for: it has no id, or came after its request was given up. It is
-	// called by one goroutine, which receives nothing meanwhile.
+	// Unmatched, if not nil, is called with each message of the reply's type for
+	// which no request waits: it has no id, or came after its request was given up.
+	// It is called by one goroutine, which receives nothing meanwhile.
 	Unmatched func(mq.Message)
 }
 
@@ -41,19 +41,19 @@ type Client struct {
 	pattern   Pattern
 	timeout   time.Duration
 	unmatched func(mq.Message)
-	places    chan struct{} // holds a value for each request that is under way
+	places    chan struct{} // holds a value for each request in progress
 
 	stop  context.CancelFunc
 	ended chan struct{} // closed when nothing is received any more
 
 	mu      sync.Mutex
-	err     error // why that is so
+	err     error // the reason
 	pending map[string]chan []byte
 }
 
-// NewClient makes a client whose requests travel in q. It receives the replies from
-// now on until Close, and takes all messages of their type. It does not close q. The
-// error matches [mq.ErrInvalidConfig], or errors.ErrUnsupported if the queue of the
+// NewClient returns a client that sends its requests to q. It receives the replies
+// until Close, and takes all messages of their type. It does not close q. The error
+// matches [mq.ErrInvalidConfig], or errors.ErrUnsupported if the queue of the
 // replies cannot select their type.
 func NewClient(q mq.Queue, p Pattern, cfg *ClientConfig) (*Client, error) {
 	const op = "new client"
@@ -70,7 +70,7 @@ func NewClient(q mq.Queue, p Pattern, cfg *ClientConfig) (*Client, error) {
 		return nil, &mq.Error{Op: op, Queue: name(q), Kind: mq.ErrInvalidConfig, Detail: "Pattern.ID is nil: no reply would match its request"}
 	case c.MaxPending < 0:
 		return nil, &mq.Error{Op: op, Queue: name(q), Kind: mq.ErrInvalidConfig,
-			Detail: fmt.Sprintf("MaxPending = %d is negative; 0 is the default of %d", c.MaxPending, DefaultMaxPending)}
+			Detail: fmt.Sprintf("MaxPending = %d is negative; 0 means the default of %d", c.MaxPending, DefaultMaxPending)}
 	case c.MaxPending == 0:
 		c.MaxPending = DefaultMaxPending
 	}
@@ -90,14 +90,14 @@ func NewClient(q mq.Queue, p Pattern, cfg *ClientConfig) (*Client, error) {
 	return client, nil
 }
 
-// Request sends data and returns the reply, the whole body, which belongs to the
+// Request sends data and returns the whole body of the reply, which belongs to the
 // caller.
 //
 // The error matches that of ctx and its cause, also if the deadline is that of
-// ClientConfig.Timeout; the text says whether the request was sent.
-// [mq.ErrInvalidConfig] says that data has no id, or that of a request under way, and
-// is not sent. The error matches [mq.ErrClosed] if the client was closed, and otherwise
-// it is that of the queue, such as [mq.ErrRemoved] or [mq.ErrTooLarge].
+// ClientConfig.Timeout; its text says whether the request was sent.
+// [mq.ErrInvalidConfig] means that data has no id, or that of a request in progress,
+// and was not sent. The error matches [mq.ErrClosed] if the client was closed, and
+// otherwise it is that of the queue, such as [mq.ErrRemoved] or [mq.ErrTooLarge].
 func (c *Client) Request(ctx context.Context, data []byte) ([]byte, error) {
 	if _, ok := ctx.Deadline(); !ok && c.timeout > 0 {
 		var cancel func()
@@ -125,24 +125,24 @@ func (c *Client) Request(ctx context.Context, data []byte) ([]byte, error) {
 	case <-ctx.Done():
 	case <-c.ended:
 	}
-	select { // it came first
+	select { // the reply came first
 	case b := <-reply:
 		return b, nil
 	default:
 	}
 	if ctx.Err() != nil {
-		return nil, c.explain(ctx, "the request was sent, and no reply has come")
+		return nil, c.explain(ctx, "the request was sent, but no reply has come")
 	}
 	return nil, c.reason()
 }
 
-// enter waits until another request may be under way.
+// enter waits until another request may be in progress.
 func (c *Client) enter(ctx context.Context) error {
 	select {
 	case c.places <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return c.explain(ctx, fmt.Sprintf("MaxPending = %d requests are under way, and this one was not sent", cap(c.places)))
+		return c.explain(ctx, fmt.Sprintf("MaxPending = %d requests are in progress, and this one was not sent", cap(c.places)))
 	case <-c.ended:
 		return c.reason()
 	}
@@ -167,9 +167,9 @@ func (c *Client) register(data []byte) (id string, reply chan []byte, err error)
 	case c.err != nil:
 		return "", nil, c.err
 	case !ok:
-		detail = "the request has no id, so that no reply would match it"
+		detail = "the request has no id, so no reply would match it"
 	case c.pending[id] != nil:
-		detail = fmt.Sprintf("another request with the id %.40q is under way", id)
+		detail = fmt.Sprintf("another request with the id %.40q is in progress", id)
 	default:
 		c.pending[id] = make(chan []byte, 1)
 		return id, c.pending[id], nil
@@ -183,7 +183,7 @@ func (c *Client) forget(id string) {
 	delete(c.pending, id)
 }
 
-// receive gives each reply to the request it is for, until ctx or the queue ends.
+// receive gives each reply to its request, until ctx or the queue ends.
 func (c *Client) receive(ctx context.Context, replies mq.Receiver) {
 	err := error(&mq.Error{Op: "request", Queue: name(c.queue), Kind: mq.ErrClosed, Detail: "Pattern.ID or Unmatched has ended the goroutine of the client"})
 	defer func() {
@@ -207,7 +207,7 @@ func (c *Client) receive(ctx context.Context, replies mq.Receiver) {
 	}
 }
 
-// deliver reports whether a request has waited for the message.
+// deliver reports whether a request waited for the message.
 func (c *Client) deliver(m mq.Message) bool {
 	id, ok := c.pattern.ID(m.Data)
 	c.mu.Lock()
@@ -227,8 +227,9 @@ func (c *Client) reason() error {
 	return c.err
 }
 
-// Close makes requests under way fail with [mq.ErrClosed] and takes no more replies.
-// The queue stays open. Close may be called more than once, and not by Unmatched.
+// Close makes requests in progress fail with [mq.ErrClosed] and takes no more
+// replies. The queue stays open. Close may be called more than once, but not by
+// Unmatched.
 func (c *Client) Close() error {
 	c.stop()
 	<-c.ended

@@ -47,7 +47,7 @@ func TestRequestsAreAnswered(t *testing.T) {
 	}
 }
 
-// Replies come in another order, of nobody's request, late, and twice.
+// Replies come in another order, for unknown requests, late, and twice.
 func TestRepliesAreMatchedByTheirIDs(t *testing.T) {
 	q := newQueue(t, nil)
 	unmatched := make(chan string, 10)
@@ -90,7 +90,7 @@ func TestRepliesAreMatchedByTheirIDs(t *testing.T) {
 		}()
 		take()
 	}
-	for _, text := range []string{"1 late", "9 of nobody", "noid", "3 second", "3 twice"} {
+	for _, text := range []string{"1 late", "9 unknown", "noid", "3 second", "3 twice"} {
 		reply(text)
 	}
 	if got := <-answers; got != "3 second<nil>" {
@@ -100,7 +100,7 @@ func TestRepliesAreMatchedByTheirIDs(t *testing.T) {
 	if got := <-answers; got != "2 first<nil>" {
 		t.Error(got)
 	}
-	for _, want := range []string{"1 late", "9 of nobody", "noid", "3 twice"} {
+	for _, want := range []string{"1 late", "9 unknown", "noid", "3 twice"} {
 		if got := <-unmatched; got != want {
 			t.Errorf("unmatched %q, not %q", got, want)
 		}
@@ -119,7 +119,7 @@ func TestRequestsThatCannotBeMatchedAreNotSent(t *testing.T) {
 	if m, err := q.Receive(t.Context()); err != nil || string(m.Data) != "1 first" || m.Type != 100 {
 		t.Fatal(m, err)
 	}
-	for request, text := range map[string]string{"noid": "has no id", "1 again": `"1" is under way`} {
+	for request, text := range map[string]string{"noid": "has no id", "1 again": `"1" is in progress`} {
 		if _, err := c.Request(t.Context(), []byte(request)); !errors.Is(err, mq.ErrInvalidConfig) || !strings.Contains(err.Error(), text) {
 			t.Errorf("%q: %v", request, err)
 		}
@@ -134,7 +134,7 @@ func TestRequestsThatCannotBeMatchedAreNotSent(t *testing.T) {
 	<-under
 }
 
-func TestNoMoreThanMaxPendingAreUnderWay(t *testing.T) {
+func TestNoMoreThanMaxPendingAreInProgress(t *testing.T) {
 	q := newQueue(t, nil)
 	c := newClient(t, q, pattern, &plain.ClientConfig{MaxPending: 2})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -199,7 +199,7 @@ func TestRequestsEndWithTheClientAndTheQueue(t *testing.T) {
 	}
 }
 
-func TestPatternsThatCannotBeAreRefused(t *testing.T) {
+func TestInvalidPatternsAreRefused(t *testing.T) {
 	q := newQueue(t, nil)
 	for _, p := range []plain.Pattern{
 		{}, {RequestType: 1, ID: pattern.ID}, {ReplyType: 1, ID: pattern.ID}, {RequestType: -1, ReplyType: 2, ID: pattern.ID},

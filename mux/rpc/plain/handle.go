@@ -23,24 +23,23 @@ const (
 	lastWait = time.Second // for handlers whose contexts have ended
 )
 
-// ErrNoAnswer: the handler ended its goroutine, as runtime.Goexit does.
+// ErrNoAnswer: the handler ended its goroutine, with runtime.Goexit.
 var ErrNoAnswer = errors.New("handler ended without an answer")
 
-// A Handler returns the whole body of the reply to a request, in which the caller
-// finds what the request had. Both belong to it until it returns; what it returns
-// belongs to Handle then. With an error there is no reply.
+// A Handler returns the whole body of the reply to a request, which must contain
+// the id of the request. The request belongs to the handler; the reply belongs to
+// Handle. If it returns an error, no reply is sent.
 type Handler func(ctx context.Context, request []byte) ([]byte, error)
 
-// Config says how Handle works. The zero value, like a nil *Config, is the
-// recommended one.
+// Config configures Handle. The zero value, like a nil *Config, is recommended.
 type Config struct {
 	// Concurrency is how many requests are handled at once; 0 means
 	// DefaultConcurrency.
 	Concurrency int
 
 	// Drain is how long the requests that are being handled, and replies that wait for
-	// room, may take after Handle was told to end; 0 means DefaultDrain. Then the
-	// contexts of the handlers end, and those replies are given up.
+	// room, may take after the context of Handle has ended; 0 means DefaultDrain. Then
+	// the contexts of the handlers end, and those replies are given up.
 	Drain time.Duration
 
 	// OnError, if not nil, is called with each request that was not answered, and the
@@ -71,11 +70,11 @@ type server struct {
 // A kept is a reply that found no room.
 type kept struct{ request, reply mq.Message }
 
-// Handle answers the requests in q with h. A reply that finds no room is kept, and
-// requests are taken meanwhile, which makes room: up to 1,024 replies.
+// Handle answers the requests in q with h. A reply that finds no room is kept, up to
+// 1,024 of them, and requests are taken meanwhile, which makes room.
 //
 // Handle returns when ctx ends or the queue is closed or removed. It takes no more
-// requests, and waits until those that it has are answered, as Config.Drain says. It
+// requests, and waits up to Config.Drain until those that it has are answered. It
 // returns nil after ctx has ended, or an error that matches [context.DeadlineExceeded]
 // if handlers have not returned a second after their contexts ended. Otherwise the
 // error is that of the queue. Before anything is taken, it matches
@@ -91,7 +90,7 @@ func Handle(ctx context.Context, q mq.Queue, p Pattern, h Handler, cfg *Config) 
 	}
 	if h == nil || c.Concurrency < 0 || c.Drain < 0 {
 		return &mq.Error{Op: "handle", Queue: name(q), Kind: mq.ErrInvalidConfig,
-			Detail: fmt.Sprintf("the handler is nil, or Concurrency = %d or Drain = %v is negative; 0 is the default of %d and %v", c.Concurrency, c.Drain, DefaultConcurrency, DefaultDrain)}
+			Detail: fmt.Sprintf("the handler is nil, or Concurrency = %d or Drain = %v is negative; 0 means the defaults of %d and %v", c.Concurrency, c.Drain, DefaultConcurrency, DefaultDrain)}
 	}
 	if c.Concurrency == 0 {
 		c.Concurrency = DefaultConcurrency
@@ -143,7 +142,7 @@ func Handle(ctx context.Context, q mq.Queue, p Pattern, h Handler, cfg *Config) 
 		Detail: fmt.Sprintf("the handlers of %d requests have not returned within Drain = %v", s.busy.Load(), c.Drain)})
 }
 
-// take takes requests and answers them, until that is to end.
+// take takes requests and answers them, until taking ends.
 func (s *server) take() {
 	for {
 		m, err := s.requests.Receive(s.taking)
@@ -213,7 +212,7 @@ func (s *server) reply(k kept) error {
 	}
 }
 
-// sendKept sends what is kept as there is room, until there are no workers.
+// sendKept sends kept replies when there is room, until there are no workers.
 func (s *server) sendKept() {
 	for k := range s.kept {
 		if err := s.queue.Send(s.work, k.reply); err != nil {

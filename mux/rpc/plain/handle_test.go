@@ -15,8 +15,8 @@ import (
 )
 
 // Others fill the queue with requests as soon as there is room, so that no reply finds
-// any: the replies wait, and the requests are taken.
-func TestAQueueFullOfRequestsIsNoDeadlock(t *testing.T) {
+// any: the replies wait, but the requests are taken.
+func TestAQueueFullOfRequestsDoesNotDeadlock(t *testing.T) {
 	const size = 10
 	q := newQueue(t, &sysv.Config{Capacity: 5 * size})
 	sent := make(chan error)
@@ -112,7 +112,8 @@ func TestHandleEnds(t *testing.T) {
 		t.Errorf("no handler: %v", err)
 	}
 
-	// A handler that listens ends when Drain is over, and its reply is sent.
+	// A handler that reacts to its context ends when Drain is over, and its
+	// reply is sent.
 	began := make(chan struct{})
 	stop := serve(t, q, pattern, func(ctx context.Context, request []byte) ([]byte, error) {
 		close(began)
@@ -130,7 +131,7 @@ func TestHandleEnds(t *testing.T) {
 		t.Errorf("%v, %v", m, err)
 	}
 
-	// One that does not is left behind.
+	// One that does not react is left behind.
 	leave, left := make(chan struct{}), make(chan struct{})
 	began = make(chan struct{})
 	stop = serve(t, q, pattern, func(context.Context, []byte) ([]byte, error) {

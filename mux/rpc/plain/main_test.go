@@ -14,7 +14,7 @@ func TestMain(m *testing.M) { testutil.Main(m, nil) }
 
 var pattern = plain.Pattern{RequestType: 100, ReplyType: 200, ID: plain.Before(" ")}
 
-// newQueue makes a queue that is removed after the test.
+// newQueue creates a queue that is removed after the test.
 func newQueue(tb testing.TB, cfg *sysv.Config) *sysv.Queue {
 	tb.Helper()
 	q, err := sysv.Open(sysv.Private, cfg)
@@ -35,7 +35,7 @@ func newClient(tb testing.TB, q mq.Queue, p plain.Pattern, cfg *plain.ClientConf
 	return c
 }
 
-// serve calls Handle, and returns what ends it and returns what Handle does.
+// serve calls Handle; stop ends it and returns its error.
 func serve(tb testing.TB, q mq.Queue, p plain.Pattern, h plain.Handler, cfg *plain.Config) (stop func() error) {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -8,25 +8,26 @@ import (
 	"ipcmq/mq"
 )
 
-// A Pattern is what both sides know of each other's messages.
+// A Pattern is what both sides know about each other's messages.
 type Pattern struct {
-	// RequestType and ReplyType are the types of the messages, from 1. They differ,
-	// unless there is a ReplyQueue.
+	// RequestType and ReplyType are the types of the messages, 1 or more. They must
+	// differ, unless there is a ReplyQueue.
 	RequestType, ReplyType int64
 
-	// ReplyQueue, if not nil, is where replies travel; otherwise that is the queue of
+	// ReplyQueue, if not nil, is the queue of the replies; otherwise they use that of
 	// the requests.
 	ReplyQueue mq.Queue
 
-	// ID returns what a reply has in common with its request, and false if there is
-	// no such thing in the body, such as [Field] and [Before]. A client calls it with
-	// requests, which it refuses then, and with replies, which are unmatched then. It
-	// may be called by several goroutines at once, and does not keep the body. Handle
+	// ID returns the id in a body, which a reply has in common with its request, and
+	// false if there is none; [Field] and [Before] return such functions. A client
+	// refuses a request without an id, and a reply without one is unmatched. ID may
+	// be called by several goroutines at once, and must not keep the body. Handle
 	// does not need it.
 	ID func(body []byte) (id string, ok bool)
 }
 
-// Field returns the value of a field of a JSON object, as it is written.
+// Field returns a function that returns the value of a field of a JSON object,
+// as it is written.
 func Field(name string) func(body []byte) (id string, ok bool) {
 	return func(body []byte) (string, bool) {
 		var object map[string]json.RawMessage
@@ -38,8 +39,8 @@ func Field(name string) func(body []byte) (id string, ok bool) {
 	}
 }
 
-// Before returns what stands before the first separator, such as 17 in "17 hello"
-// with a blank.
+// Before returns a function that returns the text before the first separator,
+// such as 17 in "17 hello" if it is a blank.
 func Before(separator string) func(body []byte) (id string, ok bool) {
 	return func(body []byte) (string, bool) {
 		id, _, ok := bytes.Cut(body, []byte(separator))
@@ -61,14 +62,14 @@ func (p Pattern) check(op string, q mq.Queue) (mq.Queue, error) {
 	}
 	switch {
 	case p.RequestType < 1 || p.ReplyType < 1:
-		return bad("RequestType = %d and ReplyType = %d: types begin with 1", p.RequestType, p.ReplyType)
+		return bad("RequestType = %d and ReplyType = %d: types begin at 1", p.RequestType, p.ReplyType)
 	case p.RequestType == p.ReplyType && replies == q:
-		return bad("RequestType and ReplyType are both %d, in one queue: each side would receive what it has sent", p.ReplyType)
+		return bad("RequestType and ReplyType are both %d, in one queue: each side would receive its own messages", p.ReplyType)
 	}
 	return replies, nil
 }
 
-// name is how a queue names itself in errors, if it does.
+// name returns the name of a queue for errors, or "" if it has none.
 func name(q mq.Queue) string {
 	if s, ok := q.(fmt.Stringer); ok {
 		return s.String()

@@ -21,7 +21,7 @@ import (
 	"ipcmq/mux/rpc/plain"
 )
 
-// Libraries of others, as they are.
+// Libraries of others, unmodified.
 var libraries = []struct {
 	name, extension string
 	command, probe  []string
@@ -39,7 +39,7 @@ func calls() int {
 	return 2000
 }
 
-// inEach runs a test with each library that is there.
+// inEach runs a test with each installed library.
 func inEach(t *testing.T, test func(t *testing.T, q *sysv.Queue, start func(program string, args ...string) *exec.Cmd)) {
 	for _, l := range libraries {
 		t.Run(l.name, func(t *testing.T) {
