@@ -10,7 +10,7 @@ import (
 
 var _ mq.Clocked = (*Queue)(nil)
 
-// clockID is that of all queues in this process.
+// clockID is the clock id of all queues in this process.
 var clockID = func() (id [16]byte) {
 	rand.Read(id[:])
 	return id

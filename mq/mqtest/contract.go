@@ -15,9 +15,9 @@ import (
 // TestQueue checks, in subtests, that a queue keeps the promises of package mq,
 // as far as its capabilities go.
 //
-// open makes a new, empty queue for one test, removes it with
-// t.Cleanup, and returns a function that opens a handle on that queue, another
-// one with every call. TestQueue closes the handles.
+// open creates a new, empty queue for one test, removes it with t.Cleanup, and
+// returns a function that opens another handle on that queue with every call.
+// TestQueue closes the handles.
 //
 //	func TestContract(t *testing.T) {
 //		mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue {
@@ -32,13 +32,13 @@ import (
 //		})
 //	}
 //
-// The queue must have room for 8 messages of 64 bytes, and be full at some
-// time: it is filled, so a small one saves time. A queue that declares
-// SeesRemoval also has a method Remove() error. A queue that is an [mq.Leaser]
-// should lend for a short time, such as 300 ms: its leases run out some ten times.
+// The queue must have room for 8 messages of 64 bytes, and a limit: it is filled,
+// so a small one saves time. A queue that declares SeesRemoval must also have a
+// method Remove() error. A queue that is an [mq.Leaser] should lend for a short
+// time, such as 300 ms: the tests wait for about ten leases to run out.
 //
-// No subtest needs a certain order of events to pass. Those about calls that
-// wait arrange events at many different moments instead, so run them more than
+// No subtest depends on a certain order of events to pass. Those about waiting
+// calls arrange events at many different moments instead, so run them more than
 // once, and with the race detector: go test -race -count=20.
 func TestQueue(t *testing.T, open func(t *testing.T) func() mq.Queue) {
 	for _, promise := range promises {
@@ -63,7 +63,7 @@ type fixture struct {
 	q      mq.Queue // the first handle
 	can    mq.Capabilities
 	lends  bool
-	lasts  time.Duration // a lease
+	lasts  time.Duration // the length of a lease
 }
 
 func newFixture(t *testing.T, create func(*testing.T) func() mq.Queue) *fixture {
@@ -75,12 +75,12 @@ func newFixture(t *testing.T, create func(*testing.T) func() mq.Queue) *fixture 
 	return f
 }
 
-// patience is how long a call may take that should come back at once.
-var patience = 20 * time.Second
+// callTimeout is how long a call may take that should return immediately.
+var callTimeout = 20 * time.Second
 
-// patient returns a context for calls that should come back at once.
+// patient returns a context for calls that should return immediately.
 func (f *fixture) patient() context.Context {
-	ctx, cancel := context.WithTimeout(f.Context(), patience)
+	ctx, cancel := context.WithTimeout(f.Context(), callTimeout)
 	f.Cleanup(cancel)
 	return ctx
 }
@@ -97,7 +97,7 @@ func (f *fixture) handle() mq.Queue {
 	return q
 }
 
-// message returns a message of the lowest type, with the payload that text is.
+// message returns a message of the lowest type, with text as its payload.
 func (f *fixture) message(text string) mq.Message {
 	m := mq.Message{Data: []byte(text)}
 	if f.can.MaxType > 0 {
@@ -106,7 +106,7 @@ func (f *fixture) message(text string) mq.Message {
 	return m
 }
 
-// send sends a message there must be room for.
+// send sends a message for which there must be room.
 func (f *fixture) send(m mq.Message) {
 	f.Helper()
 	if err := f.q.TrySend(m); err != nil {
@@ -214,7 +214,7 @@ func (f *fixture) wants(err error, targets ...error) {
 	}
 }
 
-// A pending is a call in a goroutine of its own.
+// A pending is a call in a separate goroutine.
 type pending struct {
 	f       *fixture
 	name    string
@@ -236,7 +236,7 @@ func (p *pending) await() error {
 	select {
 	case err := <-p.err:
 		return err
-	case <-time.After(patience):
+	case <-time.After(callTimeout):
 		p.f.Fatalf("%s is still blocked", p.name)
 		return nil
 	}
@@ -249,12 +249,12 @@ func (p *pending) awaitWaiting() {
 	case <-p.waiting:
 	case err := <-p.err:
 		p.err <- err
-	case <-time.After(patience):
+	case <-time.After(callTimeout):
 		p.f.Fatalf("%s neither returns nor looks at its context", p.name)
 	}
 }
 
-// A spy is a context that tells when somebody wants to wait for it.
+// A spy is a context that signals when a call is about to wait for it.
 type spy struct {
 	context.Context
 	once  sync.Once
@@ -266,8 +266,8 @@ func (s *spy) Done() <-chan struct{} {
 	return s.Context.Done()
 }
 
-// A blocked is a call that waits, in one of the queue's ways, and what must
-// have happened for that.
+// A blocked is one of the queue's calls that can wait, and the preparation that
+// makes it wait.
 type blocked struct {
 	name    string
 	leases  bool // only for queues that lend
@@ -307,7 +307,7 @@ var blockedCalls = []blocked{
 		func(f *fixture, q mq.Queue, ctx context.Context) (last error) {
 			for m, err := range mq.All(ctx, q) {
 				if last != nil {
-					return fmt.Errorf("the iterator goes on after an error, with %+v, %v", m, err)
+					return fmt.Errorf("the iterator continues after an error, with %+v, %v", m, err)
 				}
 				last = err
 			}
@@ -339,7 +339,7 @@ var blockedCalls = []blocked{
 		}},
 }
 
-// waits returns the ways to wait that the queue has.
+// waits returns the queue's calls that can wait.
 func (f *fixture) waits() []blocked {
 	if f.lends {
 		return blockedCalls
@@ -347,7 +347,7 @@ func (f *fixture) waits() []blocked {
 	return slices.DeleteFunc(slices.Clone(blockedCalls), func(b blocked) bool { return b.leases })
 }
 
-// eachBlocked runs check for every way to wait, with a queue in which that
+// eachBlocked runs check for every call that can wait, on a queue in which it
 // waits.
 func (f *fixture) eachBlocked(check func(b blocked)) {
 	f.Helper()
@@ -362,8 +362,7 @@ func (f *fixture) eachBlocked(check func(b blocked)) {
 	}
 }
 
-// count returns how many messages are in the queue; they lose their order of
-// types and priorities.
+// count returns how many messages are in the queue; it changes their order.
 func (f *fixture) count() int {
 	f.Helper()
 	q := f.handle() // the first one may be closed

@@ -8,7 +8,8 @@ import (
 	"ipcmq/mq"
 )
 
-// leaseBatchPromises are those of leases of several messages, and of several holders.
+// leaseBatchPromises are the promises about leases of several messages, and of
+// several holders.
 var leaseBatchPromises = []promise{
 	{"LeaseBatchTakesWhatIsThereUpToItsLimit", ifLends(func(f *fixture) {
 		for round := range rounds / 4 {

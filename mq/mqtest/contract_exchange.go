@@ -9,7 +9,7 @@ import (
 	"ipcmq/mq"
 )
 
-// exchangePromises are those of queues that are an mq.Exchange.
+// exchangePromises are the promises of queues that are an mq.Exchange.
 var exchangePromises = []promise{
 	{"InboxesTakeReplies", func(f *fixture) {
 		client, ok := f.q.(mq.Exchange)
@@ -145,7 +145,7 @@ var exchangePromises = []promise{
 	}},
 }
 
-// inbox makes an inbox that is removed after the test.
+// inbox creates an inbox that is removed after the test.
 func (f *fixture) inbox(q mq.Exchange) mq.Inbox {
 	f.Helper()
 	in, err := q.NewInbox()
@@ -153,7 +153,7 @@ func (f *fixture) inbox(q mq.Exchange) mq.Inbox {
 		f.Fatalf("NewInbox: %v", err)
 	}
 	f.Cleanup(func() {
-		in.Remove() // fails where the test has removed it
+		in.Remove() // fails if the test has removed it
 		if err := in.Close(); err != nil {
 			f.Errorf("Close: %v", err)
 		}

@@ -12,10 +12,10 @@ import (
 	"ipcmq/mq"
 )
 
-// leasePromises are those of queues that are an mq.Leaser and lend.
+// leasePromises are the promises of queues that lend.
 //
-// What holds until a lease runs out is checked in a hurry: see timely. A server
-// may count from a little before the lease arrives: see early.
+// Checks that must finish before a lease runs out use timely. A server may
+// start a lease a little before it arrives: see early.
 var leasePromises = []promise{
 	{"SelectLeasesRefusesWhatCannotBeLent", func(f *fixture) {
 		q, ok := f.q.(mq.Leaser)
@@ -122,13 +122,13 @@ var leasePromises = []promise{
 			err := f.q.TrySend(f.message("x"))
 			if f.can.LentLeavesRoom {
 				if err != nil {
-					return l, fmt.Errorf("TrySend beside a message that is lent: %w", err)
+					return l, fmt.Errorf("TrySend while a message is lent: %w", err)
 				}
 				f.ack(l)
 				return l, nil
 			}
 			if !errors.Is(err, mq.ErrFull) {
-				return l, fmt.Errorf("TrySend beside a message that is lent: %v, want %v", err, mq.ErrFull)
+				return l, fmt.Errorf("TrySend while a message is lent: %v, want %v", err, mq.ErrFull)
 			}
 			p := f.start(context.Background(), "Send", func(ctx context.Context) error { return f.q.Send(ctx, f.message("x")) })
 			p.awaitWaiting()
@@ -177,7 +177,7 @@ var leasePromises = []promise{
 		for range 10 {
 			f.send(f.message("x"))
 			first := f.lease(f.lending(f.q))
-			delay := f.lasts * 5 / 2 // which a lease that runs out does not look like, even on a busy machine
+			delay := f.lasts * 5 / 2 // not to be mistaken for a lease that runs out, even on a busy machine
 			start := time.Now()
 			if err := first.Nak(f.patient(), delay); err != nil {
 				f.Fatalf("Nak: %v", err)
@@ -223,7 +223,7 @@ var leasePromises = []promise{
 				f.wants(first.Extend(f.patient()), mq.ErrLeaseOver)
 				f.wants(first.Ack(f.patient()), mq.ErrLeaseOver)
 			} else {
-				f.ack(first) // nobody can tell the first holder
+				f.ack(first) // the queue cannot detect this
 			}
 			f.ack(again)
 			if f.can.SeesLeaseOver {

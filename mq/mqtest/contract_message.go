@@ -124,7 +124,7 @@ var messagePromises = []promise{
 				continue
 			}
 			f := f
-			if f.can.Exclusive { // then each needs a queue of its own
+			if f.can.Exclusive { // then each needs its own queue
 				f = newFixture(f.T, f.create)
 			} else {
 				f.drain()

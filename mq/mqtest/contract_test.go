@@ -31,7 +31,7 @@ func TestContractOfSystemV(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
-			q.Remove() // fails where the test has removed the queue
+			q.Remove() // fails if the test has removed the queue
 			q.Close()
 		})
 		return func() mq.Queue {

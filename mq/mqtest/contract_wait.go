@@ -13,7 +13,7 @@ import (
 	"ipcmq/mq"
 )
 
-// rounds is how often events are arranged at another moment.
+// rounds is how often events are arranged, each time at another moment.
 const rounds = 20
 
 // linger lets others run, longer in later rounds.
@@ -307,12 +307,12 @@ var waitPromises = []promise{
 }
 
 // traffic sends each messages from each of the senders to the receivers, all on
-// handles of their own, making every call with do, and checks that each message
+// separate handles, making every call with do, and checks that each message
 // arrives once.
 func (f *fixture) traffic(senders, receivers, each int, do func(context.Context, func(context.Context) error) error) {
 	f.Helper()
 	if f.q.Capabilities().Remote {
-		each /= 4 // a call takes as long there as a hundred here
+		each /= 4 // a remote call takes as long as a hundred local ones
 	}
 	ctx := f.patient()
 	receiving, done := context.WithCancel(ctx)
@@ -373,7 +373,7 @@ func (f *fixture) traffic(senders, receivers, each int, do func(context.Context,
 // join waits for the errors of n goroutines.
 func (f *fixture) join(who string, errs <-chan error, n int) {
 	f.Helper()
-	late := time.After(patience + patience/2) // after their contexts
+	late := time.After(callTimeout + callTimeout/2) // after their contexts
 	for i := range n {
 		select {
 		case err := <-errs:

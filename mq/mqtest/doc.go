@@ -1,8 +1,8 @@
-// Package mqtest is for tests of programs that use queues, and of queues.
+// Package mqtest is for tests of programs that use queues, and for tests of
+// queues.
 //
-// [New] makes a queue in memory, with the behaviour of a System V one and
-// nothing in the kernel, for tests that want to be fast, or to control time with
-// testing/synctest:
+// [New] returns an in-memory queue that behaves like a System V queue, for tests
+// that must be fast, or that control time with testing/synctest:
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		q := mqtest.New(nil)
@@ -11,6 +11,6 @@
 //		...
 //	})
 //
-// [TestQueue] checks that a queue keeps the promises of package mq. Run it over
+// [TestQueue] checks that a queue keeps the promises of package mq. Run it on
 // every implementation of [mq.Queue].
 package mqtest

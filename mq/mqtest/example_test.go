@@ -9,7 +9,7 @@ import (
 	"ipcmq/mq/mqtest"
 )
 
-// A queue in memory, for tests of what sends and receives.
+// An in-memory queue, for tests of senders and receivers.
 func ExampleNew() {
 	q := mqtest.New(&mqtest.Config{Capacity: 1024})
 	defer q.Close()
@@ -24,9 +24,9 @@ func ExampleNew() {
 	// Output: hello
 }
 
-// The test of a backend runs the contract over it.
+// The test of a backend runs the contract on it.
 func ExampleTestQueue() {
-	// In a _test.go file, with the queue of your own in the place of mqtest.Queue:
+	// In a _test.go file, with your own queue in place of mqtest.Queue:
 	testContract := func(t *testing.T) {
 		mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue {
 			q := mqtest.New(nil)

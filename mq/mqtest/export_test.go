@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// SetPatience makes TestQueue give up sooner on calls that do not return.
-func SetPatience(d time.Duration) { patience = d }
+// SetCallTimeout makes TestQueue give up sooner on calls that do not return.
+func SetCallTimeout(d time.Duration) { callTimeout = d }
 
 // RunOnly makes TestQueue run the subtests with these names only.
 func RunOnly(names ...string) {

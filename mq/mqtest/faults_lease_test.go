@@ -156,8 +156,9 @@ func (l *faultyLease) Extend(ctx context.Context) error {
 	return l.Lease.Extend(ctx)
 }
 
-// testLease is long for a busy machine: a fault that shows in a part of this
-// time, such as a lease that ends early, is not taken for a late wakeup.
+// testLease is long because of busy machines: a fault that shows within a part
+// of this time, such as a lease that ends early, must not be mistaken for a
+// late wakeup.
 const testLease = time.Second
 
 var sharedBy sync.Map // payloads by sequence
@@ -295,8 +296,9 @@ var leaseFaults = []leaseFault{
 	},
 }
 
-// testFaultyLeases runs the contract over a queue with the fault that its
-// argument names: all of it if that is none, and else what must see the fault.
+// testFaultyLeases runs the contract on a queue with the fault that its
+// argument names: the whole contract if there is no fault, and otherwise the
+// subtests that must see it.
 func testFaultyLeases() {
 	i := slices.IndexFunc(leaseFaults, func(f leaseFault) bool { return f.name == os.Args[1] })
 	if err := flag.CommandLine.Parse([]string{"-test.v"}); err != nil {
@@ -305,7 +307,7 @@ func testFaultyLeases() {
 	every := func(string, string) (bool, error) { return true, nil }
 	if names := leaseFaults[i].seenBy; len(names) > 0 {
 		mqtest.RunOnly(append(names, "CapabilitiesAreDeclared")...)
-		mqtest.SetPatience(4 * testLease) // the test fails anyhow
+		mqtest.SetCallTimeout(4 * testLease) // the test fails anyway
 	}
 	test := func(t *testing.T) {
 		mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue {

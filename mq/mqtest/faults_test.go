@@ -321,7 +321,7 @@ var faults = []fault{
 
 var roles = map[string]func(){"faulty": testFaulty, "faulty leases": testFaultyLeases}
 
-// testFaulty runs the contract over a queue with the fault that its argument
+// testFaulty runs the contract on a queue with the fault that its argument
 // names.
 func testFaulty() {
 	i := slices.IndexFunc(faults, func(f fault) bool { return f.name == os.Args[1] })
@@ -329,7 +329,7 @@ func testFaulty() {
 		panic(err)
 	}
 	if len(faults[i].seenBy) > 0 {
-		mqtest.SetPatience(100 * time.Millisecond) // the test fails anyhow
+		mqtest.SetCallTimeout(100 * time.Millisecond) // the test fails anyway
 	}
 	test := func(t *testing.T) {
 		mqtest.TestQueue(t, func(t *testing.T) func() mq.Queue {

@@ -9,7 +9,7 @@ import (
 	"ipcmq/mq"
 )
 
-// ifLends leaves queues that lend nothing alone.
+// ifLends skips check for queues that do not lend.
 func ifLends(check func(*fixture)) func(*fixture) {
 	return func(f *fixture) {
 		if f.lends {
@@ -19,7 +19,8 @@ func ifLends(check func(*fixture)) func(*fixture) {
 }
 
 // isLending reports whether the queue is an mq.Leaser that lends. If selectors
-// exclude each other it asks another queue, so that this one is free for all.
+// exclude each other it tries another queue, so that all can be used on this
+// one.
 func (f *fixture) isLending() bool {
 	q, ok := f.q.(mq.Leaser)
 	if !ok {
@@ -34,7 +35,7 @@ func (f *fixture) isLending() bool {
 	return !errors.Is(err, errors.ErrUnsupported)
 }
 
-// lending returns what lends every message of q.
+// lending returns a receiver of leases of every message of q.
 func (f *fixture) lending(q mq.Queue) mq.LeaseReceiver {
 	f.Helper()
 	r, err := q.(mq.Leaser).SelectLeases(mq.Any())
@@ -44,7 +45,7 @@ func (f *fixture) lending(q mq.Queue) mq.LeaseReceiver {
 	return r
 }
 
-// lease takes a message on lease that is there, or will be.
+// lease takes a message on lease that is there, or will be soon.
 func (f *fixture) lease(r mq.LeaseReceiver) mq.Lease {
 	f.Helper()
 	l, err := r.Lease(f.patient())
@@ -82,21 +83,21 @@ func (f *fixture) notLent(q mq.Queue, until time.Time) error {
 	return nil
 }
 
-// sameAgain fails the test unless again is the message of first, lent once more.
-func (f *fixture) sameAgain(first, again mq.Lease) {
+// sameAgain fails the test unless second is the message of first, lent once
+// more.
+func (f *fixture) sameAgain(first, second mq.Lease) {
 	f.Helper()
-	if again.Sequence() != first.Sequence() || again.Attempt() != first.Attempt()+1 || string(again.Message().Data) != string(first.Message().Data) {
+	if second.Sequence() != first.Sequence() || second.Attempt() != first.Attempt()+1 || string(second.Message().Data) != string(first.Message().Data) {
 		f.Fatalf("lent %q, sequence %d, attempt %d; and then %q, sequence %d, attempt %d",
-			first.Message().Data, first.Sequence(), first.Attempt(), again.Message().Data, again.Sequence(), again.Attempt())
+			first.Message().Data, first.Sequence(), first.Attempt(), second.Message().Data, second.Sequence(), second.Attempt())
 	}
 }
 
-// early is how much earlier than by our clock the queue may count a lease as run
-// out.
+// early is how much earlier than by our clock the queue may end a lease.
 func (f *fixture) early() time.Duration { return f.lasts / 4 }
 
-// timely calls check until it has returned before the lease that it returns has
-// run out: on a busy machine, what it saw would else mean nothing.
+// timely repeats check until it returns before the lease that it returns has
+// run out: otherwise, on a busy machine, its result would mean nothing.
 func (f *fixture) timely(check func(*fixture) (mq.Lease, error)) {
 	f.Helper()
 	for range 10 {

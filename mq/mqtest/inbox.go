@@ -17,10 +17,10 @@ var (
 // inboxes holds the inboxes that exist, by their addresses.
 var inboxes sync.Map // of *box
 
-// An inbox is a queue in memory for replies, see [Queue.NewInbox].
+// An inbox is an in-memory queue for replies, see [Queue.NewInbox].
 type inbox struct{ *Queue }
 
-// NewInbox makes a queue for replies, of the same size as q.
+// NewInbox creates a queue for replies, of the same size as q.
 func (q *Queue) NewInbox() (mq.Inbox, error) {
 	if err := q.Check(); err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 // Address returns "memory:" and a number.
 func (in *inbox) Address() string { return in.box.name }
 
-// Remove removes the inbox with what is in it.
+// Remove removes the inbox and its messages.
 func (in *inbox) Remove() error {
 	inboxes.Delete(in.box.name)
 	return in.Queue.Remove()

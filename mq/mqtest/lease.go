@@ -15,16 +15,16 @@ var _ mq.Leaser = (*Queue)(nil)
 // SelectLeases returns a receiver that takes what s selects on lease. The error
 // matches errors.ErrUnsupported if Config.Lease is 0. See [mq.Leaser].
 //
-// As with a server, nobody is told that a lease has run out: Ack still removes
-// the message, whoever has it by then; Nak and Extend do nothing. A message that
-// is lent again comes before those sent after it.
+// As with a server, holders are not told that a lease has run out: Ack still
+// removes the message, whoever has it by then; Nak and Extend do nothing. A
+// message that is lent again comes before those sent after it.
 func (q *Queue) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
 	if err := q.selectable(s); err != nil {
 		return nil, err
 	}
 	if q.box.lease == 0 {
 		return nil, &mq.Error{Op: "select leases", Queue: q.box.name, Kind: errors.ErrUnsupported,
-			Detail: "the queue does not lend its messages; Config.Lease makes it"}
+			Detail: "the queue does not lend its messages; set Config.Lease"}
 	}
 	return &leaseReceiver{q, s}, nil
 }
@@ -49,7 +49,7 @@ func (r *leaseReceiver) LeaseBatch(ctx context.Context, n int) ([]mq.Lease, erro
 	b := r.q.box
 	if n < 1 {
 		return nil, &mq.Error{Op: "lease", Queue: b.name, Kind: mq.ErrInvalidConfig,
-			Detail: fmt.Sprintf("a batch of %d messages; 1 is the least", n)}
+			Detail: fmt.Sprintf("a batch of %d messages; the minimum is 1", n)}
 	}
 	b.mu.Lock()
 	if err := r.q.usable("lease"); err != nil {
@@ -83,8 +83,8 @@ func (r *leaseReceiver) LeaseBatch(ctx context.Context, n int) ([]mq.Lease, erro
 	return []mq.Lease{w.lease}, nil
 }
 
-// A lease is a message that is lent; or one that was given back with a delay,
-// until that is over. It counts only while box.leases has it.
+// A lease is a message that is lent, or one that was given back with a delay
+// that is not over. It is valid only while it is in box.leases.
 type lease struct {
 	q      *Queue
 	stored stored
@@ -118,8 +118,8 @@ func (l *lease) last(d time.Duration) {
 	l.timer = time.AfterFunc(d, l.runOut)
 }
 
-// runOut puts the message back, unless the lease was ended or extended while
-// its timer rang.
+// runOut puts the message back, unless the lease was ended or extended when its
+// timer fired.
 func (l *lease) runOut() {
 	b := l.q.box
 	b.mu.Lock()
@@ -173,7 +173,7 @@ func (l *lease) Ack(ctx context.Context) error {
 func (l *lease) Nak(ctx context.Context, delay time.Duration) error {
 	if delay < 0 {
 		return &mq.Error{Op: "nak", Queue: l.q.box.name, Kind: mq.ErrInvalidConfig,
-			Detail: fmt.Sprintf("delay %v is negative; 0 gives back at once", delay)}
+			Detail: fmt.Sprintf("delay %v is negative; 0 gives back immediately", delay)}
 	}
 	return l.settle("nak", ctx, func(b *box, current bool) {
 		switch {
@@ -187,7 +187,7 @@ func (l *lease) Nak(ctx context.Context, delay time.Duration) error {
 	})
 }
 
-// Extend makes the lease last. See [mq.Lease].
+// Extend renews the lease. See [mq.Lease].
 func (l *lease) Extend(ctx context.Context) error {
 	return l.settle("extend lease", ctx, func(b *box, current bool) {
 		if current {
@@ -196,7 +196,7 @@ func (l *lease) Extend(ctx context.Context) error {
 	})
 }
 
-// settle calls do, telling whether the message is still lent to this holder.
+// settle calls do with whether the message is still lent to this holder.
 func (l *lease) settle(op string, ctx context.Context, do func(b *box, current bool)) error {
 	b := l.q.box
 	b.mu.Lock()

@@ -121,8 +121,9 @@ func TestALateAckRemovesAlsoWhatNobodyHolds(t *testing.T) {
 	})
 }
 
-// What comes back is the oldest again, and goes to who has waited longest.
-func TestWhatIsGivenBackKeepsItsPlace(t *testing.T) {
+// A message that is given back is the oldest again, and goes to the call that
+// has waited longest.
+func TestMessagesGivenBackKeepTheirPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := mqtest.New(&mqtest.Config{Lease: time.Hour, Capacity: 4})
 		defer q.Close()

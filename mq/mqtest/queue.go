@@ -11,39 +11,41 @@ import (
 	"ipcmq/mq"
 )
 
-// Config says what a queue in memory is like. The zero value, like a nil
-// *Config, has the defaults of System V queues.
+// Config configures an in-memory queue. The zero value, like a nil *Config, has
+// the defaults of System V queues.
 type Config struct {
-	// Name is what errors call the queue; "" means "memory queue N", N counting
+	// Name names the queue in errors; "" means "memory queue N", N counting
 	// from 1.
 	Name string
 
-	// Capacity is the bytes of payload that the queue can hold, and also the
-	// number of messages; 0 means 16384.
+	// Capacity is the maximum number of bytes of payload in the queue, and
+	// also of messages; 0 means 16384.
 	Capacity int
 
-	// MaxMessage is the most bytes of payload of one message; 0 means 8192.
+	// MaxMessage is the maximum number of bytes of payload in one message;
+	// 0 means 8192.
 	MaxMessage int
 
 	// Lease is how long a message is lent, for [Queue.SelectLeases]. 0 means
-	// that the queue lends nothing, like those of the kernel.
+	// that the queue does not lend.
 	Lease time.Duration
 }
 
-// A Queue is a handle on a queue in memory that behaves like a System V queue:
+// A Queue is a handle on an in-memory queue that behaves like a System V queue:
 // messages have types, every selector works, a message waits for room in the
-// queue even if somebody waits for just that message, and a queue can be
-// removed under its users.
+// queue even if a receiver waits for just that message, and a queue can be
+// removed while it is in use. Its methods may be called by several goroutines at
+// once.
 //
-// What waits, waits on a channel: inside a bubble of testing/synctest, all calls
-// block durably, and the clock of the bubble goes on. The queue itself may come
-// from outside of the bubble.
+// Calls wait on channels: inside a bubble of testing/synctest, all calls block
+// durably, so the clock of the bubble advances. The queue itself may come from
+// outside of the bubble.
 //
-// Those that wait are served in the order in which they came; as in the kernel,
-// a sender whose message does not fit yet is passed over.
+// Waiting calls are served in the order in which they came; as in the kernel, a
+// sender whose message does not fit yet is passed over.
 //
-// With Config.Lease it also lends messages, as a queue on a server does; they
-// run out by the clock of the bubble too.
+// With Config.Lease it also lends messages, like a queue on a server; leases run
+// out by the clock of the bubble too.
 type Queue struct {
 	receiver // of any type
 	box      *box
@@ -59,11 +61,11 @@ type box struct {
 	lease                time.Duration // 0: lends nothing
 
 	mu        sync.Mutex
-	messages  []stored          // those that are not lent, the oldest first
-	leases    map[uint64]*lease // those that are, by their sequence
+	messages  []stored          // that are not lent, the oldest first
+	leases    map[uint64]*lease // of those that are lent, by their sequence
 	bytes     int               // of both
 	sequence  uint64            // of the last message that was sent
-	receivers []*waiter         // those that have waited longest first
+	receivers []*waiter         // the one that has waited longest first
 	senders   []*waiter
 	removed   bool
 }
@@ -88,7 +90,7 @@ type waiter struct {
 
 var made atomic.Int64
 
-// New makes an empty queue and opens a handle on it. A nil cfg means the
+// New creates an empty queue and opens a handle on it. A nil cfg means the
 // defaults; see [Config]. New panics if a number in cfg is negative.
 func New(cfg *Config) *Queue {
 	if cfg == nil {
@@ -116,15 +118,15 @@ func (b *box) open() *Queue {
 	return q
 }
 
-// Open opens another handle on the queue, as another process would. It works
-// also on a handle that was closed.
+// Open opens another handle on the queue, like another process. It also works
+// on a closed handle.
 func (q *Queue) Open() *Queue { return q.box.open() }
 
 // String returns the name of the queue.
 func (q *Queue) String() string { return q.box.name }
 
-// Close unblocks every call that is blocked on this handle, and makes it and all
-// later ones fail with [mq.ErrClosed]. The queue stays, for other handles. Close
+// Close unblocks every call that is blocked on this handle; they and all later
+// calls fail with [mq.ErrClosed]. The queue stays, for other handles. Close
 // always returns nil and may be called more than once.
 func (q *Queue) Close() error {
 	b := q.box
@@ -175,7 +177,7 @@ func (b *box) dismiss(which func(*waiter) bool, kind error) {
 	b.senders = slices.DeleteFunc(b.senders, refuse("send"))
 }
 
-// Stat is the state of a queue in memory.
+// Stat is the state of an in-memory queue.
 type Stat struct {
 	Messages  int // messages waiting
 	Leased    int // messages lent, or given back with a delay that is not over
@@ -184,7 +186,7 @@ type Stat struct {
 	Senders   int // calls that wait for room, on all handles
 }
 
-// Stat returns the state of the queue; it works also when the handle is closed
+// Stat returns the state of the queue; it also works when the handle is closed
 // or the queue removed.
 func (q *Queue) Stat() Stat {
 	b := q.box
@@ -193,13 +195,14 @@ func (q *Queue) Stat() Stat {
 	return Stat{len(b.messages), len(b.leases), b.bytes, len(b.receivers), len(b.senders)}
 }
 
-// Usage returns how full the queue is, with what is lent.
+// Usage returns how full the queue is, including lent messages.
 func (q *Queue) Usage() (mq.Usage, error) {
 	s, most := q.Stat(), int64(q.box.capacity)
 	return mq.Usage{Messages: int64(s.Messages + s.Leased), MaxMessages: most, Bytes: int64(s.Bytes), MaxBytes: most}, nil
 }
 
-// Capabilities returns those of a System V queue, but for the lifetime.
+// Capabilities returns those of a System V queue, with the limits of the
+// Config.
 func (q *Queue) Capabilities() mq.Capabilities {
 	return mq.Capabilities{
 		MaxType:     math.MaxInt64,

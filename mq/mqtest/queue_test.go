@@ -86,7 +86,7 @@ func TestWaitersAreServedInTurnAndPassedOverIfTheyDoNotFit(t *testing.T) {
 			typ  int64
 			left mqtest.Stat
 		}{
-			{1, mqtest.Stat{Messages: 3, Bytes: 10, Senders: 1}}, // 4 and 5 fit beside 2
+			{1, mqtest.Stat{Messages: 3, Bytes: 10, Senders: 1}}, // 4 and 5 fit in with 2
 			{2, mqtest.Stat{Messages: 2, Bytes: 6, Senders: 1}},
 			{4, mqtest.Stat{Messages: 1, Bytes: 3, Senders: 1}},
 			{5, mqtest.Stat{Messages: 1, Bytes: 8}},

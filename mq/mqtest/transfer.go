@@ -63,8 +63,8 @@ func (q *Queue) sendable(m mq.Message) error {
 	return e
 }
 
-// fits reports whether the queue has room for m. Like the kernel's, it does not
-// matter whether somebody waits for m.
+// fits reports whether the queue has room for m. As in the kernel, it does not
+// matter whether a receiver waits for m.
 func (b *box) fits(m mq.Message) bool {
 	return b.bytes+len(m.Data) <= b.capacity && len(b.messages)+len(b.leases) < b.capacity
 }
@@ -76,7 +76,8 @@ func (b *box) put(m mq.Message) {
 	b.place(stored{Message: m, sequence: b.sequence})
 }
 
-// place gives m to the first receiver that waits for it, or else puts it in line.
+// place gives m to the first receiver that waits for it, or otherwise puts it in
+// line.
 func (b *box) place(m stored) {
 	for i, w := range b.receivers {
 		if !w.selector.Matches(m.Type) {
@@ -191,7 +192,7 @@ func (r *receiver) receive(m *mq.Message, ctx context.Context) error {
 	return nil
 }
 
-// store copies what was received to *m, reusing its memory.
+// store copies a received message to *m, reusing its memory.
 func store(m *mq.Message, got mq.Message) {
 	if m.Data != nil && cap(m.Data) >= len(got.Data) {
 		got.Data = append(m.Data[:0], got.Data...)
@@ -216,7 +217,7 @@ func (b *box) find(s mq.Selector) int {
 	return found
 }
 
-// wait returns when w, which stands in list, was answered or ctx has ended. If
+// wait returns when w, which is in list, was answered or ctx has ended. If
 // both, the answer counts.
 func (b *box) wait(op string, ctx context.Context, w *waiter, list *[]*waiter) error {
 	select {
@@ -242,7 +243,7 @@ func (b *box) wait(op string, ctx context.Context, w *waiter, list *[]*waiter) e
 	return handle.Waited(b.ended(op, ctx), what)
 }
 
-// ended makes the error for a call that ctx ended.
+// ended returns the error for a call that ctx ended.
 func (b *box) ended(op string, ctx context.Context) *mq.Error {
 	return handle.Ended(op, b.name, ctx)
 }
