@@ -1,5 +1,5 @@
-// Package address reads and writes the names that queues, and choices among
-// their messages, have on the command lines of ipcmq and ipcmq-bridge.
+// Package address parses and formats queue addresses and message selectors on
+// the command lines of ipcmq and ipcmq-bridge.
 package address
 
 import (
@@ -13,7 +13,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// A Kind says by what an address names a queue.
+// A Kind is the kind of an address.
 type Kind int
 
 // The kinds of addresses.
@@ -49,13 +49,13 @@ const (
 	jetstreamPrefix = "js:"
 )
 
-// Parse reads the address of a queue of the kernel. An error says what is wrong
-// with which address, and for one of no kind what the kinds are.
+// Parse parses the address of a kernel queue. An error names the address and
+// says what is wrong; if it is of no known kind, it lists the kinds.
 func Parse(s string) (Address, error) {
 	return parse(s, "it is a key (42, 0x2a, -42), id:7, ftok:PATH,A or /name")
 }
 
-// ParseAny is Parse that also reads the address of a queue on JetStream.
+// ParseAny is like Parse, but also parses the address of a queue on JetStream.
 func ParseAny(s string) (Address, error) {
 	name, ok := strings.CutPrefix(s, jetstreamPrefix)
 	switch {
@@ -104,7 +104,7 @@ func parse(s, kinds string) (Address, error) {
 	return Address{Key: key}, nil
 }
 
-// parseProject reads the project of ftok(3): one character other than a digit
+// parseProject parses the project of ftok(3): one character other than a digit
 // stands for its code, as in C.
 func parseProject(s string) (byte, error) {
 	if len(s) == 1 && (s[0] < '0' || s[0] > '9') {
@@ -117,15 +117,15 @@ func parseProject(s string) (byte, error) {
 	return byte(n), nil
 }
 
-// String returns what ParseAny reads as a. The name of a POSIX queue that has
-// blanks, characters which cannot be seen, or bytes that are no UTF-8, is
-// written as name:/a%0Ab; queues on JetStream have no such names.
+// String returns the text that ParseAny parses as a. The name of a POSIX queue
+// with blanks, invisible characters, or bytes that are not UTF-8 is written as
+// name:/a%0Ab; queues on JetStream have no such names.
 func (a Address) String() string {
 	return a.format(func(name string) bool { return visible.IsPlain(name) && !strings.Contains(name, " ") })
 }
 
-// Shell is String for a command line: names that have characters which a shell
-// would act upon are escaped too.
+// Shell is String for a command line: names with characters that have a meaning
+// for a shell are escaped too.
 func (a Address) Shell() string {
 	return a.format(func(name string) bool {
 		return visible.IsPlain(name) && !strings.ContainsFunc(name, func(r rune) bool { return !shellSafe(r) })
@@ -148,14 +148,14 @@ func (a Address) format(plain func(name string) bool) string {
 	return a.Key.String()
 }
 
-// shellSafe reports whether no shell gives r a meaning, wherever it is in a
-// word that begins with a letter or a slash.
+// shellSafe reports whether r has no meaning for any shell, anywhere in a word
+// that begins with a letter or a slash.
 func shellSafe(r rune) bool {
 	return strings.ContainsRune("/._-+,:@=", r) || unicode.IsLetter(r) || unicode.IsNumber(r)
 }
 
-// escape returns name with each byte other than letters and digits of ASCII, and
-// some signs, as %0A.
+// escape returns name with each byte written as %0A, except ASCII letters,
+// digits, and some punctuation.
 func escape(name string) string {
 	var b strings.Builder
 	for i := range len(name) {

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func key(k sysv.Key) address.Address { return address.Address{Key: k} }
 
-func TestAddressesAreReadAndWritten(t *testing.T) {
+func TestAddressesAreParsedAndFormatted(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a,b")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestAddressesAreReadAndWritten(t *testing.T) {
 			t.Errorf("%q: %+v, %v instead of %+v", test.text, got, err, test.want)
 		}
 		if any, err := address.ParseAny(test.text); err != nil || any != got {
-			t.Errorf("%q is %+v, %v beside queues on JetStream", test.text, any, err)
+			t.Errorf("%q is %+v, %v with queues on JetStream", test.text, any, err)
 		}
 		if test.shell == "" {
 			test.shell = test.string
@@ -77,7 +77,7 @@ func TestAddressesAreReadAndWritten(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoAddressIsRefused(t *testing.T) {
+func TestInvalidAddressesAreRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                 `address "": it is a key (42, 0x2a, -42), id:7, ftok:PATH,A or /name`,
 		"0":                `address "0": it is a key`,
@@ -115,8 +115,8 @@ func TestWhatIsNoAddressIsRefused(t *testing.T) {
 	}
 }
 
-// What is read is written so that it is read again, harmless for terminals and
-// for shells.
+// A parsed address is formatted so that it is parsed to the same, and harmless
+// for terminals and shells.
 func FuzzAddress(f *testing.F) {
 	for _, text := range []string{"42", "-42", "id:7", "ftok:/,A", "/jobs", "/a\n\xff;b", "name:/a%0Ab%", "js:orders"} {
 		f.Add(text)

@@ -9,7 +9,7 @@ import (
 	"ipcmq/mq"
 )
 
-// ParseSelector reads a choice of messages by their type: 0, 7, -7 or !7.
+// ParseSelector parses a selector of messages by type: 0, 7, -7 or !7.
 func ParseSelector(s string) (mq.Selector, error) {
 	digits, except := strings.CutPrefix(s, "!")
 	n, err := strconv.ParseInt(digits, 10, 64)
@@ -27,7 +27,7 @@ func ParseSelector(s string) (mq.Selector, error) {
 	return mq.Any(), nil
 }
 
-// FormatSelector returns what ParseSelector reads as s.
+// FormatSelector returns the text that ParseSelector parses as s.
 func FormatSelector(s mq.Selector) string {
 	n := strconv.FormatInt(s.Type(), 10)
 	switch s.Kind() {

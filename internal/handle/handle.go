@@ -1,5 +1,5 @@
 // Package handle holds what the handles of all kinds of queues have in common: a
-// name, an access, and the errors that say so.
+// name, an access, and their errors.
 package handle
 
 import (
@@ -13,20 +13,20 @@ import (
 	"ipcmq/mq"
 )
 
-// A Handle is how a queue was opened.
+// A Handle is the name of a queue, and the access with which it was opened.
 type Handle struct {
 	Name   string // of the queue, as errors have it
 	Access mq.Access
 }
 
-// Fail returns the error of an operation on the queue. err is what was answered,
-// such as an errno, or nil.
+// Fail returns the error of an operation on the queue. err is the cause, such as
+// an errno, or nil.
 func (h *Handle) Fail(op string, kind, err error, detail string) *mq.Error {
 	return &mq.Error{Op: op, Queue: h.Name, Kind: kind, Err: err, Detail: detail}
 }
 
 // Usable returns the error of an operation that the access does not allow, or
-// that comes after Close, and else nil.
+// that comes after Close, and otherwise nil.
 func (h *Handle) Usable(op string, allowed, closed bool) error {
 	switch {
 	case !allowed:
@@ -45,7 +45,7 @@ func (h *Handle) Ended(op string, ctx context.Context, closed bool) *mq.Error {
 	return Ended(op, h.Name, ctx)
 }
 
-// Clock returns the time by the clock of the system, or the error that it is not
+// Clock returns the time by the clock of the system, or an error if it is not
 // known.
 func (h *Handle) Clock(id [16]byte, now time.Duration, err error) (mq.ClockTime, error) {
 	if err != nil {
@@ -54,7 +54,7 @@ func (h *Handle) Clock(id [16]byte, now time.Duration, err error) (mq.ClockTime,
 	return mq.ClockTime{ID: id, Time: now}, nil
 }
 
-// An Owner is a user who has a say over a queue, such as its creator.
+// An Owner is a user with rights over a queue, such as its creator.
 type Owner struct {
 	Role string
 	UID  uint32

@@ -7,8 +7,8 @@ import (
 	"ipcmq/mq"
 )
 
-// NoRoom returns why a message of size bytes does not fit into q now, or "" if q
-// does not tell, or if it does fit.
+// NoRoom returns why a message of size bytes does not fit into q now, or "" if
+// that is not known, or it fits.
 func NoRoom(q mq.Queue, size int) string {
 	u, ok := usage(q)
 	switch {
@@ -23,8 +23,8 @@ func NoRoom(q mq.Queue, size int) string {
 	return ""
 }
 
-// NoMessage returns what is in q instead of a message that s selects, or "" if q
-// does not tell, or if one has come.
+// NoMessage returns what is in q instead of a message that s selects, or "" if
+// that is not known, or one has come.
 func NoMessage(q mq.Queue, s mq.Selector) string {
 	u, ok := usage(q)
 	switch {
@@ -58,8 +58,8 @@ func usage(q mq.Queue) (mq.Usage, bool) {
 	return u, err == nil
 }
 
-// Waited adds to the error of a call that its context has ended what it waited
-// for, if that is known.
+// Waited adds what a call waited for, if known, to the error of a call that its
+// context has ended.
 func Waited(e *mq.Error, what string) *mq.Error {
 	if what != "" && e.Kind != mq.ErrClosed {
 		e.Detail = cmp.Or(e.Detail, e.Kind.Error()) + "; " + what

@@ -9,7 +9,7 @@ import (
 	"ipcmq/mq"
 )
 
-// A meter is a queue of which only its usage is of interest.
+// A meter is a queue of which only the usage matters.
 type meter struct {
 	mq.Queue
 	usage mq.Usage
@@ -38,7 +38,7 @@ func TestNoRoomSaysWhatIsFull(t *testing.T) {
 	}
 }
 
-func TestNoMessageSaysWhatIsThereInstead(t *testing.T) {
+func TestNoMessageSaysWhatIsInTheQueue(t *testing.T) {
 	for _, c := range []struct {
 		s        mq.Selector
 		messages int64
@@ -46,7 +46,7 @@ func TestNoMessageSaysWhatIsThereInstead(t *testing.T) {
 	}{
 		{mq.Any(), 0, "the queue is empty"},
 		{mq.Type(7), 0, "the queue is empty"},
-		{mq.Any(), 3, ""}, // which have just come
+		{mq.Any(), 3, ""}, // they have just come
 		{mq.Type(7), 1, "no message of type 7 came; another is in the queue"},
 		{mq.Type(7), 3, "no message of type 7 came; 3 others are in the queue"},
 		{mq.UpTo(7), 3, "no message of the types up to 7 came; 3 others are in the queue"},
@@ -58,7 +58,7 @@ func TestNoMessageSaysWhatIsThereInstead(t *testing.T) {
 	}
 }
 
-func TestWhatAQueueDoesNotTellIsNotSaid(t *testing.T) {
+func TestUnknownUsageIsLeftOut(t *testing.T) {
 	for _, q := range []mq.Queue{wrapper{}, meter{err: mq.ErrClosed}} {
 		if room, message := handle.NoRoom(q, 1), handle.NoMessage(q, mq.Any()); room != "" || message != "" {
 			t.Errorf("%q, %q", room, message)

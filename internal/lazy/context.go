@@ -1,4 +1,4 @@
-// Package lazy makes contexts that cost little unless somebody waits for their end.
+// Package lazy has contexts that cost little unless somebody waits for their end.
 package lazy
 
 import (
@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// A Context ends at a time or by Cancel, as those of package context do. It makes
-// one of them when somebody waits for its end, or asks whether it has ended and it
-// has. Most requests are answered, and most messages handled, before anybody
-// does: they need no timer, and no place in the list of what the parent cancels.
+// A Context ends at a time or by Cancel, like those of package context. It creates
+// one of them only when somebody waits for its end, or asks whether it has ended
+// and it has. Most requests are answered, and most messages handled, before that:
+// they need no timer, and no place in the parent's list of children.
 type Context struct {
 	context.Context // the parent
 	at              time.Time
@@ -24,15 +24,15 @@ type Context struct {
 	cause    error
 }
 
-// New returns a context that ends with its parent, at a time unless that is zero,
-// and by Cancel, which must be called. A cause that is not nil is that of its end at
-// that time.
+// New returns a context that ends with its parent, at the given time unless it is
+// zero, and by Cancel, which must be called. If cause is not nil, it is the cause of
+// its end at that time.
 func New(parent context.Context, at time.Time, cause error) *Context {
 	return &Context{Context: parent, at: at, atCause: cause}
 }
 
-// Cancel ends the context with a cause, nil for the usual one, and frees what it
-// needs.
+// Cancel ends the context with a cause, nil for the usual one, and frees its
+// resources.
 func (c *Context) Cancel(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -45,7 +45,7 @@ func (c *Context) Cancel(cause error) {
 	}
 }
 
-// Deadline is that of the parent if it comes first.
+// Deadline returns the deadline, or that of the parent if it is earlier.
 func (c *Context) Deadline() (time.Time, bool) {
 	at, ok := c.Context.Deadline()
 	if c.at.IsZero() || ok && at.Before(c.at) {
@@ -54,14 +54,14 @@ func (c *Context) Deadline() (time.Time, bool) {
 	return c.at, true
 }
 
-// Done makes the context.
+// Done creates the underlying context.
 func (c *Context) Done() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.make().Done()
 }
 
-// Err makes the context if it has ended.
+// Err creates the underlying context if it has ended.
 func (c *Context) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,7 +71,8 @@ func (c *Context) Err() error {
 	return c.make().Err()
 }
 
-// Value is that of the parent. Package context finds what was made by it.
+// Value returns that of the parent. Package context finds its own values in the
+// underlying context.
 func (c *Context) Value(key any) any {
 	c.mu.Lock()
 	from := c.made

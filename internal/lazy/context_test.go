@@ -17,7 +17,7 @@ var errCause = errors.New("the cause")
 
 type key struct{}
 
-func TestAContextIsAsThoseOfPackageContext(t *testing.T) {
+func TestAContextIsLikeThoseOfPackageContext(t *testing.T) {
 	parent := context.WithValue(context.Background(), key{}, "value")
 	for name, c := range map[string]struct {
 		end         func(*lazy.Context)

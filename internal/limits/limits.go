@@ -1,4 +1,4 @@
-// Package limits knows how far the kernel lets its limits of message queues be
+// Package limits knows how far the kernel's limits of message queues can be
 // raised, so that no error advises a value that cannot be set.
 package limits
 
@@ -12,7 +12,7 @@ import (
 type Limit struct {
 	Name     string
 	Ceiling  int64
-	Extended int64 // the ceiling of a system that was booted so, or 0
+	Extended int64 // the ceiling if the system was booted with a larger table, or 0
 }
 
 // The limits of message queues. The ceilings are constants of the kernel
@@ -37,8 +37,8 @@ func All() []Limit {
 // Allows reports whether the limit can be set to n.
 func (l Limit) Allows(n int64) bool { return n <= l.Ceiling }
 
-// Set returns the command that sets the limit to n, which the limit allows, or
-// else says that it does not.
+// Set returns the command that sets the limit to n, or if that is not possible,
+// says so.
 func (l Limit) Set(n int64) string {
 	if !l.Allows(n) {
 		return fmt.Sprintf("the kernel allows no more than %s = %d", l.Name, l.Ceiling)
@@ -46,8 +46,8 @@ func (l Limit) Set(n int64) string {
 	return fmt.Sprintf("sysctl -w %s=%d", l.Name, n)
 }
 
-// SetAtLeast is Set for the least power of 2 that is at least n, as far as the
-// limit can be raised.
+// SetAtLeast is Set for the smallest power of 2 that is at least n, as far as
+// the limit can be raised.
 func (l Limit) SetAtLeast(n int64) string {
 	if !l.Allows(n) {
 		return l.Set(n)
@@ -55,14 +55,15 @@ func (l Limit) SetAtLeast(n int64) string {
 	return l.Set(min(powerOf2(n), l.Ceiling))
 }
 
-// AtCeiling reports whether the limit, given its value now, cannot be raised.
+// AtCeiling reports whether the limit, given its current value, cannot be
+// raised.
 func (l Limit) AtCeiling(now int64) bool {
 	// A value above the ceiling is possible only with the extended one.
 	return now == l.Ceiling || now > l.Ceiling && now >= l.Extended
 }
 
 // Double returns the command that doubles the limit, as far as it can be
-// raised, given its value now.
+// raised, given its current value.
 func (l Limit) Double(now int64) string {
 	switch {
 	case l.AtCeiling(now):
@@ -73,11 +74,11 @@ func (l Limit) Double(now int64) string {
 	return l.Set(min(max(2*now, 1), l.Ceiling))
 }
 
-// defaultMsgqueue is the RLIMIT_MSGQUEUE with which a system begins.
+// defaultMsgqueue is the default RLIMIT_MSGQUEUE of a system.
 const defaultMsgqueue = 819200
 
 // DoubleMsgqueue returns the command that doubles RLIMIT_MSGQUEUE for a shell and
-// what it starts, given the soft and the hard limit now; -1 is unlimited.
+// its children, given the current soft and hard limits; -1 means unlimited.
 func DoubleMsgqueue(soft, hard int64) string {
 	if soft < 0 {
 		return "RLIMIT_MSGQUEUE is unlimited"
@@ -92,5 +93,6 @@ func DoubleMsgqueue(soft, hard int64) string {
 	return fmt.Sprintf("sudo prlimit --pid $$ --msgqueue=%s", more)
 }
 
-// powerOf2 returns the least power of 2 that is at least n, for n up to 2^62.
+// powerOf2 returns the smallest power of 2 that is at least n, for n up to
+// 2^62.
 func powerOf2(n int64) int64 { return 1 << bits.Len64(uint64(max(n, 1)-1)) }

@@ -10,8 +10,8 @@ import (
 	"ipcmq/internal/poll"
 )
 
-// try polls once, where the n-th look finds something; 0 is none. It returns whether
-// it polled, and the number of looks.
+// try polls once; the n-th look finds something, or none if n is 0. It returns
+// whether it polled, and the number of looks.
 func try(ctx context.Context, p *poll.Poller, n int) (polled bool, looks int) {
 	round, ok := p.Begin(ctx)
 	for polled = ok; ok; {
@@ -24,7 +24,7 @@ func try(ctx context.Context, p *poll.Poller, n int) (polled bool, looks int) {
 	return polled, looks
 }
 
-func TestPollsRarelyWhereThatIsInVain(t *testing.T) {
+func TestPollsRarelyIfPollingFindsNothing(t *testing.T) {
 	p := poll.New(time.Nanosecond) // one look each time it polls
 	var polled []int
 	for wait := 1; wait <= 1100; wait++ {
@@ -51,7 +51,7 @@ func TestPollsRarelyWhereThatIsInVain(t *testing.T) {
 
 func TestPollsAsLongAsItPays(t *testing.T) {
 	for _, c := range []struct {
-		every  int // of so many polls one is not in vain
+		every  int // one in this many polls finds something
 		atMost int // polls of 10,000 waits
 	}{{1, 10_000}, {1000, 100}} {
 		p, polls := poll.New(time.Nanosecond), 0
@@ -88,7 +88,7 @@ func TestPollingEndsWithItsContext(t *testing.T) {
 			cancel()
 		}
 		if ok = round.Again(ctx); looks > 120 {
-			t.Fatal("it goes on after a cancel")
+			t.Fatal("it continues after a cancel")
 		}
 	}
 	if _, ok := p.Begin(ctx); ok {
@@ -96,7 +96,7 @@ func TestPollingEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestPollingForNoTimeIsNone(t *testing.T) {
+func TestNoTimeMeansNoPolling(t *testing.T) {
 	for _, spin := range []time.Duration{0, -1} {
 		if ok, _ := try(t.Context(), poll.New(spin), 1); ok {
 			t.Errorf("it polls for %v", spin)

@@ -9,7 +9,7 @@ import (
 	"ipcmq/mq"
 )
 
-// Drain takes what is in a channel, whether that is closed or not.
+// Drain takes the messages in a channel, whether it is closed or not.
 func Drain(ch <-chan mq.Message) (messages []mq.Message) {
 	for {
 		select {
@@ -25,8 +25,8 @@ func Drain(ch <-chan mq.Message) (messages []mq.Message) {
 }
 
 // AwaitRead waits until buffered, the number of messages in channels that get no
-// more of them, is 0, and reports whether that came before the end of ctx.
-// Nothing reports when a buffered channel has been emptied, so it looks.
+// more messages, is 0. It returns false if ctx ended first. Since nothing
+// signals when a buffered channel has been emptied, it polls.
 func AwaitRead(ctx context.Context, buffered func() int) bool {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
@@ -42,8 +42,8 @@ func AwaitRead(ctx context.Context, buffered func() int) bool {
 }
 
 // All returns an iterator over the messages of a channel, waiting for each until
-// ctx ends. After the end of the channel, or of ctx, comes the reason, if there is
-// one, with a zero message: what why returns, or the error of ctx.
+// ctx ends. After the end of the channel, or of ctx, it yields the reason, if
+// there is one, with a zero message: the result of why, or the error of ctx.
 func All(ctx context.Context, of string, ch <-chan mq.Message, why func() error) iter.Seq2[mq.Message, error] {
 	return func(yield func(mq.Message, error) bool) {
 		for {

@@ -1,6 +1,6 @@
 // Package reader is the receiving loop that stream and mux share: a goroutine
-// that takes messages from a queue and hands them to a function, which puts them
-// straight into the channel of its consumer. There is no other goroutine
+// that takes messages from a queue and passes them to a function, which puts
+// them directly into the channel of its consumer. There is no other goroutine
 // between the kernel and the consumer, since every hop can cost the time it
 // takes to wake a processor.
 package reader
@@ -20,12 +20,12 @@ type Reader struct {
 	done chan struct{}
 }
 
-// isRemote reports whether q is on another host: a look at it takes as long as
+// isRemote reports whether q is on another host: polling it takes as long as
 // receiving from it, and may fail for a while.
 func isRemote(q mq.Queue) bool { return q.Capabilities().Remote }
 
-// A Consumer is who gets the messages of a Reader. Its functions are called in
-// the goroutine of the loop, which takes nothing while Deliver or Ended runs.
+// A Consumer gets the messages of a Reader. Its functions are called in the
+// goroutine of the loop, which takes nothing while Deliver or Ended runs.
 type Consumer struct {
 	// Room returns how many messages the loop may take, all in all, before it
 	// delivers them, see [Room]. Less than 1 means 1.
@@ -73,8 +73,8 @@ func Start(q mq.Queue, r mq.Receiver, spin time.Duration, to Consumer) *Reader {
 	return reader
 }
 
-// Stop makes the loop take no more messages. It returns at once; what is taken
-// already is still delivered.
+// Stop makes the loop take no more messages. It returns immediately; messages
+// already taken are still delivered.
 func (r *Reader) Stop() { r.stop() }
 
 // Done returns a channel that is closed when Ended has returned.
@@ -97,7 +97,7 @@ type loop struct {
 	ahead    int // how many to take, if there is room and they are there
 }
 
-// run takes what is there as fast as it can and waits when nothing is. While it
+// run takes messages as fast as it can, and waits when there are none. While it
 // does not have to wait it takes more and more before it delivers.
 func (l *loop) run(ctx context.Context) error {
 	for ctx.Err() == nil {
@@ -106,8 +106,9 @@ func (l *loop) run(ctx context.Context) error {
 			err = l.take(ctx)
 		}
 		if len(l.taken) == 0 && errors.Is(err, mq.ErrEmpty) {
-			// The consumer first: it then runs on this thread and need not be
-			// woken on another, which takes longer than the call below.
+			// Let the consumer run first: it then runs on this thread and
+			// need not be woken on another, which takes longer than the call
+			// below.
 			runtime.Gosched()
 			err = l.await(ctx)
 		}
@@ -150,7 +151,8 @@ func (l *loop) await(ctx context.Context) error {
 	return err
 }
 
-// take takes what is there: one message, and each time up to twice as many.
+// take takes the messages that are there: one at first, and each time up to
+// twice as many.
 func (l *loop) take(ctx context.Context) error {
 	n := max(1, l.ahead)
 	l.ahead = min(2*n, maxAhead)

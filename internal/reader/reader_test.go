@@ -16,19 +16,19 @@ import (
 	"ipcmq/mq"
 )
 
-// A script is a receiver that notes which calls it gets. Its messages come one
-// by one; before each of those named, the queue is found empty.
+// A script is a receiver that records its calls. Its messages come one by one;
+// before each of those in waitFor, the queue is found empty.
 type script struct {
 	messages []string // to give
-	waitFor  []string // those that only Receive gives
-	end      error    // after the last; nil: wait for ever
+	waitFor  []string // those that only Receive returns
+	end      error    // after the last; nil: wait forever
 
 	mu    sync.Mutex
 	calls []string
 	next  int
 }
 
-// one is room for one message at a time.
+// one is the room for one message at a time.
 func one() int { return 1 }
 
 // each returns a consumer of one message at a time.
@@ -40,7 +40,7 @@ func each(deliver func(mq.Message), ended func(error)) reader.Consumer {
 	}}
 }
 
-// A host is a queue of which only its place is of interest.
+// A host is a queue of which only the place matters.
 type host struct {
 	mq.Queue
 	remote bool
@@ -296,7 +296,7 @@ func TestGathersNoMoreThanThereIsRoom(t *testing.T) {
 	}
 }
 
-func TestDeliversAtOnceToAConsumerThatHasFallenBehind(t *testing.T) {
+func TestDeliversImmediatelyToAConsumerThatIsBehind(t *testing.T) {
 	s := &script{messages: numbers(40), end: mq.ErrRemoved}
 	asked := 0
 	for _, texts := range collect(s, func() int {

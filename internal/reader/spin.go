@@ -10,9 +10,9 @@ import (
 	"ipcmq/mq"
 )
 
-// Spin returns how long to poll q before each wait, where a user has asked for
-// spin: 0 for the default, less for not at all. What is on another host is never
-// polled, and by default nothing is where a sender could not run meanwhile.
+// Spin returns how long to poll q before each wait, given a user's spin: 0 for
+// the default, negative for not at all. Queues on another host are never polled,
+// and by default none are if a sender could not run meanwhile.
 func Spin(q mq.Queue, spin time.Duration) time.Duration {
 	switch {
 	case spin < 0 || isRemote(q) || spin == 0 && runtime.NumCPU() == 1:
@@ -23,8 +23,8 @@ func Spin(q mq.Queue, spin time.Duration) time.Duration {
 	return spin
 }
 
-// Polling returns a receiver that polls r for up to d before it waits as r does, as
-// long as that pays, see [poll.Poller]. A d of 0 or less returns r itself.
+// Polling returns a receiver that polls r for up to d before it waits like r, as
+// long as that pays, see [poll.Poller]. If d is 0 or less it returns r itself.
 func Polling(r mq.Receiver, d time.Duration) mq.Receiver {
 	if d <= 0 {
 		return r
@@ -33,7 +33,7 @@ func Polling(r mq.Receiver, d time.Duration) mq.Receiver {
 }
 
 type spinner struct {
-	mq.Receiver // TryReceive and TryReceiveInto as they are
+	mq.Receiver // TryReceive and TryReceiveInto are unchanged
 	poller      *poll.Poller
 }
 
@@ -63,8 +63,8 @@ func (s *spinner) ReceiveInto(ctx context.Context, m *mq.Message) error {
 	return s.Receiver.ReceiveInto(ctx, m)
 }
 
-// isEmpty reports whether err matches mq.ErrEmpty; quickly where it is what queues
-// return, since that is asked after each look.
+// isEmpty reports whether err matches mq.ErrEmpty. It is called after each look,
+// so it is quick for the errors that queues return.
 func isEmpty(err error) bool {
 	if e, ok := err.(*mq.Error); ok && e.Kind == mq.ErrEmpty {
 		return true

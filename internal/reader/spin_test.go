@@ -12,7 +12,7 @@ import (
 	"ipcmq/mq"
 )
 
-// source is a receiver that answers as its fields say and counts its calls.
+// source is a receiver that returns what its fields say and counts its calls.
 type source struct {
 	messages      []mq.Message // what Receive gives, then end
 	end           error

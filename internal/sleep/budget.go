@@ -14,31 +14,31 @@ import (
 	"ipcmq/internal/sys"
 )
 
-// NoThread is what Sleep answers if as many threads sleep as may.
+// NoThread is returned by Sleep if no more threads may sleep.
 const NoThread = sys.EAGAIN
 
-// mostThreads leaves some of the 10,000 threads after which the Go runtime ends
-// the program (debug.SetMaxThreads) to others.
+// mostThreads leaves some of the 10,000 threads at which the Go runtime ends
+// the program (debug.SetMaxThreads) to other uses.
 const mostThreads = 8000
 
 var (
 	asleep atomic.Int64 // threads that sleep, in this process
 
 	// Budget returns how many threads may sleep: half of what the system allows
-	// the process, as far as that can be known. A limit that only an outer
-	// container has cannot, and that of a user counts his other processes too.
+	// the process, as far as that is known. The limit of an outer container is
+	// not, and that of a user counts the user's other processes too.
 	Budget = sync.OnceValue(func() int {
 		return budget(os.DirFS("/"), os.Geteuid() == 0)
 	})
 )
 
-// Advice says why Sleep answers NoThread, and what to do.
+// Advice says why Sleep returns NoThread, and what to do.
 func Advice() string {
-	return fmt.Sprintf("%d threads of this process wait in the kernel, as many as may, half of its limit: wait with fewer handles or selectors, such as one mux for all types, or raise RLIMIT_NPROC or pids.max",
+	return fmt.Sprintf("%d threads of this process wait in the kernel, the maximum, half of its limit: wait with fewer handles or selectors, such as one mux for all types, or raise RLIMIT_NPROC or pids.max",
 		Budget())
 }
 
-// takeThread answers NoThread if no more threads may sleep.
+// takeThread returns NoThread if no more threads may sleep.
 func takeThread() sys.Errno {
 	if asleep.Add(1) > int64(Budget()) {
 		asleep.Add(-1)
@@ -60,7 +60,7 @@ func budget(root fs.FS, superuser bool) int {
 			most = min(most, max(n/2, 1))
 		}
 	}
-	if !superuser { // for whom RLIMIT_NPROC is no limit
+	if !superuser { // RLIMIT_NPROC does not limit the superuser
 		eachLine(root, "proc/self/limits", func(line string) {
 			if rest, ok := strings.CutPrefix(line, "Max processes"); ok {
 				if f := strings.Fields(rest); len(f) > 0 {

@@ -14,25 +14,26 @@ import (
 	"ipcmq/internal/sys"
 )
 
-// Calls are the calls on one handle that wait. The zero value is ready for use.
+// Calls are the waiting calls on one handle. The zero value is ready for use.
 //
-// msgsnd and msgrcv know no timeout, and no file descriptor wakes them; but a
+// msgsnd and msgrcv have no timeout, and no file descriptor wakes them; but a
 // signal ends them with EINTR, and nothing has moved then. So a goroutine that
-// may sleep locks itself to its thread and notes which one that is, and whoever
-// wants it back signals the thread.
+// may sleep locks itself to its thread and records its id, and to wake it, the
+// thread is signaled.
 //
-// mq_timedsend and mq_timedreceive go on after a signal (those of the Go runtime
-// have SA_RESTART) but read their deadline again, and it has passed by then.
+// mq_timedsend and mq_timedreceive continue after a signal (those of the Go
+// runtime have SA_RESTART) but read their deadline again, which has passed by
+// then.
 type Calls struct {
 	closed atomic.Bool // written under mu
 
 	mu    sync.Mutex
 	last  uint64         // number of the latest call
 	round uint64         // number of the latest system call
-	lines map[Line]*line // of those that wait
-	first *call          // list of those that sleep, the latest first
+	lines map[Line]*line // of waiting calls
+	first *call          // list of sleeping calls, the latest first
 
-	free      *call // list of those to use again
+	free      *call // list of calls to reuse
 	freeLines *line
 }
 
@@ -42,10 +43,10 @@ type call struct {
 	size   int
 
 	line    *line
-	turn    chan struct{} // told when state is no longer waiting; made for the first that waits
+	turn    chan struct{} // signaled when state is no longer waiting; created on first use
 	state   state
-	demoted bool // it is to give up its turn for another call
-	place   int  // in the heap of those that wait
+	demoted bool // it must give up its turn for another call
+	place   int  // in the heap of waiting calls
 	before  *call
 	behind  *call
 
@@ -56,13 +57,13 @@ type call struct {
 	prev, next *call
 }
 
-// What a call does.
+// The states of a call.
 type state uint8
 
 const (
 	waiting state = iota // in its line
 	called               // it sleeps, or is about to
-	woken                // it is to look around: something has changed
+	woken                // it must look again: something has changed
 )
 
 // Closed reports whether [Calls.Close] was called.
@@ -78,11 +79,11 @@ func (c *Calls) Waiting() (n int) {
 	return n
 }
 
-// Sleep makes a system call that may sleep, when it is its turn in its line.
-// size is the bytes of a payload that is sent. Sleep answers EINTR, and has
-// perhaps not made the call, if ctx has ended, the handle is closed, or WakeAll
-// was called: the caller looks which. It answers [NoThread] if too many threads of
-// the process sleep. A call that takes a deadline uses the one given.
+// Sleep makes a system call that may sleep, when it is its turn in its line. size
+// is the size of the payload to send in bytes. Sleep returns EINTR, possibly
+// without having made the call, if ctx has ended, the handle is closed, or WakeAll
+// was called: the caller finds out which. It returns [NoThread] if too many
+// threads of the process sleep. A call that takes a deadline uses the given one.
 func (c *Calls) Sleep(ctx context.Context, in Line, size int, try func(*sys.Deadline) sys.Errno) sys.Errno {
 	call := c.join(in, size)
 	if call == nil {
@@ -101,8 +102,8 @@ func (c *Calls) Sleep(ctx context.Context, in Line, size int, try func(*sys.Dead
 
 // sleep makes the system call, and ends the call unless it has to wait again.
 func (c *Calls) sleep(ctx context.Context, call *call, try func(*sys.Deadline) sys.Errno) (errno sys.Errno, again bool) {
-	// Locked from Gettid until the call has answered, and no longer: a locked
-	// goroutine hands over to another one slowly.
+	// Locked from Gettid until the call has returned, and no longer:
+	// switching from a locked goroutine is slow.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if errno, again := c.enter(call, sys.Gettid()); errno != 0 || again {
@@ -117,13 +118,13 @@ func (c *Calls) sleep(ctx context.Context, call *call, try func(*sys.Deadline) s
 	if ctx.Err() == nil {
 		errno = try(&call.deadline)
 	}
-	// Where wake has started it still holds the call, which it must not find
-	// in use by another.
+	// If wake has started it still holds the call, which must not be reused
+	// yet.
 	return errno, c.leave(call, errno, stop())
 }
 
 // enter notes that the thread tid is about to sleep, unless the call has to wait
-// again, since it was demoted before it came here.
+// again, because it was demoted before it came here.
 func (c *Calls) enter(call *call, tid int) (errno sys.Errno, again bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -150,7 +151,7 @@ func (c *Calls) enter(call *call, tid int) (errno sys.Errno, again bool) {
 	return 0, false
 }
 
-// leave notes that the system call has answered. It reports whether the call
+// leave notes that the system call has returned. It reports whether the call
 // was only interrupted, and waits again; otherwise it has ended.
 func (c *Calls) leave(call *call, errno sys.Errno, stopped bool) (again bool) {
 	giveThread()
@@ -167,8 +168,8 @@ func (c *Calls) leave(call *call, errno sys.Errno, stopped bool) (again bool) {
 	}
 	interrupted := errno == sys.EINTR || errno == sys.ETIMEDOUT
 	if interrupted && stopped && call.state == called && !c.closed.Load() {
-		// It was demoted, or a signal came that was meant for something else,
-		// such as those by which the Go runtime preempts.
+		// It was demoted, or an unrelated signal came, such as one with which
+		// the Go runtime preempts.
 		call.deadline.Never()
 		call.line.rejoin(call)
 		return true
@@ -178,8 +179,8 @@ func (c *Calls) leave(call *call, errno sys.Errno, stopped bool) (again bool) {
 }
 
 // A signal that comes just before its thread has entered the kernel is lost, so
-// it is repeated until the call has answered, after pauses that grow between
-// these two.
+// it is repeated until the call has returned, after pauses that grow from the
+// first to the last of these.
 const (
 	firstPause = 20 * time.Microsecond
 	lastPause  = 10 * time.Millisecond
@@ -194,8 +195,8 @@ func (c *call) wakeWhile(wanted func() bool) {
 	}
 }
 
-// kick signals the thread of the call and reports whether the call still had
-// to answer.
+// kick signals the thread of the call and reports whether the call had not
+// returned yet.
 func (c *call) kick(wanted func() bool) bool {
 	c.of.mu.Lock()
 	defer c.of.mu.Unlock()
@@ -206,8 +207,8 @@ func (c *call) kick(wanted func() bool) bool {
 	return true
 }
 
-// WakeAll ends the calls that wait now and returns when those that sleep have
-// answered. They see EINTR and look for its cause.
+// WakeAll ends the calls that wait now and returns when the sleeping ones have
+// returned. They get EINTR and look for its cause.
 func (c *Calls) WakeAll() {
 	c.mu.Lock()
 	last := c.last
@@ -234,8 +235,8 @@ func (c *Calls) kickUpTo(last uint64) (any bool) {
 	return any
 }
 
-// Nudge interrupts the system calls of a line that are under way, and returns when
-// they have answered. Calls that are not to end make theirs again.
+// Nudge interrupts the system calls of a line that are in progress, and returns
+// when they have returned. Calls that must not end repeat theirs.
 func (c *Calls) Nudge(in Line) {
 	c.mu.Lock()
 	round := c.round
@@ -263,8 +264,8 @@ func (c *Calls) kickLine(in Line, round uint64) (any bool) {
 	return any
 }
 
-// Close makes every later Sleep fail, ends those that wait and returns when the
-// ones that sleep have answered.
+// Close makes every later Sleep fail, ends waiting calls and returns when the
+// sleeping ones have returned.
 func (c *Calls) Close() {
 	c.mu.Lock()
 	c.closed.Store(true)
@@ -272,9 +273,9 @@ func (c *Calls) Close() {
 	c.WakeAll()
 }
 
-// signal signals the thread of a call that has not answered. A program that has
-// SIGURG ignored gets the default back here, which does nothing either but lets
-// the signal interrupt: there is no other way to get the thread back.
+// signal signals the thread of a call that has not returned. If the program
+// ignores SIGURG, this restores its default action, which also does nothing but
+// lets the signal interrupt: there is no other way to wake the thread.
 func (c *call) signal() {
 	c.deadline.Expire() // first, so that the kernel finds it
 	if sys.KicksIgnored() {

@@ -15,7 +15,7 @@ import (
 func TestMain(m *testing.M) { testutil.Main(m, nil) }
 
 // receives are system calls that sleep: one that a signal ends, and one that
-// goes on until its deadline has passed.
+// continues until its deadline has passed.
 func receives(t *testing.T) map[string]func(*sys.Deadline) sys.Errno {
 	t.Helper()
 	id, errno := sys.Msgget(0, sys.IPC_CREAT|0o600)
@@ -114,7 +114,7 @@ func TestTheAnswerOfTheCallIsReturned(t *testing.T) {
 	defer calls.Close()
 	for _, want := range []sys.Errno{0, sys.EIDRM} {
 		for _, ctx := range []context.Context{context.Background(), t.Context()} {
-			signals := 3 // that were not meant for this call
+			signals := 3 // unrelated to this call
 			if got := calls.Sleep(ctx, sleep.Line{}, 0, func(*sys.Deadline) sys.Errno {
 				if signals--; signals >= 0 {
 					return sys.EINTR

@@ -10,7 +10,7 @@ import (
 	"ipcmq/internal/testutil"
 )
 
-// Calls that give up their turn before they have come to the kernel do not go there:
+// Calls that give up their turn before they have entered the kernel do not enter it:
 // each would hold a thread.
 func TestEverSmallerPayloadsHoldFewThreads(t *testing.T) {
 	testutil.NotEmulated(t, "threads of the emulator sleep elsewhere")

@@ -7,21 +7,21 @@ import (
 	"slices"
 )
 
-// A Line is what calls on a handle wait for: room for what they send, or messages
+// A Line is what calls on a handle wait for: room for their messages, or messages
 // that one selector selects.
 type Line struct {
 	Send bool
 	Type int64 // msgtyp of those that receive
 	Flag int   // and its flags
-	One  bool  // no more than one of them sleeps: waking up is all that the call does
+	One  bool  // at most one of them sleeps, if the call does nothing but wake up
 }
 
-// A line is the calls that wait for the same, in order. Some of them are called
-// to sleep in the kernel:
+// A line is the calls that wait for the same thing, in order. Some of them are
+// called to sleep in the kernel:
 //
-//   - of those that receive, the oldest ones, as many as can run at once: the
-//     kernel hands messages to its sleepers in turn, so a process with one
-//     sleeper would get the share of one receiver;
+//   - of the receivers, the oldest ones, as many as can run at once: the kernel
+//     gives messages to its sleepers in turn, so a process with one sleeper would
+//     get the share of one receiver;
 //   - of those that send, the oldest and the one with the smallest payload: while
 //     there is too little room for that one, there is for none. The kernel, too,
 //     lets a small message in before a large one that waits.
@@ -30,12 +30,12 @@ type line struct {
 	called []*call
 	oldest *call // list of those that wait
 	latest *call
-	length int    // of it
+	length int    // of the list
 	heap   bySize // the same, if they send
 	next   *line  // in the list of those to use again
 }
 
-// atOnce is how many calls that receive sleep at once.
+// atOnce is how many receiving calls sleep at once.
 var atOnce = runtime.GOMAXPROCS(0)
 
 // join begins a call, the last of its line; nil after Close.
@@ -73,8 +73,7 @@ func (c *Calls) join(in Line, size int) *call {
 	return joined
 }
 
-// await waits for the turn of a call. It reports whether it has come; otherwise
-// the call has ended.
+// await waits for the turn of a call. It returns false if the call ended first.
 func (c *Calls) await(ctx context.Context, call *call) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,7 +83,7 @@ func (c *Calls) await(ctx context.Context, call *call) bool {
 		}
 		c.mu.Unlock()
 		select {
-		case <-call.turn: // or it was told before, and has been since
+		case <-call.turn: // or it was signaled before, and has been since
 		case <-ctx.Done():
 		}
 		c.mu.Lock()
@@ -96,7 +95,7 @@ func (c *Calls) await(ctx context.Context, call *call) bool {
 	return false
 }
 
-// end takes a call out of its line, and calls others in its place.
+// end removes a call from its line, and calls others in its place.
 func (c *Calls) end(ended *call, reuse bool) {
 	if l := ended.line; l != nil {
 		if ended.state == waiting {
@@ -117,7 +116,7 @@ func (c *Calls) end(ended *call, reuse bool) {
 	ended.prev, ended.next, c.free = nil, c.free, ended
 }
 
-// arrange calls those that are to sleep.
+// arrange calls those that should sleep.
 func (l *line) arrange() {
 	if !l.of.Send {
 		for l.oldest != nil && (len(l.called) == 0 || !l.of.One && len(l.called) < atOnce && spareThread()) {
@@ -168,7 +167,7 @@ func (c *call) demote() {
 func (l *line) call(c *call) {
 	l.remove(c)
 	l.called = append(l.called, c)
-	c.tell(called)
+	c.set(called)
 }
 
 // wake ends the calls that wait in Go, or are about to sleep.
@@ -180,23 +179,23 @@ func (l *line) wake() {
 		c := l.oldest
 		l.remove(c)
 		c.line = nil
-		c.tell(woken)
+		c.set(woken)
 	}
 }
 
-// tell changes the state of a call that waits.
-func (c *call) tell(s state) {
+// set changes the state of a waiting call.
+func (c *call) set(s state) {
 	c.state = s
 	select {
 	case c.turn <- struct{}{}:
-	default: // it does not wait, or has been told
+	default: // it does not wait, or was signaled already
 	}
 }
 
-// append puts a call at the end of those that wait.
+// append puts a call at the end of the waiting ones.
 func (l *line) append(c *call) { l.insert(c, l.latest) }
 
-// rejoin puts a call that has given up its turn back where it was in the order.
+// rejoin puts a call that has given up its turn back to its place in the order.
 func (l *line) rejoin(c *call) {
 	l.called = slices.DeleteFunc(l.called, func(other *call) bool { return other == c })
 	c.state, c.demoted = waiting, false
@@ -208,7 +207,7 @@ func (l *line) rejoin(c *call) {
 	l.arrange()
 }
 
-// insert puts a call behind another one, or at the head.
+// insert puts a call after another one, or at the head.
 func (l *line) insert(c, before *call) {
 	l.length++
 	c.before = before
@@ -227,7 +226,7 @@ func (l *line) insert(c, before *call) {
 	}
 }
 
-// remove takes a call out of those that wait.
+// remove removes a call from the waiting ones.
 func (l *line) remove(c *call) {
 	l.length--
 	if c.before == nil {
@@ -246,7 +245,8 @@ func (l *line) remove(c *call) {
 	}
 }
 
-// isSmaller reports whether c has less to send than other, or came earlier.
+// isSmaller reports whether c has less to send than other, or the same and came
+// earlier.
 func (c *call) isSmaller(other *call) bool {
 	return c.size < other.size || c.size == other.size && c.number < other.number
 }

@@ -115,7 +115,7 @@ func (k *kernel) awaitSleeping(t *testing.T, sizes ...int) {
 
 var sending = sleep.Line{Send: true}
 
-// Whoever sends what the kernel would take is not held up by those who send more.
+// A send that the kernel would accept is not blocked by larger ones.
 func TestTheOldestAndTheSmallestSleep(t *testing.T) {
 	var c sleep.Calls
 	var k kernel
@@ -190,7 +190,7 @@ func TestCallsOfOneSizeAreServedInOrder(t *testing.T) {
 	}
 }
 
-// As many as can run receive at once, and each that ends calls the next.
+// As many receive at once as can run, and each that ends calls the next.
 func TestReceiversSleepAsManyAsCanRun(t *testing.T) {
 	var c sleep.Calls
 	var asleep, most atomic.Int64
@@ -224,8 +224,8 @@ func TestReceiversSleepAsManyAsCanRun(t *testing.T) {
 	}
 }
 
-// Random sizes, cancels at any moment, and room that comes bit by bit: all that
-// are not canceled are served, nothing hangs, and the counts agree.
+// Random sizes, cancels at any moment, and room that comes bit by bit: all
+// calls that are not canceled are served, nothing hangs, and the counts agree.
 func TestLinesUnderChurn(t *testing.T) {
 	rounds := 30
 	if testing.Short() {
@@ -343,13 +343,14 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// With as many threads asleep as may, a call is refused and takes nothing.
+// With the maximum number of threads asleep, a call is refused and takes
+// nothing.
 func TestNoMoreThreadsSleepThanMay(t *testing.T) {
 	defer sleep.SetBudget(3)()
 	wake := make(chan sys.Errno)
 	var c sleep.Calls
 	answers := make(chan sys.Errno)
-	for i := range 5 { // each in a line of its own
+	for i := range 5 { // each in its own line
 		go func() {
 			answers <- c.Sleep(t.Context(), sleep.Line{Type: int64(i)}, 0, func(*sys.Deadline) sys.Errno { return <-wake })
 		}()
