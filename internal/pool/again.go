@@ -8,9 +8,8 @@ import (
 	"ipcmq/mq"
 )
 
-// Again lends the first of the messages that s selects and that are to be lent
-// again: given back, run out, or with an owner who died. It returns nil if there
-// is none.
+// Again lends the first message that s selects and that is due to be lent again:
+// given back, run out, or with a dead owner. It returns nil if there is none.
 func (p *Pool) Again(s mq.Selector, lasts time.Duration) *Lent {
 	for range 100 { // others may be quicker
 		i, w := p.first(s)
@@ -38,7 +37,7 @@ func (p *Pool) used(yield func(i int) bool) {
 	}
 }
 
-// first returns the slot that Again is to lend, with its word, or -1.
+// first returns the slot that Again should lend, with its word, or -1.
 func (p *Pool) first(s mq.Selector) (best int, found word) {
 	best = -1
 	least, sequence := int64(math.MaxInt64), uint64(math.MaxUint64)
@@ -63,7 +62,7 @@ func (p *Pool) first(s mq.Selector) (best int, found word) {
 	return best, found
 }
 
-// again reports whether what is in a slot is to be lent again.
+// again reports whether the message in a slot is due to be lent again.
 func (p *Pool) again(i int, w word, at *clock) bool {
 	state := w.state()
 	if state == free {
@@ -83,14 +82,14 @@ func (p *Pool) again(i int, w word, at *clock) bool {
 		return true
 	case due == 0:
 		// The owner is about to set the time of the lease, or is stopped, or
-		// nobody can tell whether it has died: it has a while.
+		// it is not known whether it has died: give it the grace time.
 		p.due[i].CompareAndSwap(0, at.now()+uint64(grace.Load()))
 		return false
 	}
 	return due <= at.now()
 }
 
-// grace is how long a message may be taken and have no time, which takes
+// grace is how long a taken message may be without a time, which normally takes
 // microseconds, while its owner is not known to be dead.
 var grace atomic.Int64
 
@@ -99,7 +98,8 @@ func init() { SetGrace(30 * time.Second) }
 // SetGrace is for tests.
 func SetGrace(d time.Duration) { grace.Store(int64(d)) }
 
-// lendAgain lends what is in a slot to this process, if its word is still w.
+// lendAgain lends the message in a slot to this process, if its word is still
+// w.
 func (p *Pool) lendAgain(i int, w word, lasts time.Duration) *Lent {
 	next := w.withState(lent).withOwner(p.me)
 	if w.state() == taking {

@@ -7,9 +7,9 @@ import (
 	"ipcmq/internal/sys"
 )
 
-// Held calls note with the first n bytes of what is in the pool of a queue, lent or
-// given back, and reports whether that is all: somebody may be about to take a
-// message, or this process may not look.
+// Held calls note with the first n bytes of each message in the pool of a queue,
+// lent or given back, and reports whether these are all: some process may be about
+// to take a message, or this one may not read the pool.
 func Held(queue int, key uint32, n int, note func([]byte)) (all bool) {
 	id, errno := sys.Shmget(key, 0, 0)
 	if errno == sys.ENOENT {
@@ -24,13 +24,13 @@ func Held(queue int, key uint32, n int, note func([]byte)) (all bool) {
 	}
 	defer s.Detach()
 	if !MayBe(int64(s.Size())) {
-		return true // another program's segment, so that there is no pool
+		return true // another program's segment, so there is no pool
 	}
 	p := &Pool{id: id, segment: s}
 	p.head = s.Words(0, headSize/8)
 	switch m := p.head[headMagic].Load(); {
 	case m == 0:
-		return true // it is being made, so that nobody has used it yet
+		return true // it is being created, so nobody has used it yet
 	case m != magic || p.head[headVersion].Load() != version:
 		return false
 	case p.head[headQueue].Load() != uint64(queue):

@@ -20,14 +20,14 @@ const (
 	headPattern          // what the room of a free slot is filled with
 	headSequence         // last number given to a message
 	headGone             // 1: the queue was removed
-	headHigh             // more than the highest slot with room that was in use
-	headHighWaits        // the same of those without room
+	headHigh             // 1 more than the highest slot with room that was in use
+	headHighWaits        // the same for slots without room
 
 	// Byte offsets of words of 32 bits, in cache lines of their own.
-	headEvents  = 128 // counts what a watcher must look at, who sleeps on it
-	headReturns = 132 // those among them that concern calls that wait
-	headIdle    = 192 // 1: a watcher wants to be told when a message is lent
-	headFull    = 256 // 1: somebody wants to be told when a slot is free
+	headEvents  = 128 // counts events for watchers, which sleep on it
+	headReturns = 132 // counts those that concern waiting calls
+	headIdle    = 192 // 1: a watcher must be woken when a message is lent
+	headFull    = 256 // 1: a process must be woken when a slot is free
 
 	headSize = 4096
 )
@@ -42,12 +42,12 @@ const (
 	// message without payload is taken by the call that waits.
 	waits = 1024
 
-	// MaxSlots and MaxRoom bound the geometry.
+	// MaxSlots and MaxRoom limit the geometry.
 	MaxSlots = 1 << 16
 	MaxRoom  = 1<<lengthBits - 1
 
-	// tail is what the size of a pool leaves when divided by a page, which
-	// tells it from most segments of others.
+	// tail is the size of a pool modulo a page, which distinguishes it from
+	// most other segments.
 	tail = 1719
 	page = 4096
 )
@@ -60,8 +60,8 @@ type layout struct {
 	size                              int
 }
 
-// layoutOf returns the layout for some slots with room for some bytes, or false if
-// that cannot be.
+// layoutOf returns the layout for slots with room for the given number of bytes,
+// or false if there is none.
 func layoutOf(slots, room int) (layout, bool) {
 	if slots < 1 || slots > MaxSlots || room < 0 || room > MaxRoom ||
 		int64(slots)*int64(roundUp(8+room, 64)) > math.MaxInt/2 {

@@ -21,8 +21,8 @@ type Lent struct {
 	due uint64
 }
 
-// hold begins the time of a lease that this process has, and returns it with a
-// copy of the message; nil if it was lost meanwhile.
+// hold starts the time of a lease that this process has, and returns it with a
+// copy of the message, or nil if it was lost meanwhile.
 func (p *Pool) hold(i int, w word, lasts time.Duration) *Lent {
 	l := &Lent{p: p, i: i, w: w}
 	m := p.metaOf(i)
@@ -69,12 +69,13 @@ func (l *Lent) Ack() bool {
 	}
 	if p.full.Load() != 0 {
 		p.full.Store(0)
-		p.tell(true)
+		p.notify(true)
 	}
 	return true
 }
 
-// Nak gives the message back, to be lent again after delay. It reports as Ack does.
+// Nak gives the message back, to be lent again after delay. It reports the same as
+// Ack.
 func (l *Lent) Nak(delay time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -92,11 +93,11 @@ func (l *Lent) Nak(delay time.Duration) bool {
 		return false
 	}
 	Step("returned")
-	p.tell(true)
+	p.notify(true)
 	return true
 }
 
-// Extend makes the lease last from now. It reports as Ack does.
+// Extend renews the lease from now. It reports the same as Ack.
 func (l *Lent) Extend(lasts time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

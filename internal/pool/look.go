@@ -13,7 +13,7 @@ import (
 	"ipcmq/mq"
 )
 
-// lay finds out where things are in the segment. It reports whether that can be.
+// lay finds out the layout of the segment. It reports whether it is valid.
 func (p *Pool) lay() bool {
 	s := p.segment
 	p.head = s.Words(0, headSize/8)
@@ -29,8 +29,8 @@ func (p *Pool) lay() bool {
 	return true
 }
 
-// A View is what is in a pool at one time, for those who take no part in it. What
-// cannot be known of it is zero.
+// A View is the content of a pool at one time, for processes that do not use it.
+// Unknown fields are zero.
 type View struct {
 	Queue int // by its id
 	Slots int // with room
@@ -39,9 +39,9 @@ type View struct {
 
 	Held     int // messages that a process has
 	Dead     int // of these: with one that has certainly died
-	Unjudged int // of these: with one of which nobody here can tell
+	Unjudged int // of these: with a process that cannot be judged here
 	Returned int // messages that were given back
-	Due      int // of all: those to be lent again
+	Due      int // of all: those due to be lent again
 	Holders  []Holder
 }
 
@@ -53,8 +53,8 @@ type Holder struct {
 	Since, Until time.Time // the earliest; zero if not known
 }
 
-// Look looks at a segment. It answers fs.ErrNotExist if that is no pool, and an
-// error with the id of the queue if it is one, but cannot be read.
+// Look reads a segment. The error matches fs.ErrNotExist if it is not a pool,
+// and comes with the id of the queue if it is one, but cannot be read.
 func Look(id int) (v View, err *mq.Error) {
 	p, err := view(id)
 	if p == nil {
@@ -116,10 +116,10 @@ var self = sync.OnceValue(func() procfs.Process {
 	return p
 })
 
-// view attaches a segment to read it. The pool that it returns has only what that
-// takes; with an error, only the segment and the id of its queue.
+// view attaches a segment to read it. The returned pool has only the fields for
+// that; with an error, only the segment and the id of its queue.
 func view(id int) (*Pool, *mq.Error) {
-	none := func() (*Pool, *mq.Error) { return nil, refuse(fs.ErrNotExist, nil, "segment %d is no pool", id) }
+	none := func() (*Pool, *mq.Error) { return nil, refuse(fs.ErrNotExist, nil, "segment %d is not a pool", id) }
 	s, errno := sys.ShmAttach(id, true)
 	switch errno {
 	case 0:
@@ -191,15 +191,16 @@ type slotState struct {
 	due          bool
 }
 
-// mostTyped bounds how many messages are looked for in slots of which no word says
-// that they have one: that makes pages, and there are no more processes.
+// mostTyped limits how many messages are looked for in slots whose words do not
+// say that they have one: looking allocates pages, and there are no more
+// processes.
 const mostTyped = owners
 
 // tries is how often a slot is read that changes while it is.
 const tries = 10
 
-// at reads the slot i, and reports whether it is not free. One that changes all the
-// time is passed over.
+// at reads the slot i, and reports whether it is in use. A slot that keeps changing
+// is skipped.
 func (l *look) at(i int) (s slotState, used bool) {
 	p := l.p
 	for range tries {
@@ -218,7 +219,7 @@ func (l *look) at(i int) (s slotState, used bool) {
 			return s, w.state() != free
 		}
 		s.began, s.until = p.metaOf(i)[3].Load(), p.due[i].Load()
-		if w.state() != returned { // who gave it back may be somebody else by now
+		if w.state() != returned { // the entry of the one that gave it back may be another's by now
 			s.process, s.verdict = l.judge(w.owner())
 		}
 		s.due = s.until <= l.boot && (s.until != 0 || w.state() == returned) || s.verdict.dead

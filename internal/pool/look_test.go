@@ -29,8 +29,8 @@ func take1(t *testing.T, p *pool.Pool, typ int64, payload string) *pool.Lent {
 	return l
 }
 
-// What was taken and not lent yet is a message too, of which only its taker knows
-// the length.
+// A message that was taken but not lent yet counts too; only its taker knows its
+// length.
 func TestALookSeesWhatIsBeingTaken(t *testing.T) {
 	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
 	p := open(t, 4, 64)
@@ -181,7 +181,7 @@ func FuzzLook(f *testing.F) {
 	})
 }
 
-func TestWhatIsNoPoolIsNotLookedAt(t *testing.T) {
+func TestOtherSegmentsAreNotPools(t *testing.T) {
 	id, errno := sys.Shmget(0, 4096*40+1719, sys.IPC_CREAT|0o600)
 	if errno != 0 {
 		testutil.Lacking(t, "System V shared memory")

@@ -11,12 +11,12 @@ import (
 	"ipcmq/mq"
 )
 
-// A Message is one that is in a pool.
+// A Message describes a message in a pool.
 type Message struct {
 	Type     int64
 	Sequence uint64
 	Attempt  int
-	Length   int  // -1 if its taker is still at it, or died before it could say
+	Length   int  // -1 if it is being taken, or its taker died before it stored the length
 	Unsure   bool // whether that is all
 	Returned bool // nobody has it
 	Due      bool
@@ -30,9 +30,9 @@ type Message struct {
 	slot int
 }
 
-// Messages returns what is in the pool of a queue, the oldest first, up to most
-// unless that is 0. The rest is not touched: memory that nobody has used yet would
-// be made for that.
+// Messages returns the messages in the pool of a queue, the oldest first, up to
+// most unless that is 0. The rest is not touched, since that would allocate memory
+// that was never used.
 func Messages(segment, queue, most int) (all []Message, _ *mq.Error) {
 	p, err := viewOf(segment, queue)
 	if err != nil {
@@ -98,9 +98,9 @@ func (l *look) message(i int) (m Message, ok bool) {
 	return m, false
 }
 
-// Payload returns a copy of the payload of a message that Messages has told of,
-// and whether its length is certain. It answers mq.ErrEmpty if the message is not
-// there any more, or is being taken, so that its end may not be there yet.
+// Payload returns a copy of the payload of a message that Messages has returned,
+// and whether its length is certain. The error matches mq.ErrEmpty if the message
+// is no longer there, or is being taken, so its end may be missing.
 func Payload(segment, queue int, m Message) (data []byte, certain bool, _ *mq.Error) {
 	p, err := viewOf(segment, queue)
 	if err != nil {
@@ -129,5 +129,5 @@ func Payload(segment, queue int, m Message) (data []byte, certain bool, _ *mq.Er
 			return data, certain, nil
 		}
 	}
-	return nil, false, refuse(mq.ErrEmpty, nil, "message %d is not lent any more", m.Sequence)
+	return nil, false, refuse(mq.ErrEmpty, nil, "message %d is no longer lent", m.Sequence)
 }

@@ -17,7 +17,7 @@ import (
 	"ipcmq/mq"
 )
 
-// A Queue says whose pool it is.
+// A Queue identifies the queue of a pool.
 type Queue struct {
 	ID             int
 	Key            uint32
@@ -28,16 +28,17 @@ type Queue struct {
 	Exists func() bool
 }
 
-// trusts reports whether a user may make the pool: others could read and forge
-// what is in it.
+// trusts reports whether a user may create the pool: others could read and
+// forge its messages.
 func (q *Queue) trusts(uid uint32) bool { return uid == q.UID || uid == q.CUID || uid == 0 }
 
-// Distrust returns an error if a segment cannot be the pool because of who made it.
+// Distrust returns an error if a segment cannot be the pool because of the user who
+// created it.
 func (q *Queue) Distrust(id int, maker uint32) *mq.Error {
 	if q.trusts(maker) {
 		return nil
 	}
-	return refuse(fs.ErrPermission, nil, "segment %d, which has the key of the queue, was made by user %d, and not by the owner or creator of the queue or root: it could read and forge messages", id, maker)
+	return refuse(fs.ErrPermission, nil, "segment %d, which has the key of the queue, was created by user %d, not by the owner or creator of the queue or root: this user could read and forge messages", id, maker)
 }
 
 // poolMode gives those who may read the queue the pool, to read and write.
@@ -50,7 +51,7 @@ func (q *Queue) poolMode() (mode uint32) {
 	return mode
 }
 
-// A Pool is one that this process has attached, once for all its handles.
+// A Pool is a pool that this process has attached, once for all its handles.
 type Pool struct {
 	layout
 	id      int // of the segment
@@ -83,8 +84,8 @@ var pools = struct {
 	open map[int]*Pool // by the id of the segment
 }{open: map[int]*Pool{}}
 
-// Open attaches the pool of a queue, or makes it, with some slots that have room
-// for some bytes each. The error has neither Op nor Queue.
+// Open attaches the pool of a queue, or creates it, with the given number of
+// slots and bytes of room in each. The error has neither Op nor Queue.
 func Open(q Queue, slots, room int) (*Pool, *mq.Error) {
 	pools.mu.Lock()
 	defer pools.mu.Unlock()
@@ -109,7 +110,7 @@ func Open(q Queue, slots, room int) (*Pool, *mq.Error) {
 	return p, nil
 }
 
-// Close ends the use of p by one handle, which must have no call under way.
+// Close ends the use of p by one handle, which must have no call in progress.
 func (p *Pool) Close() {
 	pools.mu.Lock()
 	defer pools.mu.Unlock()
@@ -167,9 +168,9 @@ func find(q Queue, l layout) (int, *mq.Error) {
 		}
 	}
 	if state == unfinished {
-		return 0, refuse(nil, nil, "the pool, segment %d, is not finished by the process that makes it", id)
+		return 0, refuse(nil, nil, "the pool, segment %d, is not finished by the process that creates it", id)
 	}
-	return 0, refuse(nil, nil, "pools of this queue come and go")
+	return 0, refuse(nil, nil, "pools of this queue keep coming and going")
 }
 
 // What a segment is.
@@ -178,11 +179,11 @@ type state int
 const (
 	ready      state = iota
 	stale            // of a queue that is gone, or left unfinished
-	unfinished       // its maker is at it
-	vanished         // there is none any more
+	unfinished       // still being created
+	vanished         // it no longer exists
 )
 
-// identify looks at a segment without writing to it.
+// identify reads a segment without writing to it.
 func identify(q Queue, id int) (state, *mq.Error) {
 	st, errno := sys.ShmStat(id)
 	switch errno {
@@ -240,8 +241,8 @@ func create(q Queue, l layout) (int, sys.Errno) {
 		return 0, errno
 	}
 	defer s.Detach()
-	// Who owns the queue has the pool too; root may be in a user namespace that
-	// does not know him, and then keeps it.
+	// The owner of the queue also owns the pool; root may be in a user
+	// namespace that does not know this user, and then keeps it.
 	sys.ShmSet(id, sys.Shmid{UID: q.UID, GID: q.GID, Mode: q.poolMode()})
 	head := s.Words(0, headSize/8)
 	head[headVersion].Store(version)
@@ -262,13 +263,13 @@ func create(q Queue, l layout) (int, sys.Errno) {
 func creationError(q Queue, l layout, errno sys.Errno) *mq.Error {
 	switch errno {
 	case sys.EPERM, sys.EACCES:
-		return refuse(fs.ErrPermission, errno, "there is no pool for leases yet, and only the owner and the creator of the queue, users %d and %d, and root may make it: the first to lease must be one of them", q.UID, q.CUID)
+		return refuse(fs.ErrPermission, errno, "there is no pool for leases yet, and only the owner and the creator of the queue, users %d and %d, and root may create it: the first to lease must be one of them", q.UID, q.CUID)
 	case sys.EINVAL, sys.ENOSPC, sys.ENOMEM:
-		return refuse(nil, errno, "a pool of %d bytes cannot be made: see kernel.shmmax, kernel.shmall and kernel.shmmni, or use fewer slots", l.size)
+		return refuse(nil, errno, "a pool of %d bytes cannot be created: see kernel.shmmax, kernel.shmall and kernel.shmmni, or use fewer slots", l.size)
 	case sys.ENOSYS:
 		return refuse(errors.ErrUnsupported, errno, "this system has no System V shared memory, or a sandbox such as seccomp forbids it")
 	}
-	return refuse(nil, errno, "a pool cannot be made")
+	return refuse(nil, errno, "a pool cannot be created")
 }
 
 // attach maps the pool, which was identified, and enters this process.
@@ -295,13 +296,13 @@ func attach(q Queue, id int) (*Pool, *mq.Error) {
 	p.touched = make([]atomic.Bool, p.slots)
 	if !p.register() {
 		s.Detach()
-		return nil, refuse(nil, nil, "%d processes use the pool, as many as may at once", owners)
+		return nil, refuse(nil, nil, "%d processes use the pool, the maximum", owners)
 	}
 	return p, nil
 }
 
 func (p *Pool) damaged() *mq.Error {
-	return refuse(nil, nil, "the pool, segment %d, is damaged: somebody has written over it; nothing in it can be trusted: ipcrm -m %d", p.id, p.id)
+	return refuse(nil, nil, "the pool, segment %d, is damaged: a program has overwritten it; nothing in it can be trusted: ipcrm -m %d", p.id, p.id)
 }
 
 // Check returns an error if the queue was removed or the pool is damaged.
@@ -321,8 +322,8 @@ func (p *Pool) Room() int { return p.room }
 // Slots returns how many messages can be lent at once.
 func (p *Pool) Slots() int { return p.slots }
 
-// Remove removes the pool of a queue that was removed, if it has one that this
-// process may remove. Processes that use it learn that the queue is gone.
+// Remove removes the pool of a removed queue, if it has one that this process
+// may remove. Processes that use it find that the queue is gone.
 func Remove(q Queue) {
 	id, errno := sys.Shmget(q.Key, 0, 0)
 	if errno != 0 {

@@ -5,9 +5,9 @@ import (
 	"ipcmq/internal/sys"
 )
 
-// An owner is a process that uses the pool. The first word of its entry says
-// which: pid and pid namespace, so that a process which was killed while it
-// entered itself is known too.
+// An owner is a process that uses the pool. The first word of its entry
+// identifies it by pid and pid namespace, so that a process that was killed
+// while it entered itself is known too.
 const (
 	pidBits   = 22 // PID_MAX_LIMIT
 	spaceBits = 32
@@ -61,7 +61,7 @@ func (p *Pool) register() bool {
 	return false
 }
 
-// unregister takes this process out of the owners, unless messages are lent to
+// unregister removes this process from the owners, unless messages are lent to
 // it: these are lent again when their time is over.
 func (p *Pool) unregister() {
 	if !p.uses(p.me) {
@@ -95,15 +95,15 @@ func (p *Pool) sweep() {
 	}
 }
 
-// process returns who the owner is; Start and TimeSpace are only right of an
-// entry that is ready.
+// process returns the process of the owner; Start and TimeSpace are valid only
+// if the entry is ready.
 func (p *Pool) process(i int, w uint64) procfs.Process {
 	e := p.entry(i)
 	return procfs.Process{PID: int(w & (1<<pidBits - 1)), PIDSpace: w >> spaceAt & (1<<spaceBits - 1),
 		Start: e[1].Load(), TimeSpace: e[2].Load()}
 }
 
-// A verdict is what is known of an owner.
+// A verdict is what is known about an owner.
 type verdict struct{ dead, judged bool }
 
 // judge finds out whether an owner is dead.
@@ -154,8 +154,8 @@ func (p *Pool) dead(i int) bool {
 	return entryState(e) == entryFree || e == p.buried[i].Load()
 }
 
-// Judge finds out which of those to whom messages are lent have died. From then
-// on, calls that wait are told when another of them does.
+// Judge finds out which holders of messages have died. From then on, waiting
+// calls are woken when another holder dies.
 func (p *Pool) Judge() {
 	asked := -1
 	for i := range p.used {
@@ -168,7 +168,8 @@ func (p *Pool) Judge() {
 	}
 }
 
-// ask finds out whether an owner is dead, and has this process told if it dies.
+// ask finds out whether an owner is dead, and makes this process be notified if
+// it dies.
 func (p *Pool) ask(i int) {
 	w := p.entry(i)[0].Load()
 	p.mu.Lock()

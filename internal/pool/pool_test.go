@@ -39,9 +39,9 @@ func take(s pool.Slot, typ int64, payload []byte) {
 	copy(s.Buffer()[sys.TypeSize:], payload)
 }
 
-// Whoever finds a message whose taker was killed learns its length if it is the
-// expected one, and otherwise that it does not know it.
-func TestTheLengthOfWhatADeadProcessTook(t *testing.T) {
+// The length of a message whose taker was killed is known if it is the expected
+// one, and otherwise reported as uncertain.
+func TestTheLengthOfAMessageTakenByADeadProcess(t *testing.T) {
 	pool.SetGrace(time.Nanosecond) // as if it were dead
 	defer pool.SetGrace(30 * time.Second)
 	p := open(t, 1, 64)
@@ -97,7 +97,7 @@ func TestTheLengthOfWhatADeadProcessTook(t *testing.T) {
 	}
 }
 
-func TestWhatIsGivenBackComesInOrder(t *testing.T) {
+func TestMessagesGivenBackComeInOrder(t *testing.T) {
 	p := open(t, 8, 8)
 	for _, typ := range []int64{3, 1, 2, 3} {
 		s, ok := p.Claim()

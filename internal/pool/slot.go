@@ -82,7 +82,7 @@ func (p *Pool) claim(i int) (Slot, bool) {
 		next |= narrow
 	}
 	if !p.words[i].CompareAndSwap(uint64(w), uint64(next)) {
-		return Slot{}, false // somebody wrote over it
+		return Slot{}, false // it was overwritten
 	}
 	Step("taking")
 	return Slot{p, i, next}, true
@@ -115,7 +115,8 @@ func (p *Pool) bytes(i int) []byte {
 	return p.segment.Bytes(p.slot+i*p.stride, 8+p.room)
 }
 
-// Buffer returns where msgrcv is to put the message: the type, then the payload.
+// Buffer returns where msgrcv must write the message: the type, then the
+// payload.
 func (s Slot) Buffer() []byte { return s.p.bytes(s.i)[8-sys.TypeSize:] }
 
 // Room returns the bytes of payload that the slot has room for.
@@ -140,9 +141,9 @@ func (s Slot) Release() {
 	s.p.words[s.i].CompareAndSwap(uint64(s.w), uint64(s.w.withState(free)))
 }
 
-// Taken says that msgrcv has taken a message of n bytes into the slot, and
-// lends it for some time. It returns nil if the message is with another process
-// by now: this one must have been stopped for a long time.
+// Taken records that msgrcv has taken a message of n bytes into the slot, and
+// lends it. It returns nil if another process has the message by now: this one
+// must have been stopped for a long time.
 func (s Slot) Taken(n int, lasts time.Duration) *Lent {
 	Step("taken")
 	p := s.p
@@ -154,7 +155,7 @@ func (s Slot) Taken(n int, lasts time.Duration) *Lent {
 	l := p.hold(s.i, w, lasts)
 	if p.idle.Load() != 0 || lasts < recheck {
 		p.idle.Store(0)
-		p.tell(false)
+		p.notify(false)
 	}
 	return l
 }

@@ -8,19 +8,19 @@ import (
 	"ipcmq/internal/sys"
 )
 
-// recheck is how often those that wait look at the pool while something in it is
-// in use, since whoever should tell them may be killed just before.
+// recheck is how often waiting calls look at the pool while something in it is
+// in use, since the process that should wake them may be killed just before.
 const recheck = time.Second
 
-// A join is calls that wait for the same.
+// A join is calls that wait for the same thing.
 type join struct {
 	calls int
 	nudge func()
 }
 
-// Join says that a call of this process begins to wait for messages. Until it
-// leaves, nudge is called when something may have to be lent again. Calls with
-// the same key share one nudge.
+// Join records that a call of this process begins to wait for messages. Until
+// it leaves, nudge is called when a message may be due to be lent again. Calls
+// with the same key share one nudge.
 func (p *Pool) Join(key any, nudge func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -56,7 +56,7 @@ func (p *Pool) Leave(key any) {
 	}
 }
 
-// nudge has those that wait look.
+// nudge makes waiting calls look.
 func (p *Pool) nudge() {
 	p.mu.Lock()
 	all := make([]func(), 0, len(p.joins))
@@ -69,9 +69,9 @@ func (p *Pool) nudge() {
 	}
 }
 
-// tell wakes the watchers of all processes; if it concerns those that wait, these
+// notify wakes the watchers of all processes; if it concerns waiting calls, these
 // look too.
-func (p *Pool) tell(concerns bool) {
+func (p *Pool) notify(concerns bool) {
 	if concerns {
 		p.returns.Add(1)
 	}

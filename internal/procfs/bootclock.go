@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// A BootClock tells the time since the boot of this system, the same in every
-// process of it, and nobody can set it.
+// A BootClock is the time since the boot of this system, the same in every
+// process, which nobody can set.
 type BootClock struct {
 	ID     [16]byte      // of the boot
 	offset time.Duration // of CLOCK_BOOTTIME in the time namespace of this process
@@ -23,8 +23,8 @@ type BootClock struct {
 var ownBootClock = sync.OnceValues(func() (BootClock, error) { return NewBootClock(Root) })
 
 // NewBootClock returns the clock of this process. In a time namespace the kernel
-// shifts CLOCK_BOOTTIME by an offset, which proc tells of the namespace that
-// children get: if that is another one, the error matches errors.ErrUnsupported.
+// shifts CLOCK_BOOTTIME by an offset, which proc shows only for the namespace of
+// children: if that is another one, the error matches errors.ErrUnsupported.
 func NewBootClock(proc fs.FS) (c BootClock, err error) {
 	b, err := fs.ReadFile(proc, "sys/kernel/random/boot_id")
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 
 // Mqueue is what a file of the mqueue file system reports about its queue.
 type Mqueue struct {
-	Size      int64 // bytes of payload waiting
-	NotifyPID int   // who asked to be told of a message, or 0
+	Size      int64 // bytes of payload in the queue
+	NotifyPID int   // the process registered with mq_notify(3), or 0
 }
 
 // ReadMqueue reads the file of a queue in mount, a mounted mqueue file system.

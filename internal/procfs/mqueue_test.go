@@ -60,7 +60,7 @@ func TestMqueueMount(t *testing.T) {
 	}
 }
 
-// The directories of mounts are of others.
+// Other users choose the directories of mounts.
 func FuzzMqueueMount(f *testing.F) {
 	f.Add("mqueue /dev/mqueue mqueue rw 0 0\nx /a\\040b\\134\\012 mqueue rw 0 0\n")
 	f.Add("x / mqueue")

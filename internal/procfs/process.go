@@ -12,19 +12,18 @@ import (
 	"ipcmq/internal/sys"
 )
 
-// A Process is what distinguishes a process from all others of this boot, also from a
-// later one with the same pid. No clock that can be set is part of it.
+// A Process identifies a process among all others of this boot, also a later one with
+// the same pid. It does not depend on a clock that can be set.
 type Process struct {
 	PID   int
 	Start uint64 // in ticks since the boot, as its time namespace counts them
 
-	// The namespaces in which these numbers are meant; TimeSpace is 0 where the
-	// kernel has none.
+	// The namespaces of these numbers; TimeSpace is 0 if the kernel has none.
 	PIDSpace, TimeSpace uint64
 }
 
-// Self returns this process. It fails where proc is not there, or is that of
-// another pid namespace and so speaks of other processes.
+// Self returns this process. It fails if proc is not there, or belongs to
+// another pid namespace and so shows other processes.
 func Self(proc fs.FS) (Process, error) { return self(proc, os.Getpid()) }
 
 func self(proc fs.FS, pid int) (Process, error) {
@@ -63,7 +62,7 @@ func namespace(proc fs.FS, kind string) uint64 {
 	return n
 }
 
-// Ended reports whether it is certain that p runs no longer. Of a process in
+// Ended reports whether it is certain that p no longer runs. For a process in
 // another pid or time namespace, it never is. A zombie has ended.
 func (p Process) Ended(proc fs.FS) bool {
 	ended, _ := p.Judge(proc)
@@ -71,8 +70,8 @@ func (p Process) Ended(proc fs.FS) bool {
 }
 
 // Judge reports whether the process has certainly ended, and whether that is
-// known: not of processes in other pid or time namespaces, nor without proc, nor
-// of those that proc hides.
+// known. It is not known for processes in other pid or time namespaces, without
+// proc, or for those that proc hides.
 func (p Process) Judge(proc fs.FS) (ended, known bool) {
 	return p.judge(proc, os.Getpid(), sys.Exists)
 }

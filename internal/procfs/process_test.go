@@ -13,7 +13,7 @@ import (
 	"ipcmq/internal/testutil"
 )
 
-// procOf is what process 7 sees, beside which 8 runs.
+// procOf is what process 7 sees while 8 runs.
 func procOf(change func(fstest.MapFS)) fstest.MapFS {
 	link := func(to string) *fstest.MapFile {
 		return &fstest.MapFile{Data: []byte(to), Mode: fs.ModeSymlink | 0o777}
@@ -99,7 +99,7 @@ func TestOnlyWhatHasCertainlyEndedHasEnded(t *testing.T) {
 }
 
 func TestProcessesOfThisSystem(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see")
 	p, err := procfs.Self(os.DirFS("/proc"))
 	if err != nil {
 		testutil.Lacking(t, "a /proc of this pid namespace: "+err.Error())

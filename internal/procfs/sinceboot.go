@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// maxAge is how long a reading of CLOCK_BOOTTIME is good for. The kernel may
+	// maxAge is how long a reading of CLOCK_BOOTTIME is valid. The kernel may
 	// slew one clock against the other by half a millisecond a second.
 	maxAge = time.Second
 
@@ -22,8 +22,8 @@ const (
 
 // sinceBoot is CLOCK_BOOTTIME without a system call each time, which takes more
 // than a microsecond on some machines: golang.org/x/sys/unix does not use the vDSO.
-// Between two readings the monotonic clock tells how much has passed. That stands still while the system is suspended,
-// and the wall clock does not.
+// Between two readings the monotonic clock shows how much time has passed. It
+// stands still while the system is suspended, but the wall clock does not.
 var sinceBoot = bootReader{begin: time.Now()}
 
 type bootReader struct {
@@ -31,7 +31,7 @@ type bootReader struct {
 	last  atomic.Pointer[bootReading]
 }
 
-// A bootReading is what the clocks said at one moment.
+// A bootReading is the state of the clocks at one moment.
 type bootReading struct {
 	passed time.Duration // since begin, by the monotonic clock
 	wall   time.Duration // how far the wall clock is ahead of that

@@ -16,9 +16,9 @@ import (
 // runs on Linux.
 const ticks = 100
 
-// StartTime returns when a process was started, to a second or so, as the clock
-// of the system tells it now: for people, and to compare with times that the
-// kernel noted. Where the clock may have been set since, see [Process].
+// StartTime returns when a process was started, to about a second, by the
+// current system clock: for people, and to compare with times that the kernel
+// recorded. If the clock may have been set since, use [Process].
 //
 // The error matches fs.ErrNotExist if there is no such process, or if it is a
 // zombie, and fs.ErrPermission if there is one that proc hides (hidepid in
@@ -37,7 +37,7 @@ func startTime(proc fs.FS, pid int, exists func(pid int) bool) (time.Time, error
 		return time.Time{}, &fs.PathError{Op: "read", Path: strconv.Itoa(pid) + "/stat", Err: fs.ErrNotExist}
 	}
 	if start > math.MaxInt64/uint64(time.Second/ticks) {
-		return time.Time{}, fmt.Errorf("%d/stat: the start %d is no time", pid, start)
+		return time.Time{}, fmt.Errorf("%d/stat: the start %d is not a time", pid, start)
 	}
 	boot, err := bootTime(proc)
 	if err != nil {

@@ -18,8 +18,8 @@ type MessageQueue struct {
 }
 
 // MessageQueues returns an iterator over the lines of sysvipc/msg in proc. An
-// error is the last pair. Lines that make no sense are passed over, and the
-// error is about the first.
+// error is the last pair. Invalid lines are skipped, and the error is about the
+// first.
 func MessageQueues(proc fs.FS) iter.Seq2[MessageQueue, error] {
 	return entries(proc, "sysvipc/msg", parseMessageQueue)
 }

@@ -22,8 +22,7 @@ type Segment struct {
 const shmDest = 0o1000
 
 // Segments returns an iterator over the lines of sysvipc/shm in proc. An error is
-// the last pair. Lines that make no sense are passed over, and the error is about
-// the first.
+// the last pair. Invalid lines are skipped, and the error is about the first.
 func Segments(proc fs.FS) iter.Seq2[Segment, error] {
 	return entries(proc, "sysvipc/shm", parseSegment)
 }

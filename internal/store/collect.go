@@ -11,8 +11,8 @@ import (
 )
 
 // grace is how long a ticket must have been seen nowhere before its payload is
-// freed. A program that takes it out of the queue by itself, and not on lease, has
-// it in its memory until it frees the payload, where nobody can see it.
+// freed. A program that takes it from the queue without a lease has it in its
+// memory, where nobody can see it, until it frees the payload.
 var grace atomic.Int64
 
 func init() { SetGrace(30 * time.Second) }
@@ -33,8 +33,8 @@ func Collect() {
 	}
 }
 
-// collectAtTimes is Collect, unless somebody of this process has called it within
-// the last second: it looks at all segments of the system.
+// collectAtTimes is Collect, unless this process has called it within the last
+// second, since it looks at all segments of the system.
 func collectAtTimes() {
 	now := time.Since(began)
 	if last := collectedAt.Load(); last == 0 || now-time.Duration(last) > time.Second {
@@ -48,7 +48,7 @@ var (
 	collectedAt atomic.Int64 // since began
 )
 
-// collecting is held by the one of this process who collects: it is enough.
+// collecting is held by the goroutine that collects: one per process is enough.
 var collecting sync.Mutex
 
 // visit collects in one segment, if that is a store.
@@ -79,7 +79,7 @@ func (l *looking) visit(id int) {
 }
 
 // collect frees the payloads of a store whose tickets are nowhere. A ticket that
-// may still be on its way, since the sender lives, is left alone.
+// a living sender may still be about to send is left alone.
 func (l *looking) collect(v *view, forsaken bool) {
 	for i := range v.count {
 		e := v.entry(i)
@@ -121,7 +121,7 @@ func newLook() *looking {
 // tickets are those of one queue.
 type tickets struct {
 	gone  bool // the queue
-	known bool // has has all
+	known bool // whether has is complete
 	has   map[Ticket]bool
 }
 
@@ -140,12 +140,12 @@ func gone(queue int) bool {
 	return errno == sys.EINVAL || errno == sys.EIDRM
 }
 
-// mostMessages bounds how many messages are looked at in a queue: to find each of
-// them, the kernel walks there from the head.
+// mostMessages limits how many messages of a queue are read: for each of them,
+// the kernel walks the queue from the head.
 const mostMessages = 4096
 
-// ticketsOf looks for the tickets in a queue, and then among what is lent: who
-// leases moves them from there to here.
+// ticketsOf looks for the tickets in a queue, and then among lent messages,
+// since leasing moves them from the queue to the pool.
 func ticketsOf(queue int) (t tickets) {
 	ds, errno := sys.MsgStat(queue)
 	if errno == sys.EINVAL || errno == sys.EIDRM {
@@ -161,8 +161,8 @@ func ticketsOf(queue int) (t tickets) {
 		}
 	}
 	b := make([]byte, sys.TypeSize+TicketSize)
-	// From the last one down: what is taken meanwhile moves those behind it forward,
-	// into the way of who looks, and not past him.
+	// From the last one down: a message that is taken meanwhile moves later ones
+	// forward, toward this search, not past it.
 	for i := int64(ds.Qnum) - 1; i >= 0; i-- {
 		switch n, errno := sys.TryMsgrcv(queue, b, TicketSize, i, sys.MSG_COPY); errno {
 		case 0:

@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// Whoever removes the queue has those that wait look, also while the store is given
-// up.
+// Removing the queue makes waiting calls look, also while the store is given up.
 func TestALookAtAStoreThatEndsIsHarmless(t *testing.T) {
 	for range 200 {
 		s, queue := newStore(t, 8192), newQueue(t)

@@ -18,15 +18,15 @@ const (
 	headMagic     = iota // written last
 	headVersion          //
 	headEntries          // how many; what follows them are payloads
-	headPID              // of the sender; 0 if it could not know
+	headPID              // of the sender; 0 if it could not find out
 	headStart            // in ticks since the boot
-	headPIDSpace         // the namespaces in which these are meant
+	headPIDSpace         // the namespaces of these numbers
 	headTimeSpace        //
 	headLeft             // 1: the sender has given it up
 	headGone             // 1: it was removed
 
 	// Byte offsets of words of 32 bits, in a cache line of their own.
-	headFreed = 128 // counts what was freed since somebody waited; who does sleeps on it
+	headFreed = 128 // counts frees since the sender began to wait, which sleeps on it
 	headWaits = 132 // 1: the sender waits for room
 
 	headSize = 4096
@@ -38,27 +38,28 @@ const (
 	entryQueue          // id of the queue in which the ticket is
 	entryOffset         // of the payload, in bytes
 	entryLength         // in bytes
-	entryMissing        // since when nobody has seen the ticket, in CLOCK_BOOTTIME; 0 if not so
+	entryMissing        // since when the ticket has not been seen, in CLOCK_BOOTTIME; 0 if it was seen
 
 	entrySize = 8 // words, a cache line
 )
 
 const (
-	// maxEntries bounds what a store can say of itself.
+	// maxEntries limits the number of entries that a store can claim to
+	// have.
 	maxEntries = 4096
 
-	// ownEntries is how many payloads are in a store of this program at once.
+	// ownEntries is how many payloads a store of this program holds at once.
 	ownEntries = 1024
 
 	page = 4096
 
-	// tail is what the size of a store leaves when divided by a page, which tells it
-	// from most segments of others.
+	// tail is the size of a store modulo a page, which distinguishes it from most
+	// other segments.
 	tail = 1723
 )
 
-// A word is what decides about an entry. Its number is random, and another one
-// each time.
+// A word is the state of an entry. Its number is random, and different each
+// time.
 type word uint64
 
 // States of an entry; others are garbage.
@@ -94,7 +95,7 @@ type view struct {
 	count   int // of entries
 }
 
-// look makes a view of what is attached. It reports whether that is a store.
+// look makes a view of an attached segment. It reports whether it is a store.
 func look(id int, s *sys.Segment) (v view, ok bool) {
 	if !mayBe(int64(s.Size())) {
 		return v, false
@@ -129,7 +130,7 @@ func (v *view) empty() bool {
 	return true
 }
 
-// release frees an entry, unless it is another payload's by now.
+// release frees an entry, unless it belongs to another payload by now.
 func (v *view) release(i int, number uint64) bool {
 	w := &v.entry(i)[entryWord]
 	for range 10 { // the sender may change the state once
@@ -139,15 +140,15 @@ func (v *view) release(i int, number uint64) bool {
 		}
 		if w.CompareAndSwap(uint64(now), free) {
 			Step("freed")
-			v.tell()
+			v.notify()
 			return true
 		}
 	}
 	return false
 }
 
-// tell wakes the sender if it waits for room.
-func (v *view) tell() {
+// notify wakes the sender if it waits for room.
+func (v *view) notify() {
 	if v.waits().Load() != 0 {
 		v.waits().Store(0)
 		v.freed().Add(1)

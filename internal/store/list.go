@@ -8,12 +8,12 @@ import (
 	"ipcmq/internal/sys"
 )
 
-// A Stat is what a store says of itself.
+// A Stat is what a store says about itself.
 type Stat struct {
 	ID       int    // of the segment
 	Size     int64  // of the segment, in bytes
 	UID      uint32 // of its owner
-	PID      int    // of its sender, in the namespace of that; 0 if it is not known
+	PID      int    // of its sender, in the sender's namespace; 0 if it is not known
 	Forsaken bool   // the sender has given it up, or has certainly ended
 	Queues   []Kept // by id
 }
@@ -21,9 +21,9 @@ type Stat struct {
 // Kept is the payloads of one queue in one store.
 type Kept struct {
 	Queue    int   // id
-	Payloads int   // sent and not received, and those that are being sent
+	Payloads int   // sent but not received, and those that are being sent
 	Bytes    int64 // of them
-	Gone     bool  // there is no such queue any more
+	Gone     bool  // the queue no longer exists
 }
 
 // Stores returns an iterator over the stores of the system that this process may

@@ -39,7 +39,8 @@ func (v *view) forsaken() bool {
 	if start != owner.Start {
 		return true
 	}
-	// A zombie may be the first thread of a process whose others go on.
+	// A zombie may be the first thread of a process whose other threads
+	// run.
 	p, errno := sys.OpenProcess(owner.PID)
 	if errno != 0 {
 		return false

@@ -6,8 +6,8 @@ import (
 	"ipcmq/mq"
 )
 
-// A Queue says in which queue the tickets are, as it is now. Backends whose queues
-// can have payloads beside them hand it to package ipcmq/mq/large.
+// A Queue is the current state of the queue of the tickets. Backends whose queues
+// can have a store pass it to package ipcmq/mq/large.
 type Queue struct {
 	ID             int
 	Key            uint32
@@ -25,7 +25,8 @@ func (q *Queue) mode() (mode uint32) {
 	return mode
 }
 
-// Readers are those who may use a store. Queues with the same can share one.
+// Readers are the users who may use a store. Queues with the same readers can
+// share one.
 type Readers struct{ UID, GID, Mode uint32 }
 
 // Readers returns who may read the queue.

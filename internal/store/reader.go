@@ -13,7 +13,7 @@ import (
 // Reasons why a ticket cannot be redeemed.
 var (
 	ErrGone   = errors.New("its payload is gone: the store of its sender was removed, or the payload was freed")
-	ErrOther  = errors.New("it does not fit to what is in its store")
+	ErrOther  = errors.New("it does not fit the content of its store")
 	ErrAccess = errors.New("this user may not read the store of its sender")
 )
 
@@ -34,11 +34,11 @@ type attachment struct {
 	users    int          // guarded by the lock of the Reader
 }
 
-// mostMapped is how much stays attached though nobody uses it.
+// mostMapped is how much stays attached although it is not in use.
 const mostMapped = int64(1) << (30 + strconv.IntSize/64*6) // 1 GiB, or 64 where addresses have 64 bits
 
-// keepEvery is how often a Reader looks after what it has attached, and after what
-// killed programs have left.
+// keepEvery is how often a Reader detaches removed stores, and frees what killed
+// programs have left.
 const keepEvery = 10 * time.Second
 
 // A Payload is what a ticket stands for.
@@ -50,8 +50,9 @@ type Payload struct {
 	bytes  []byte
 }
 
-// Redeem finds the payload of a ticket that was in some queue. Done must be called
-// in the end. Whoever can write to the store may change it at any time.
+// Redeem finds the payload of a ticket that was in the given queue. Done must be
+// called at the end. Whoever can write to the store may change the payload at any
+// time.
 func (r *Reader) Redeem(t Ticket, queue int) (*Payload, error) {
 	a, err := r.use(t.segment)
 	if err != nil {
@@ -112,7 +113,7 @@ func (p *Payload) Copy(memory []byte) ([]byte, error) {
 func (p *Payload) Free() {
 	v := &p.a.view
 	if p.a.readOnly {
-		return // somebody who may is going to find it without a ticket
+		return // a process that may will find it without a ticket
 	}
 	v.release(p.entry, p.number)
 	if v.head[headLeft].Load() != 0 && v.empty() {
@@ -131,7 +132,7 @@ func (p *Payload) Done() {
 	}
 }
 
-// use returns the store with an id, for one user more.
+// use returns the store with an id, for one more user.
 func (r *Reader) use(id int) (*attachment, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -173,8 +174,8 @@ func attach(id int) (*attachment, error) {
 		s.Detach()
 		return nil, ErrOther
 	}
-	// Only now that it is known: nothing of another program's is ever written to. The
-	// id stays this segment's as long as it is attached.
+	// Only now that it is known to be a store: no other segment is ever written to.
+	// The id stays that of this segment as long as it is attached.
 	w, errno := sys.ShmAttach(id, false)
 	if errno != 0 {
 		return &attachment{view: v, readOnly: true}, nil
@@ -193,7 +194,7 @@ func (r *Reader) detach(a *attachment) {
 	a.segment.Detach()
 }
 
-// detachIdle detaches the stores that nobody uses and that are in the way.
+// detachIdle detaches the unused stores that are in the way.
 func (r *Reader) detachIdle(inTheWay func(*attachment) bool) {
 	for _, a := range r.attached {
 		if a.users == 0 && inTheWay(a) {
@@ -217,7 +218,7 @@ func (r *Reader) keep() {
 	}
 }
 
-// Close detaches all stores, those in use when they are not any more.
+// Close detaches all stores, those in use once they no longer are.
 func (r *Reader) Close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

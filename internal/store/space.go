@@ -2,8 +2,8 @@ package store
 
 import "slices"
 
-// A space is bytes of which runs are taken and given back: the lowest that is long
-// enough first, so that few pages are ever touched, and the same again and again.
+// A space is bytes of which runs are taken and given back: the lowest long enough
+// run first, so that few pages are ever touched, and those are reused.
 type space struct {
 	size int
 	used int   // up to where pages were ever used
@@ -37,9 +37,9 @@ func (s *space) find(n int) (i, at int) {
 	return len(s.runs), at
 }
 
-// warm is how much of the space is to be used for payloads of n bytes before it pays
-// to wait for some that was used: two of them, so that one can be written while the
-// other is read, or a megabyte.
+// warm is how much of the space is used for payloads of n bytes before it pays to
+// wait for used pages: two payloads, so that one can be written while the other is
+// read, or a megabyte.
 func (s *space) warm(n int) int { return max(s.used, 2*roundUp(max(n, 1), page), 1<<20) }
 
 // give gives back the run at some place.

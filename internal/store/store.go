@@ -13,12 +13,12 @@ import (
 	"ipcmq/mq"
 )
 
-// A Store is one that this process has made, to send from.
+// A Store is a store that this process has created, to send from.
 type Store struct {
 	view
 	data int // where payloads begin
 
-	calls sleep.Calls  // those that wait for room
+	calls sleep.Calls  // that wait for room
 	fault atomic.Int64 // nanoseconds that the first use of a page takes on both sides
 
 	mu     sync.Mutex
@@ -28,7 +28,7 @@ type Store struct {
 	closed bool
 	left   bool
 	ended  bool // nothing is attached
-	inUse  int  // blocks whose ticket is on its way
+	inUse  int  // blocks whose ticket is being sent
 }
 
 // A Block is a payload in a store.
@@ -41,10 +41,10 @@ type Block struct {
 	done   bool
 }
 
-// Make makes a store for payloads of some bytes together, to be read by some. The
-// error has neither Op nor Queue.
+// Make creates a store for payloads of size bytes in total, for the given
+// readers. The error has neither Op nor Queue.
 func Make(readers Readers, size int) (*Store, *mq.Error) {
-	collectAtTimes() // what others have left takes room
+	collectAtTimes() // payloads left by others take room
 	data := dataAt(ownEntries)
 	size = roundUp(size, page)
 	v, err := create(readers, ownEntries, data+size+tail)
@@ -58,7 +58,7 @@ func Make(readers Readers, size int) (*Store, *mq.Error) {
 	return &Store{view: v, data: data, space: space{size: size}}, nil
 }
 
-// create makes the segment, of a size that a store has.
+// create creates the segment, of a size that a store can have.
 func create(readers Readers, entries, size int) (view, *mq.Error) {
 	id, errno := sys.Shmget(0, size, sys.IPC_CREAT|sys.IPC_EXCL|0o600)
 	if errno != 0 {
@@ -70,7 +70,7 @@ func create(readers Readers, entries, size int) (view, *mq.Error) {
 		sys.ShmRemove(id)
 		return view{}, creationError(size, errno)
 	}
-	// The maker stays one of those who may use it: it is the creator.
+	// This user may still use the segment, as its creator.
 	if errno := sys.ShmSet(id, sys.Shmid{UID: readers.UID, GID: readers.GID, Mode: readers.Mode}); errno != 0 && !readers.onlySelf() {
 		s.Detach()
 		sys.ShmRemove(id)
@@ -87,12 +87,12 @@ func create(readers Readers, entries, size int) (view, *mq.Error) {
 	return v, nil
 }
 
-// recheck is how often those that wait for room look themselves, since whoever
-// should tell them may be killed just before.
+// recheck is how often waiting calls check for room themselves, since the
+// process that should wake them may be killed just before.
 const recheck = time.Second
 
-// Put copies a payload into the store, whose ticket is going to be sent to a queue.
-// If there is no room it answers EAGAIN, or waits. Waiting ends with EINTR when ctx
+// Put copies a payload into the store, whose ticket will be sent to a queue. If
+// there is no room it returns EAGAIN, or waits. Waiting ends with EINTR when ctx
 // has ended or Stop was called, with EIDRM when the queue is gone, and with
 // [sleep.NoThread].
 func (s *Store) Put(ctx context.Context, data []byte, queue int, wait bool) (*Block, sys.Errno) {
@@ -124,7 +124,7 @@ func (s *Store) Put(ctx context.Context, data []byte, queue int, wait bool) (*Bl
 	return b, 0
 }
 
-// take takes room for n bytes, anywhere or rather where it has been used. It answers
+// take takes room for n bytes, anywhere or preferably in used pages. It returns
 // EAGAIN if there is none.
 func (s *Store) take(n int, anywhere bool) (*Block, sys.Errno) {
 	s.mu.Lock()
@@ -178,9 +178,9 @@ func (s *Store) has(b *Block) bool {
 }
 
 // A sender that is ahead waits for pages that were used before, and are in caches, as
-// long as the first use of others would cost: the worst is that all takes twice as
-// long, and that once for each page. What it costs depends on the machine, from less
-// than a microsecond to some 20 in a virtual one.
+// long as the first use of other pages would take: at worst everything takes twice as
+// long, once for each page. What it costs depends on the machine, from less than a
+// microsecond to some 20 in a virtual one.
 const (
 	leastFault = time.Microsecond
 	mostFault  = 50 * time.Microsecond
@@ -225,13 +225,13 @@ func (s *Store) await(n, queue int) (*Block, sys.Errno) {
 	}
 }
 
-// Ticket returns what is to be sent to the queue.
+// Ticket returns the ticket to send to the queue.
 func (b *Block) Ticket() Ticket {
 	return Ticket{segment: b.s.id, entry: b.entry, number: b.number,
 		length: b.s.view.entry(b.entry)[entryLength].Load()}
 }
 
-// Sent says that the ticket was sent. Whoever has it frees the block.
+// Sent records that the ticket was sent. Its receiver frees the block.
 func (b *Block) Sent() {
 	Step("sent")
 	b.s.view.entry(b.entry)[entryWord].CompareAndSwap(uint64(wordOf(b.number, sending)), uint64(wordOf(b.number, sent)))
@@ -257,7 +257,7 @@ func (b *Block) finish() {
 	}
 }
 
-// Stop ends those that wait for room; later ones end at once.
+// Stop ends calls that wait for room; later ones end immediately.
 func (s *Store) Stop() {
 	s.mu.Lock()
 	s.closed = true
@@ -265,9 +265,8 @@ func (s *Store) Stop() {
 	s.calls.Close()
 }
 
-// Leave gives up the store, after Stop, once every ticket that is on its way was
-// sent or not. What is in it stays for those who receive the tickets, and the last of
-// them removes it.
+// Leave gives up the store, after Stop, once no ticket is being sent any more. Its
+// payloads stay for the receivers of the tickets, and the last of them removes it.
 func (s *Store) Leave() {
 	s.mu.Lock()
 	end := s.inUse == 0 && !s.left
@@ -293,7 +292,7 @@ func (s *Store) end() {
 	s.segment.Detach()
 }
 
-// Look has those that wait for room look around.
+// Look makes calls that wait for room look again.
 func (s *Store) Look() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { testutil.Main(m, roles) }
 
-// newQueue makes a queue that is removed after the test.
+// newQueue creates a queue that is removed after the test.
 func newQueue(tb testing.TB) int {
 	tb.Helper()
 	id, errno := sys.Msgget(0, sys.IPC_CREAT|0o600)
@@ -29,7 +29,7 @@ func newQueue(tb testing.TB) int {
 	return id
 }
 
-// newStore makes a store that is given up after the test.
+// newStore creates a store that is given up after the test.
 func newStore(tb testing.TB, size int) *store.Store {
 	tb.Helper()
 	s, err := store.Make(store.Readers{UID: uint32(os.Geteuid()), Mode: 0o600}, size)
@@ -62,7 +62,7 @@ func put(tb testing.TB, s *store.Store, data []byte, queue int) *store.Block {
 	return b
 }
 
-// receive redeems a ticket and frees what it stands for.
+// receive redeems a ticket and frees its payload.
 func receive(r *store.Reader, t store.Ticket, queue int) ([]byte, error) {
 	p, err := r.Redeem(t, queue)
 	if err != nil {
@@ -125,7 +125,7 @@ func TestWhatWasNotSentIsFreed(t *testing.T) {
 	}
 }
 
-// A spy is a context that tells when a call is about to wait with it.
+// A spy is a context that signals when a call is about to wait with it.
 type spy struct {
 	context.Context
 	once  sync.Once
@@ -248,7 +248,7 @@ func send(tb testing.TB, queue int, t store.Ticket) {
 	}
 }
 
-func TestWhatNobodyHasATicketForIsCollected(t *testing.T) {
+func TestPayloadsWithoutTicketsAreCollected(t *testing.T) {
 	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see, so that it looks dead to them")
 	store.SetGrace(time.Millisecond)
 	defer store.SetGrace(30 * time.Second)

@@ -27,8 +27,8 @@ func (t Ticket) Bytes() []byte {
 	return binary.NativeEndian.AppendUint32(b, 0)
 }
 
-// ParseTicket returns the ticket that data is, and false if it is none: what Bytes
-// would not have written.
+// ParseTicket parses a ticket. ok is false if data is not what Bytes would have
+// written.
 func ParseTicket(data []byte) (t Ticket, ok bool) {
 	if !IsTicket(data) {
 		return t, false

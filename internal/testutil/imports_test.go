@@ -37,7 +37,7 @@ func sources(t *testing.T) (all []source) {
 		}
 		if d.IsDir() {
 			if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil && path != root {
-				return fs.SkipDir // a module of its own
+				return fs.SkipDir // another module
 			}
 			if name := d.Name(); path != root && (name == "testdata" || strings.HasPrefix(name, ".") && name != "..") {
 				return fs.SkipDir
@@ -91,8 +91,8 @@ func (s source) under(dirs ...string) bool {
 	})
 }
 
-// The graph of the packages, so that each can be understood and replaced by
-// itself. What a test imports does not count.
+// The graph of the packages, so that each can be understood and replaced on its
+// own. Imports of tests do not count.
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 	for _, s := range sources(t) {
 		if s.test {
@@ -132,7 +132,7 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 			case s.under("mq"): // the backends
 				ok = standard || name == "ipcmq/mq" || slices.Contains([]string{"sys", "procfs", "sleep", "handle", "limits", "poll"}, strings.TrimPrefix(name, "ipcmq/internal/"))
 			case s.under("examples"):
-				ok = standard || ours && !strings.Contains(name, "/internal/") // as a user's program
+				ok = standard || ours && !strings.Contains(name, "/internal/") // like a user's program
 			default:
 				ok = true
 			}

@@ -22,7 +22,7 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// Environment variables that tell a test binary what it is.
+// Environment variables that configure a test binary.
 const (
 	envRole      = "IPCMQ_TEST_ROLE"      // run this function instead of the tests
 	envNamespace = "IPCMQ_TEST_NAMESPACE" // "private" or "shared": do not make one
@@ -30,10 +30,10 @@ const (
 	envExec      = "IPCMQ_TEST_EXEC"      // command that runs the test binary, such as an emulator
 )
 
-// Main is what TestMain of every package calls. It moves the test binary into a
-// private IPC namespace, so that tests neither see nor disturb other queues and
-// may change the limits; runs the tests; and fails if goroutines or queues are
-// left behind.
+// TestMain of every package calls Main. It moves the test binary into a private
+// IPC namespace, so that tests neither see nor disturb other queues and may
+// change the limits; runs the tests; and fails if goroutines or queues are left
+// behind.
 //
 // A process that [Command] has started runs the function of its role instead.
 func Main(m *testing.M, roles map[string]func()) {
@@ -60,8 +60,8 @@ func Main(m *testing.M, roles map[string]func()) {
 	os.Exit(0)
 }
 
-// reexec runs this process again in an IPC namespace of its own and ends with
-// its status. It returns if the system does not allow that.
+// reexec runs this process again in a private IPC namespace and ends with its
+// status. It returns if the system does not allow that.
 func reexec() {
 	runtime.LockOSThread() // Pdeathsig is about the thread that starts the child
 	cmd := command(os.Args[1:]...)
@@ -108,7 +108,7 @@ func leftQueues() error {
 	if b, e := os.ReadFile("/proc/sysvipc/shm"); e == nil && bytes.Count(b, []byte{'\n'}) > 1 { // below the heading
 		err = errors.Join(err, fmt.Errorf("segments left behind: %s", b))
 	}
-	if os.Getenv(envMount) != "" { // or they would be those of another namespace
+	if os.Getenv(envMount) != "" { // otherwise they would be those of another namespace
 		err = errors.Join(err, left(posix.Queues()))
 	}
 	return err
@@ -138,8 +138,8 @@ func NeedMqueue(tb testing.TB) string {
 	return dir
 }
 
-// NeedNamespace ends the test unless it runs in an IPC namespace of its own
-// whose limits it may change.
+// NeedNamespace ends the test unless it runs in a private IPC namespace whose
+// limits it may change.
 func NeedNamespace(tb testing.TB) {
 	tb.Helper()
 	if os.Getenv(envNamespace) != "private" {

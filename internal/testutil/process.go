@@ -12,8 +12,8 @@ import (
 )
 
 // Command returns a command that runs the function that [Main] has for role, in
-// a process of its own, with args as os.Args[1:]. Its standard error goes to
-// the test's. It is killed when the test ends.
+// another process, with args as os.Args[1:]. Its standard error goes to the
+// test's. It is killed when the test ends.
 func Command(tb testing.TB, role string, args ...string) *exec.Cmd {
 	tb.Helper()
 	cmd := command(args...)

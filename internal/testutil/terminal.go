@@ -10,8 +10,8 @@ import (
 	"ipcmq/internal/sys"
 )
 
-// A Terminal is a terminal that shows nothing and answers nothing, as a serial
-// console does where nobody is, or a program such as expect.
+// A Terminal is a terminal that shows nothing and answers nothing, like an
+// unattended serial console, or a program such as expect.
 type Terminal struct {
 	keyboard *os.File
 	file     *os.File
@@ -21,8 +21,8 @@ type Terminal struct {
 	shown bytes.Buffer
 }
 
-// NewTerminal returns a terminal of that many rows and columns, which may be 0
-// as on a serial console.
+// NewTerminal returns a terminal with the given number of rows and columns,
+// which may be 0 as on a serial console.
 func NewTerminal(tb testing.TB, rows, columns int) *Terminal {
 	tb.Helper()
 	keyboard, file, err := sys.OpenTerminal(rows, columns)
