@@ -1,8 +1,8 @@
-// Collector takes events from many processes to a server, without ever making
-// one of them wait: producers put events into a POSIX queue, and drop and count
-// what does not fit; a sidecar takes them out, and posts them over HTTP in
-// batches, by number or age, again and again until the server has them. Told to
-// stop, the sidecar posts what it has taken; what is in the queue is for the next.
+// Collector brings events from many processes to a server without ever making the
+// processes wait: producers put events into a POSIX queue, and drop and count those
+// that do not fit; a sidecar takes them out and posts them over HTTP in batches, by
+// number or age, and retries until the server has them. When it must stop, the sidecar
+// posts what it has taken; the rest stays in the queue for the next sidecar.
 //
 //	go run ./examples/collector
 package main
@@ -81,7 +81,7 @@ func collect(ctx context.Context) (err error) {
 		running = append(running, p)
 	}
 
-	// The sidecar is replaced when it has posted something, while events come.
+	// The sidecar is replaced after it has posted something, while events still come.
 	if err := until(ctx, func() bool { return server.count().Events > 0 }); err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func collect(ctx context.Context) (err error) {
 	return nil
 }
 
-// counts are what a process prints when it ends.
+// counts are printed by a process when it ends.
 type counts struct{ Events, Dropped, Batches, Repeated int }
 
 // A process is this program in another role.
@@ -124,7 +124,7 @@ type process struct {
 	out *bufio.Reader
 }
 
-// start starts a process and returns when that is ready.
+// start starts a process, and returns when it is ready.
 func start(ctx context.Context, role string, env []string) (*process, error) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -147,8 +147,7 @@ func start(ctx context.Context, role string, env []string) (*process, error) {
 	return p, nil
 }
 
-// stop tells the process to end, and wait waits for that; both add what it
-// counted to sum.
+// stop makes the process end, wait waits for its end; both add its counts to sum.
 func (p *process) stop(sum *counts) error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
@@ -172,7 +171,7 @@ func (p *process) wait(sum *counts) error {
 	return nil
 }
 
-// until waits until done, looking every millisecond.
+// until waits until done returns true, checking every millisecond.
 func until(ctx context.Context, done func() bool) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()

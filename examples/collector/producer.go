@@ -13,7 +13,7 @@ import (
 	"ipcmq/mq/posix"
 )
 
-// An event is what producers have to tell.
+// An event is sent by producers.
 type event struct {
 	Process int `json:"process"`
 	Number  int `json:"number"`

@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// A server collects events. It is a bad one: it refuses the first request and
-// then every fourth, and answers the second and then every fifth with an error
-// although it took the batch.
+// A server collects events. It is unreliable: it refuses the first request and then
+// every fourth, and answers the second and then every fifth with an error although it
+// accepted the batch.
 type server struct {
 	mu       sync.Mutex
 	requests int
@@ -47,7 +47,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// count returns what has come; an event that came twice counts twice.
+// count returns what has arrived; an event that arrived twice counts twice.
 func (s *server) count() (c counts) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

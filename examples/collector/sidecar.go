@@ -17,17 +17,17 @@ import (
 	"ipcmq/stream"
 )
 
-// A batch is posted when it has so many events, or bytes, or is so old.
+// A batch is posted when it has this many events, or bytes, or is this old.
 const (
 	maxEvents = 50
 	maxBytes  = 100 << 10
 	maxAge    = 20 * time.Millisecond
 )
 
-// drainTime is how long a sidecar that is to stop tries to post what it has.
+// drainTime is how long a stopping sidecar tries to post what it has.
 const drainTime = 5 * time.Second
 
-// sidecar posts what comes until SIGTERM; then what it has taken.
+// sidecar posts events until SIGTERM, and then those that it has already taken.
 func sidecar(ctx context.Context) error {
 	ctx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
@@ -48,7 +48,7 @@ func sidecar(ctx context.Context) error {
 	}
 	context.AfterFunc(told, func() {
 		time.AfterFunc(drainTime, giveUp)
-		s.Shutdown(ctx) // the loop below then ends, with the rest
+		s.Shutdown(ctx) // then the loop below ends, after the rest
 	})
 	fmt.Println("ready")
 
@@ -68,8 +68,8 @@ type poster struct {
 	counts
 }
 
-// post posts a batch until the server has taken it. The batch has a name, so
-// that the server knows it when it comes again because an answer got lost.
+// post posts a batch until the server has accepted it. The batch has a name, so that
+// the server recognizes it if it arrives again because an answer was lost.
 func (p *poster) post(ctx context.Context, batch []mq.Message) error {
 	var events [][]byte
 	for _, m := range batch {

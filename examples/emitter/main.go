@@ -1,5 +1,5 @@
-// Emitter uses one queue as an event emitter that reaches over two processes:
-// one publishes events, the other listens in several ways at once.
+// Emitter uses one queue as an event emitter across two processes: one publishes
+// events, the other listens in several ways at once.
 //
 //	go run ./examples/emitter
 package main
@@ -24,8 +24,8 @@ const (
 	ready  = 1 // the emitter has started
 	order  = 2
 	refund = 3
-	visit  = 42  // nobody has asked for this one
-	over   = 99  // the emitter has published what it was asked for
+	visit  = 42  // nobody has subscribed to this one
+	over   = 99  // the emitter has published what was requested
 	more   = 100 // the listener asks for more events
 )
 
@@ -45,7 +45,7 @@ func main() {
 	}
 }
 
-// The listener makes the queue, listens, and removes the queue.
+// The listener creates the queue, listens, and removes the queue.
 func listener(ctx context.Context) error {
 	q, err := sysv.Open(sysv.Private, nil)
 	if err != nil {
@@ -68,15 +68,15 @@ func listen(ctx context.Context, q *sysv.Queue) error {
 	}
 	defer m.Close()
 
-	// Once takes one event. All others stay in the queue.
+	// Once takes one event; all others stay in the queue.
 	e, err := m.Once(ctx, mq.Type(ready))
 	if err != nil {
 		return err
 	}
 	fmt.Printf("once: %s\n", e.Data)
 
-	// Each event goes to all that select it. Their selectors overlap, so the
-	// queue has one reader, of everything but the type that is for the emitter.
+	// Each event goes to all subscribers that select it. Their selectors overlap, so
+	// the queue has one reader, of everything except the emitter's type.
 	off, err := m.On(mq.Type(order), func(e mq.Message) { fmt.Printf("on: order of %s\n", e.Data) }, nil)
 	if err != nil {
 		return err
@@ -117,7 +117,7 @@ func listen(ctx context.Context, q *sysv.Queue) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		// The orders so far still reach the function, later ones do not.
+		// Orders taken so far still reach the function, later ones do not.
 		off()
 	}
 

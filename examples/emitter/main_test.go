@@ -15,7 +15,7 @@ func TestEveryListenerGetsItsEventsInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v, after\n%s", err, out)
 	}
-	// The listeners print at the same time; each prints its lines in order.
+	// The listeners print concurrently; each prints its own lines in order.
 	got := strings.Split(strings.TrimSpace(string(out)), "\n")
 	listener := func(line string) string { return strings.SplitN(line, ":", 2)[0] }
 	slices.SortStableFunc(got, func(a, b string) int { return strings.Compare(listener(a), listener(b)) })

@@ -1,7 +1,6 @@
-// Headofline shows a slow subscriber that holds up another one, and three ways
-// to avoid it. In each case four messages are published, three for the slow
-// subscriber, which has room for one and does not read, and then one for the
-// fast one.
+// Headofline shows a slow subscriber that blocks another one, and three ways to avoid
+// that. In each case four messages are published: three for the slow subscriber, which
+// has room for one and does not read, and then one for the fast subscriber.
 //
 //	go run ./examples/headofline
 package main
@@ -27,9 +26,9 @@ const (
 // A scene is a way to subscribe.
 type scene struct {
 	title    string
-	log      bool         // a third one subscribes to mq.Any, so that one reader serves all
+	log      bool         // a third subscriber takes mq.Any, so that one reader serves all
 	overflow mux.Overflow // of the slow subscriber
-	holdsUp  bool         // the slow subscriber holds up the fast one
+	holdsUp  bool         // the slow subscriber blocks the fast one
 }
 
 var scenes = []scene{
@@ -107,8 +106,8 @@ func (s scene) play(ctx context.Context, q *sysv.Queue) error {
 	}
 
 	if s.holdsUp {
-		// The reader has "two" in hand and waits. It takes nothing else, so the
-		// rest stays in the queue.
+		// The reader holds "two" and waits. It takes nothing else, so the rest stays in
+		// the queue.
 		st, err := q.Stat()
 		if err != nil {
 			return err

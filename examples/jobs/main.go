@@ -1,15 +1,14 @@
-// Jobs has several processes work on the jobs in one queue, and loses none: one of
-// them is killed in the middle of a job, which another does again, and a job that
-// always fails ends in a queue for dead letters.
+// Jobs lets several processes work on the jobs in one queue without losing any: one of
+// them is killed in the middle of a job, which another one repeats, and a job that
+// always fails ends up in a queue for dead letters.
 //
 //	go run ./examples/jobs
 //
-// That needs no server: a message that is at work is in shared memory beside the
-// queue. It lasts as long as the queue does, which is until the system restarts, or
-// the container ends whose IPC namespace it is in. Delayed jobs, and jobs that are
-// unique by a name, are not there. A job can be done twice, when a worker is killed
-// between its last act and the acknowledgement: here the results say which job they
-// are of, so that none is counted twice.
+// That needs no server: while a message is being worked on, it is in shared memory that
+// belongs to the queue. It lasts as long as the queue: until the system restarts, or the
+// container with its IPC namespace ends. Delayed jobs and unique jobs are not supported. A
+// job can be done twice if a worker is killed between its last action and the
+// acknowledgement: here the results name their job, so that none is counted twice.
 package main
 
 import (
@@ -32,8 +31,8 @@ import (
 const (
 	workers  = 3
 	jobs     = 200      // the numbers 1 to 200
-	poison   = "two pi" // and one that is none
-	fatal    = jobs / 2 // is at hand when its worker is killed
+	poison   = "two pi" // and one that is not a number
+	fatal    = jobs / 2 // its worker is killed while working on it
 	attempts = 3        // until a job is a dead letter
 )
 
@@ -53,8 +52,8 @@ func main() {
 	}
 }
 
-// create makes a queue. Only one with a key can lend its messages, as others must
-// find the memory for that. A program of your own has keys that it agrees on.
+// create creates a queue. Only a queue with a key can lend its messages, because other
+// processes must find the memory for that. Your own programs will agree on keys.
 func create() (*sysv.Queue, error) {
 	for {
 		q, err := sysv.Open(sysv.Key(1+rand.Uint32N(1<<31)), &sysv.Config{Exclusive: true})
@@ -64,7 +63,7 @@ func create() (*sysv.Queue, error) {
 	}
 }
 
-// The parent hands out the jobs, kills a worker, and adds up the results.
+// The parent sends the jobs, kills a worker, and adds up the results.
 func parent(ctx context.Context) (err error) {
 	var queues [3]*sysv.Queue // jobs, results, dead letters
 	for i := range queues {
@@ -101,7 +100,7 @@ func parent(ctx context.Context) (err error) {
 			return err
 		}
 		if m.Type == begun {
-			fmt.Printf("parent: kills a worker that has job %d at hand, and hires another\n", r.number)
+			fmt.Printf("parent: kills a worker in the middle of job %d, and hires another\n", r.number)
 			if err := errors.Join(crew.kill(r.worker), crew.hire(ctx)); err != nil {
 				return err
 			}
@@ -130,7 +129,7 @@ func parent(ctx context.Context) (err error) {
 	return <-sending
 }
 
-// send sends the jobs, with the one that is none among them.
+// send sends the jobs, including the one that is not a number.
 func send(ctx context.Context, q *sysv.Queue) error {
 	for i := range jobs {
 		if i == jobs/4 {

@@ -15,7 +15,7 @@ func TestNoJobIsLostAlthoughAWorkerIsKilled(t *testing.T) {
 		t.Fatalf("%v, after\n%s", err, out)
 	}
 	const want = `parent: 3 workers have 200 jobs, and one that nobody can do
-parent: kills a worker that has job 100 at hand, and hires another
+parent: kills a worker in the middle of job 100, and hires another
 parent: job 100 is done, at attempt 2
 parent: 200 jobs are done, their numbers add up to 20100, and 0 results came twice
 parent: "two pi" is a dead letter after 3 attempts: strconv.Atoi: parsing "two pi": invalid syntax

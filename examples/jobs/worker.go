@@ -17,11 +17,11 @@ import (
 
 const envWorker = "JOBS_WORKER" // number of the worker, ids of its queues
 
-// Types of what a worker reports: it is at work, has the fatal job at hand, or has
-// done one.
+// Types of a worker's reports: it is ready, it has begun the fatal job, or it has
+// finished a job.
 const atWork, begun, finished = 1, 2, 3
 
-// A result is of one job.
+// A result is the result of one job.
 type result struct {
 	worker   int
 	sequence uint64 // of the job, the same in every attempt
@@ -38,8 +38,8 @@ func parseResult(m mq.Message) (r result, err error) {
 	return r, err
 }
 
-// A worker does jobs until it is told to stop. It takes no more then, finishes the
-// one that it has at hand, and acknowledges it.
+// A worker does jobs until it must stop. Then it takes no more, finishes its current
+// job, and acknowledges it.
 func worker(ctx context.Context) error {
 	var me int
 	var ids [3]int
@@ -62,14 +62,14 @@ func worker(ctx context.Context) error {
 	return lease.Handle(ctx, todo, func(ctx context.Context, d lease.Delivery) error {
 		number, err := strconv.Atoi(string(d.Data))
 		if err != nil {
-			return err // given back, to be tried again
+			return err // the job is given back and tried again
 		}
 		r := result{me, d.Sequence, d.Attempt, number}
 		if number == fatal && d.Attempt == 1 {
 			if err := results.Send(ctx, r.message(begun)); err != nil {
 				return err
 			}
-			<-ctx.Done() // it is killed meanwhile
+			<-ctx.Done() // the worker is killed here
 			return ctx.Err()
 		}
 		time.Sleep(time.Millisecond) // the work
@@ -82,15 +82,15 @@ func worker(ctx context.Context) error {
 	})
 }
 
-// A crew is the workers that the parent has started.
+// A crew holds the workers that the parent has started.
 type crew struct {
 	todo, results, dead int         // ids of their queues
-	ready               mq.Receiver // of those that are at work
+	ready               mq.Receiver // of reports that a worker is ready
 	hired               []*exec.Cmd
 }
 
-// hire starts this program once more, as a worker, and returns when it is at work:
-// a SIGTERM before that would just end it.
+// hire starts this program again, as a worker, and returns when it is ready: an
+// earlier SIGTERM would simply end it.
 func (c *crew) hire(ctx context.Context) error {
 	exe, err := os.Executable()
 	if err != nil {
@@ -107,7 +107,7 @@ func (c *crew) hire(ctx context.Context) error {
 	return err
 }
 
-// kill kills a worker, as a crash or the memory killer would.
+// kill kills a worker, as a crash or the OOM killer would.
 func (c *crew) kill(number int) error {
 	cmd := c.hired[number]
 	if err := cmd.Process.Kill(); err != nil {
@@ -117,7 +117,7 @@ func (c *crew) kill(number int) error {
 	return nil
 }
 
-// dismiss tells the workers to stop, and waits for those that were not killed.
+// dismiss makes the workers stop, and waits for those that were not killed.
 func (c *crew) dismiss() (err error) {
 	for _, cmd := range c.hired {
 		if cmd.Process != nil && cmd.ProcessState == nil {

@@ -1,9 +1,9 @@
-// Large has documents of up to 20 MB travel through one queue of the kernel, whose
-// messages have 8 KiB.
+// Large sends documents of up to 20 MB through one kernel queue, whose messages have
+// at most 8 KiB.
 //
 //	go run ./examples/large
 //
-// What c/large.h has is the same in C.
+// c/large.h does the same in C.
 package main
 
 import (
@@ -25,7 +25,7 @@ import (
 
 const (
 	sums    = 1 // the type of requests for the SHA-256 of a document
-	reverse = 2 // and for the document from its end to its beginning
+	reverse = 2 // and for the reversed document
 )
 
 const envQueue = "LARGE_QUEUE" // the id of the queue; only the child has it
@@ -44,7 +44,7 @@ func main() {
 	}
 }
 
-// The parent makes the queue, asks the child, and removes the queue.
+// The parent creates the queue, asks the child, and removes the queue.
 func parent(ctx context.Context) error {
 	q, err := sysv.Open(sysv.Private, nil)
 	if err != nil {

@@ -99,7 +99,7 @@ func TestCProgramsUnderstandTickets(t *testing.T) {
 				t.Errorf("from %s to C: %d bytes of %d, %v", sender, len(out), len(document), err)
 			}
 		}
-		if err := l.TrySend(mq.Message{Type: 1, Data: document}); err != nil { // what was freed is there again
+		if err := l.TrySend(mq.Message{Type: 1, Data: document}); err != nil { // freed memory can be used again
 			t.Error(err)
 		}
 		if _, err := l.TryReceive(); err != nil {

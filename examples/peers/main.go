@@ -1,10 +1,10 @@
 // Peers shares one queue with programs in C, PHP, Perl, Python, Node and Ruby: each
-// waits for messages of a type of its own and answers with a type of 100 more. One
-// with baseplate has a POSIX queue. Those that are not installed are left out.
+// waits for messages of its own type, and answers with that type plus 100. A program with
+// baseplate uses POSIX queues. Languages that are not installed are left out.
 //
 //	go run ./examples/peers
 //
-// README.md has a pair of programs in each language, to copy.
+// README.md has a pair of programs to copy in each language.
 package main
 
 import (
@@ -31,11 +31,11 @@ var sources embed.FS
 type peer struct {
 	language string
 	needs    string
-	prepare  []string // compiles it, or fails if what it needs is not there
+	prepare  []string // compiles it, or fails if something is missing
 	run      []string
 }
 
-// python is the one that has the system's modules, often not first on the PATH.
+// python returns the Python with the system's modules, often not the first in PATH.
 func python() string {
 	const system = "/usr/bin/python3"
 	if exec.Command(system, "-c", "import sysv_ipc").Run() != nil {
@@ -75,7 +75,7 @@ func run() (err error) {
 		return err
 	}
 
-	// From the same path and letter, ftok(3) makes the same key in C.
+	// In C, ftok(3) makes the same key from the same path and letter.
 	key, err := sysv.Ftok(dir, 'p')
 	if err != nil {
 		return err
@@ -112,8 +112,8 @@ func run() (err error) {
 		}
 	}
 
-	// The programs have ended, but what they sent is in the queue. UpTo takes
-	// the lowest type first.
+	// The programs have ended, but their messages are in the queue. UpTo takes the
+	// lowest type first.
 	answers, err := q.Select(mq.UpTo(200))
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func baseplate(ctx context.Context, dir string) (err error) {
 		fmt.Printf("Baseplate is left out, without its module: %v\n", err)
 		return nil
 	}
-	// It creates queues with the mode 0644, and opens those that are there as they are.
+	// Baseplate creates queues with mode 0644, and opens existing ones as they are.
 	var queues [2]*posix.Queue
 	for i := range queues {
 		q, err := posix.Open("/ipcmq-peers-"+rand.Text(), &posix.Config{Exclusive: true, MaxMessages: 1, MaxMessageSize: 1024})
@@ -160,7 +160,7 @@ func baseplate(ctx context.Context, dir string) (err error) {
 	return err
 }
 
-// command returns a command that runs among the programs in dir.
+// command returns a command that runs in dir.
 func command(ctx context.Context, dir string, words []string, args ...string) *exec.Cmd {
 	words = append(words[:len(words):len(words)], args...)
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)

@@ -18,8 +18,8 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// programsOnPage writes the programs that README.md shows to a directory, and returns
-// their names.
+// programsOnPage writes the programs in README.md to a directory, and returns their
+// names.
 func programsOnPage(t *testing.T) (dir string, names []string) {
 	t.Helper()
 	page, err := os.ReadFile("README.md")
@@ -39,8 +39,8 @@ func programsOnPage(t *testing.T) (dir string, names []string) {
 	return dir, names
 }
 
-// needs returns a command that fails where what a program needs is not there, and
-// whether neither Debian nor npm has that.
+// needs returns a command that fails if the dependencies of a program are missing, and
+// whether they are in neither Debian nor npm.
 func needs(name string) (probe []string, extra bool) {
 	switch {
 	case strings.HasPrefix(name, "baseplate_"):
@@ -83,7 +83,8 @@ func program(t *testing.T, dir, name, queue string) *exec.Cmd {
 	return cmd
 }
 
-// newQueue makes a queue of the kind that a program uses, and returns what it calls it.
+// newQueue creates a queue of the kind that a program uses, and returns the program's
+// argument for it.
 func newQueue(t *testing.T, name string) (q mq.Queue, address string) {
 	t.Helper()
 	if strings.HasPrefix(name, "posix_") || strings.HasPrefix(name, "baseplate_") {
@@ -106,7 +107,7 @@ func newQueue(t *testing.T, name string) (q mq.Queue, address string) {
 	return s, k.String()
 }
 
-// Each program on the page sends to Go, or receives from it.
+// Each program on the page sends to Go or receives from it.
 func TestProgramsOnThePageRun(t *testing.T) {
 	dir, names := programsOnPage(t)
 	for _, name := range names {

@@ -1,20 +1,20 @@
-// Package php has PHP's serialize as a pair of functions for ipcmq/mq/codec: what
-// msg_send of PHP puts into a queue by default, and msg_receive expects.
+// Package php provides a codec for ipcmq/mq/codec with the format of PHP's serialize,
+// which PHP's msg_send and msg_receive use by default.
 //
-// It is a module of its own, so that only who wants it has its dependency, the one
-// library for the format that was to be had. That is not made for bytes of others:
+// It is a module of its own, so that only its users get its dependency, the only
+// library found for the format. That library is not made for untrusted data:
 //
-//   - It allocates as many elements as an array says it has, before it has seen
-//     them: 30 bytes end the program, out of memory, which nothing can recover from.
-//   - It reads arrays within arrays twice at each level: 2^depth times in the end.
-//   - It panics where a payload ends early.
-//   - It takes \n, \' and \xAB in strings for escapes, which they are not.
+//   - It allocates as many elements as an array claims to have, before reading
+//     them: 30 bytes end the program, out of memory, without a way to recover.
+//   - It reads nested arrays twice at each level: 2^depth times in the end.
+//   - It panics if a payload ends early.
+//   - It treats \n, \' and \xAB in strings as escapes, which they are not.
 //
-// So Decode looks at a payload first, and refuses what is not whole, deeper than
-// MaxDepth, has a backslash in a string, an object or a reference. Objects would
-// do no harm in Go, but do in PHP, whose unserialize makes objects of any class
-// and calls their methods: never let PHP unserialize what an untrusted program may
-// have sent. Where both ends are yours, send JSON, as examples/typed does.
+// So Decode checks a payload first, and refuses it if it is incomplete, deeper than
+// MaxDepth, or contains a backslash in a string, an object or a reference. Objects are
+// harmless in Go, but not in PHP, whose unserialize creates objects of any class and
+// calls their methods: never let PHP unserialize messages of untrusted programs. If
+// both ends are yours, send JSON, as examples/typed does.
 package php
 
 import (
@@ -28,11 +28,11 @@ import (
 	"ipcmq/mq/codec"
 )
 
-// MaxDepth is how deep arrays may be within arrays.
+// MaxDepth is how deep arrays may be nested.
 const MaxDepth = 4
 
-// Array returns a codec of PHP's arrays. Keys and integers are int64 and string;
-// arrays within them are []any if their keys count from 0, and else map[any]any.
+// Array returns a codec for PHP's arrays. Keys are int64 or string, integers are int64;
+// nested arrays are []any if their keys count from 0, otherwise map[any]any.
 func Array() codec.Codec[map[any]any] {
 	return codec.Codec[map[any]any]{
 		Encode: func(v map[any]any) ([]byte, error) { return phpserialize.Marshal(v, nil) },
@@ -45,10 +45,10 @@ func Array() codec.Codec[map[any]any] {
 	}
 }
 
-// check returns an error unless data is an array that the library can be given.
+// check returns an error unless data is an array that is safe for the library.
 func check(data []byte) error {
 	if len(data) == 0 || data[0] != 'a' {
-		return errors.New("not an array that PHP has serialized")
+		return errors.New("not an array serialized by PHP")
 	}
 	rest, err := value(data, MaxDepth)
 	if err == nil && len(rest) > 0 {
@@ -60,8 +60,7 @@ func check(data []byte) error {
 	return nil
 }
 
-// value returns what is behind the first value of data, or behind the last byte
-// that is right.
+// value returns what follows the first value of data, or the last valid byte.
 func value(data []byte, depth int) (rest []byte, err error) {
 	if len(data) < 2 {
 		return data, errors.New("the end is missing")
@@ -94,16 +93,16 @@ func value(data []byte, depth int) (rest []byte, err error) {
 			return data, err
 		}
 		if n > len(rest) || !bytes.HasPrefix(rest[n:], []byte(`";`)) {
-			return data, fmt.Errorf("a string has not the %d bytes that it says", n)
+			return data, fmt.Errorf("a string does not have the %d bytes that it claims", n)
 		}
 		if bytes.IndexByte(rest[:n], '\\') >= 0 {
-			return data, errors.New("a string has a backslash, which the library would take for an escape")
+			return data, errors.New("a string has a backslash, which the library would treat as an escape")
 		}
 		return rest[n+2:], nil
 	case 'a':
 		return array(data, body, depth)
 	}
-	return data, fmt.Errorf("kind %q: only null, bool, int, float, string and array are taken, no objects or references", kind)
+	return data, fmt.Errorf("kind %q: only null, bool, int, float, string and array are accepted, no objects or references", kind)
 }
 
 func array(data, body []byte, depth int) (rest []byte, err error) {
@@ -116,7 +115,7 @@ func array(data, body []byte, depth int) (rest []byte, err error) {
 	}
 	for range n {
 		if len(rest) == 0 || rest[0] != 'i' && rest[0] != 's' {
-			return rest, fmt.Errorf("an array has not the %d elements that it says, with keys that are int or string", n)
+			return rest, fmt.Errorf("an array does not have the %d elements that it claims, with keys that are int or string", n)
 		}
 		if rest, err = value(rest, 0); err != nil {
 			return rest, err
@@ -131,7 +130,7 @@ func array(data, body []byte, depth int) (rest []byte, err error) {
 	return rest[1:], nil
 }
 
-// length returns the number at the beginning of data and what is behind it and end.
+// length returns the number at the beginning of data, and what follows it and end.
 func length(data []byte, end string) (n int, rest []byte, err error) {
 	text, rest, found := bytes.Cut(data, []byte(end))
 	if n, err = strconv.Atoi(string(text)); !found || err != nil || n < 0 {

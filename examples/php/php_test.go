@@ -28,8 +28,8 @@ func ExampleArray() {
 	defer q.Close()
 	defer q.Remove()
 
-	// What msg_send($queue, 1, ['id' => 7, 'items' => ['tea', 'cake']]) sends; and
-	// what would end a program that gives it to the library.
+	// The data of msg_send($queue, 1, ['id' => 7, 'items' => ['tea', 'cake']]); and
+	// data with which the library alone would end the program.
 	for _, text := range []string{`a:2:{s:2:"id";i:7;s:5:"items";a:2:{i:0;s:3:"tea";i:1;s:4:"cake";}}`, `a:2:{i:0;a:9999999999:{`} {
 		if err := q.TrySend(mq.Message{Type: 1, Data: []byte(text)}); err != nil {
 			log.Fatal(err)
@@ -51,7 +51,7 @@ func ExampleArray() {
 	fmt.Printf("%s\n", m)
 	// Output:
 	// 7 [tea cake] <nil>
-	// <nil> <nil> mq: decode message of type 1, 23 bytes: byte 23: an array has not the 9999999999 elements that it says, with keys that are int or string
+	// <nil> <nil> mq: decode message of type 1, 23 bytes: byte 23: an array does not have the 9999999999 elements that it claims, with keys that are int or string
 	// a:1:{s:2:"id";i:7;}
 }
 
@@ -65,7 +65,7 @@ func TestDecode(t *testing.T) {
 	}{
 		{"empty array", `a:0:{}`, true},
 		{"all kinds", `a:6:{i:-1;N;i:5;b:1;s:1:"f";d:0.5;s:0:"";s:2:"";";i:7;i:9223372036854775807;s:1:"a";a:0:{}}`, true},
-		{"as deep as may be", deep(php.MaxDepth), true},
+		{"as deep as allowed", deep(php.MaxDepth), true},
 		{"nothing", ``, false},
 		{"a string", `s:1:"a";`, false},
 		{"too deep", deep(php.MaxDepth + 1), false},
@@ -74,13 +74,13 @@ func TestDecode(t *testing.T) {
 		{"more elements than any memory holds", `a:2:{i:0;a:9999999999:{`, false},
 		{"fewer elements than there are", `a:1:{i:0;N;i:1;N;}`, false},
 		{"a negative number of elements", `a:-1:{}`, false},
-		{"bytes behind the end", `a:0:{} `, false},
+		{"bytes after the end", `a:0:{} `, false},
 		{"no end", `a:1:{i:0;N;`, false},
-		{"a string that is cut", `a:1:{i:0;s:9:"abc";}`, false},
+		{"a cut string", `a:1:{i:0;s:9:"abc";}`, false},
 		{"a string of negative length", `a:1:{i:0;s:-1:"";}`, false},
 		{"a backslash", `a:1:{i:0;s:2:"\n";}`, false},
-		{"a bool that is none", `a:1:{i:0;b:2;}`, false},
-		{"an int that is none", `a:1:{i:0;i:x;}`, false},
+		{"an invalid bool", `a:1:{i:0;b:2;}`, false},
+		{"an invalid int", `a:1:{i:0;i:x;}`, false},
 		{"an array as a key", `a:1:{a:0:{}N;}`, false},
 		{"an object", `a:1:{i:0;O:8:"stdClass":0:{}}`, false},
 		{"a reference", `a:2:{i:0;N;i:1;R:2;}`, false},
@@ -94,8 +94,8 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// FuzzDecode has any bytes decoded: none ends the program, and what is decoded
-// can be encoded and is then the same.
+// FuzzDecode decodes arbitrary bytes: none ends the program, and a decoded value stays
+// the same when encoded and decoded again.
 func FuzzDecode(f *testing.F) {
 	for _, text := range []string{`a:2:{s:2:"id";i:7;s:1:"x";a:1:{i:0;d:1.5;}}`, `a:2:{i:0;a:9999999999:{`, `a:1:{i:0;b:1;}`, `a:1:{s:1:"k";N;}`} {
 		f.Add([]byte(text))
@@ -115,7 +115,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// TestWithPHP has PHP send and receive as it does by default.
+// TestWithPHP exchanges messages with PHP and its default serialization.
 func TestWithPHP(t *testing.T) {
 	if err := exec.Command("php", "--ri", "sysvmsg").Run(); err != nil {
 		testutil.Lacking(t, "PHP with sysvmsg")

@@ -1,6 +1,6 @@
-// Posix passes messages between processes that run one after the other: the
-// producer has ended when the consumer starts, and the messages wait in the
-// kernel. The most urgent comes first.
+// Posix passes messages between processes that run one after the other: the producer
+// has ended when the consumer starts, and the messages wait in the kernel. The most
+// urgent message comes first.
 //
 //	go run ./examples/posix
 package main

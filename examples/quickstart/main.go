@@ -1,4 +1,4 @@
-// Quickstart has two processes talk through one queue of the kernel.
+// Quickstart lets two processes talk through one kernel queue.
 //
 //	go run ./examples/quickstart
 package main
@@ -18,7 +18,7 @@ import (
 	"ipcmq/stream"
 )
 
-// Both processes use one queue; the types keep the two directions apart.
+// Both processes use the same queue; the types separate the two directions.
 const (
 	question = 1
 	answer   = 2
@@ -40,14 +40,14 @@ func main() {
 	}
 }
 
-// The parent makes the queue, asks, and removes the queue.
+// The parent creates the queue, asks, and removes the queue.
 func parent(ctx context.Context) error {
 	q, err := sysv.Open(sysv.Private, nil)
 	if err != nil {
 		return err
 	}
 	defer q.Close()
-	fmt.Printf("parent %d: made a queue, id %d\n", os.Getpid(), q.ID())
+	fmt.Printf("parent %d: created a queue, id %d\n", os.Getpid(), q.ID())
 
 	child, err := startChild(q.ID())
 	if err != nil {
@@ -75,19 +75,19 @@ func ask(ctx context.Context, q *sysv.Queue) error {
 		fmt.Printf("parent: asked %q, answered %q\n", word, m.Data)
 	}
 
-	// No answer will come now. The context ends the call that waits for one, and
-	// the queue is as before.
+	// No answer will come now. The context ends the waiting call, and the queue is
+	// unchanged.
 	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()
 	_, err = answers.Receive(short)
 	if !errors.Is(err, context.DeadlineExceeded) {
-		return errors.Join(errors.New("expected to wait in vain"), err)
+		return errors.Join(errors.New("expected no answer"), err)
 	}
 	fmt.Println("parent: no more answers:", err)
 	return nil
 }
 
-// startChild runs this program once more, as the child.
+// startChild runs this program again, as the child.
 func startChild(id int) (*exec.Cmd, error) {
 	exe, err := os.Executable()
 	if err != nil {

@@ -15,7 +15,7 @@ func TestTwoProcessesTalk(t *testing.T) {
 		t.Fatalf("%v, after\n%s", err, out)
 	}
 	numbers := regexp.MustCompile(`\b(parent|child|id) \d+`)
-	const want = `parent N: made a queue, id N
+	const want = `parent N: created a queue, id N
 child N: opened the queue, id N
 child: got "hello"
 parent: asked "hello", answered "HELLO"

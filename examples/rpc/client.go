@@ -15,17 +15,17 @@ import (
 const (
 	callers = 4
 	numbers = 50  // for each caller
-	warm    = 100 // squares before the contract is to be signed
+	warm    = 100 // squares before the contract is signed
 )
 
-// calls makes requests of the servers, from several goroutines at once.
+// calls sends requests to the servers, from several goroutines at once.
 func calls(ctx context.Context, q *sysv.Queue, name string) error {
 	client, err := rpc.NewClient(q, nil)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	if name == "client 2" { // will be killed meanwhile
+	if name == "client 2" { // is killed while it waits
 		_, _, err := call(ctx, client, sign, "letter")
 		return err
 	}
@@ -58,7 +58,7 @@ func calls(ctx context.Context, q *sysv.Queue, name string) error {
 	fmt.Printf("%s: %d squares: %d by server 1, %d by server 2, %d by server 3\n",
 		name, callers*numbers, t.by["server 1"], t.by["server 2"], t.by["server 3"])
 
-	// What a server answers with an error is not tried again.
+	// A request that was answered with an error is not tried again.
 	_, _, err = call(ctx, client, square, "-1")
 	var remote *rpc.RemoteError
 	if !errors.As(err, &remote) || remote.Code != codeNegative {
@@ -72,7 +72,7 @@ func calls(ctx context.Context, q *sysv.Queue, name string) error {
 	return client.Shutdown(ctx)
 }
 
-// A tally counts what the callers have done.
+// A tally counts the work of the callers.
 type tally struct {
 	mu     sync.Mutex
 	by     map[string]int // squares, by server
@@ -105,12 +105,12 @@ func (t *tally) count(server string) {
 	}
 }
 
-// call makes a request, and makes it again each time its deadline passes. It may
-// have been handled each time, so it must be one that does no harm twice.
+// call sends a request, and sends it again each time its deadline passes. The request
+// may have been handled each time, so it must be idempotent.
 func call(ctx context.Context, client *rpc.Client, t int64, text string) (reply string, attempts int, err error) {
 	for {
 		attempts++
-		attempt, cancel := context.WithTimeout(ctx, patience)
+		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
 		b, err := client.Request(attempt, t, []byte(text))
 		cancel()
 		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {

@@ -45,7 +45,7 @@ func handle(t *testing.T, q mq.Queue, h rpc.Handler, cfg rpc.Config) {
 	})
 }
 
-// runClient runs the client with texts and compares what it prints.
+// runClient runs the client with texts, and compares its output.
 func (l language) runClient(t *testing.T, q *sysv.Queue, milliseconds int, texts []string, status int, want string) {
 	t.Helper()
 	client := l.program(t, "client", q, append([]string{fmt.Sprint(milliseconds)}, texts...)...)
@@ -85,7 +85,7 @@ func TestClientsGiveUpAtTheirDeadline(t *testing.T) {
 		q := newQueue(t)
 		l.runClient(t, q, 30, []string{"hello", "again"}, 1, "no reply in time\nno reply in time\n")
 
-		// A server that comes later sees that nobody waits any more.
+		// A server that starts later notices that nobody waits any more.
 		discarded := make(chan error, 2)
 		handle(t, q, func(context.Context, []byte) ([]byte, error) {
 			t.Error("an expired request was handled")
@@ -97,7 +97,7 @@ func TestClientsGiveUpAtTheirDeadline(t *testing.T) {
 			}
 		}
 
-		// It gives up sending too.
+		// The client also gives up sending.
 		full := newQueue(t)
 		for full.TrySend(mq.Message{Type: 1, Data: make([]byte, 1000)}) == nil {
 		}
@@ -123,7 +123,7 @@ func TestClientsTakeOnlyTheirOwnReplies(t *testing.T) {
 		}
 		r := asked.Data
 		n := 40 + int(binary.LittleEndian.Uint16(r[32:]))
-		if m := int(binary.LittleEndian.Uint16(r[34:])); m != 29 || string(r[n+m:]) != "hello" { // with the field of its deadline
+		if m := int(binary.LittleEndian.Uint16(r[34:])); m != 29 || string(r[n+m:]) != "hello" { // the field with its deadline
 			t.Fatalf("the client sent %q", r)
 		}
 		inbox, err := q.OpenInbox(string(r[40:n]))
@@ -155,7 +155,7 @@ func TestClientsTakeOnlyTheirOwnReplies(t *testing.T) {
 			edit(5, 2, "once more"),
 		} {
 			if err := inbox.Send(t.Context(), mq.Message{Type: 1, Data: b}); err != nil {
-				// The client may have gone with its inbox after the reply.
+				// After the reply the client may be gone, and its inbox with it.
 				if !strings.HasSuffix(string(b), "once more") {
 					t.Fatal(err)
 				}

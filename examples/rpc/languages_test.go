@@ -25,16 +25,16 @@ const requests = 7 // the type of the requests between Go and the others
 //go:embed c node perl php python ruby
 var programs embed.FS
 
-// A language has a client and a server here.
+// A language has a client and a server in this directory.
 type language struct {
 	name    string
-	posix   []string // fails where what they need for a POSIX queue is not there; nil if they cannot use one
-	extra   bool     // what posix needs is not a package of Debian
-	command []string // runs client or server, whose extension it ends with
-	probe   []string // fails where what they need is not there
+	posix   []string // fails if something for POSIX queues is missing; nil if they cannot use one
+	extra   bool     // what posix needs is not in Debian
+	command []string // runs client or server; its last element is their extension
+	probe   []string // fails if something that they need is missing
 	needs   string
 	noIDs   bool // the server opens inboxes by their keys only
-	noRoom  bool // the server does not know how much room there is in an inbox
+	noRoom  bool // the server cannot find out the capacity of an inbox
 }
 
 var languages = []language{
@@ -50,7 +50,7 @@ var languages = []language{
 	{name: "Ruby", posix: []string{"ruby", "-rfiddle", "-e", ""}, command: []string{"ruby", "ruby", ".rb"}, probe: []string{"ruby", "-rfiddle", "-e", ""}, needs: "Ruby with Fiddle (Debian: ruby)", noRoom: true},
 }
 
-// python is the one that has Debian's modules, often not the first on the PATH.
+// python returns the Python with Debian's modules, often not the first in PATH.
 func python() string {
 	const system = "/usr/bin/python3"
 	if exec.Command(system, "-c", "import sysv_ipc").Run() == nil {
@@ -65,11 +65,11 @@ func wanted() []language {
 	return slices.DeleteFunc(slices.Clone(languages), func(l language) bool { return len(names) > 0 && !slices.Contains(names, l.name) })
 }
 
-// inEach runs a test for each language that is there.
+// inEach runs a test for each installed language.
 func inEach(t *testing.T, test func(*testing.T, language)) {
 	for _, l := range wanted() {
 		t.Run(l.name, func(t *testing.T) {
-			if err := l.there(); err != nil {
+			if err := l.installed(); err != nil {
 				testutil.Lacking(t, err.Error())
 			}
 			test(t, l)
@@ -77,8 +77,8 @@ func inEach(t *testing.T, test func(*testing.T, language)) {
 	}
 }
 
-// there returns an error if what the programs need is not there.
-func (l language) there() error {
+// installed returns an error if something that the programs need is missing.
+func (l language) installed() error {
 	out, err := exec.Command(l.probe[0], l.probe[1:]...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s: %w: %s", l.needs, err, bytes.TrimSpace(out))
@@ -102,7 +102,7 @@ func (l language) programOn(t *testing.T, name, queue string, args ...string) *e
 	return runWords(t, l.words(t, name), queue, args...)
 }
 
-// words returns what runs a client or server.
+// words returns the command line of a client or server.
 func (l language) words(t *testing.T, name string) []string {
 	t.Helper()
 	dir := t.TempDir()
@@ -137,7 +137,7 @@ func compile(t *testing.T, dir, name string) string {
 	return program
 }
 
-// newQueue makes a queue under a random key, and sometimes one that is negative in C.
+// newQueue creates a queue with a random key, which in C is sometimes negative.
 func newQueue(t *testing.T) *sysv.Queue {
 	t.Helper()
 	var key [4]byte
@@ -159,7 +159,7 @@ func openQueue(t *testing.T, key sysv.Key, cfg *sysv.Config) *sysv.Queue {
 	return q
 }
 
-// newInbox makes an inbox that servers in the language can open.
+// newInbox creates an inbox that servers in the language can open.
 func (l language) newInbox(t *testing.T) mq.Inbox {
 	t.Helper()
 	return newInbox(t, openQueue(t, sysv.Private, &sysv.Config{InboxKeys: l.noIDs}))

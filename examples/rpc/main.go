@@ -1,12 +1,12 @@
-// Rpc has servers and clients, each a process of its own, make calls through
-// one queue. Two servers share the load; one of them is killed and replaced
-// while a client calls, and a client is killed while it waits.
+// Rpc runs servers and clients, each a process of its own, that make calls through one
+// queue. Two servers share the load; one of them is killed and replaced while a client
+// calls, and a client is killed while it waits.
 //
 //	go run ./examples/rpc
 //
 // The other directories have a client and a server in C, PHP, Perl, Python, Ruby and
-// Node; the tests have them make calls to Go and to each other. README.md says what
-// each language can do.
+// Node; the tests let them call Go and each other. README.md lists what each language
+// supports.
 package main
 
 import (
@@ -26,13 +26,13 @@ import (
 // The types of the requests.
 const (
 	square = 1 // to a server: a number, for its square
-	sign   = 2 // to a server: the name of a document, which takes an approval
+	sign   = 2 // to a server: the name of a document, which needs an approval
 	permit = 3 // to the parent, from a server that needs the approval
 )
 
-// patience is the deadline of each attempt. A server that is killed takes the
-// requests with it that it had; the client learns that from the deadline alone.
-const patience = time.Second
+// attemptTimeout is the deadline of each attempt. If a server is killed, its requests
+// are lost; a client notices that only by the deadline.
+const attemptTimeout = time.Second
 
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -46,7 +46,7 @@ func main() {
 	}
 }
 
-// run runs what this process is.
+// run runs the role of this process.
 func run(ctx context.Context) (err error) {
 	name, q, err := self()
 	if err != nil {
@@ -72,8 +72,8 @@ func supervise(ctx context.Context, q *sysv.Queue) (err error) {
 	s := &staff{queue: q.ID(), running: make(map[string]*process)}
 	defer func() { err = errors.Join(err, s.dismiss("server")) }()
 
-	// A server that is to sign something asks for approval. So the parent knows
-	// that this server has a request, whose client waits.
+	// Before a server signs something it asks for approval. So the parent knows that
+	// this server has a request, and that its client waits.
 	asked := make(map[string]bool)
 	approve := func(_ context.Context, request []byte) ([]byte, error) {
 		document, server, _ := strings.Cut(string(request), " at ")
@@ -82,7 +82,7 @@ func supervise(ctx context.Context, q *sysv.Queue) (err error) {
 		}
 		asked[document] = true
 		if document == "letter" {
-			fmt.Println("parent: kills client 2, which waits for its letter")
+			fmt.Println("parent: kills client 2, which is waiting for its letter")
 			return nil, s.kill("client 2")
 		}
 		fmt.Println("parent: kills the server that has the contract, and starts server 3")
@@ -112,9 +112,9 @@ func supervise(ctx context.Context, q *sysv.Queue) (err error) {
 		return errors.New("client 2 has got its letter")
 	}
 
-	// Those that were killed could not remove their inboxes: that of the client,
-	// and that of the server, which had asked the parent.
+	// Killed processes could not remove their inboxes: that of the client, and that
+	// of the server, which had asked the parent.
 	dead, err := sysv.RemoveDeadInboxes()
-	fmt.Printf("parent: inboxes removed of killed processes: %d\n", len(dead))
+	fmt.Printf("parent: removed inboxes of killed processes: %d\n", len(dead))
 	return err
 }

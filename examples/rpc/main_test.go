@@ -20,8 +20,8 @@ client 1: contract signed by server ([123]), at attempt (\d+)
 client 1: 200 squares: (\d+) by server 1, (\d+) by server 2, (\d+) by server 3
 client 1: no square of -1: remote: code 1024: -1 is negative
 client 1: sent (\d+), answered 202, not answered in time (\d+)
-parent: kills client 2, which waits for its letter
-parent: inboxes removed of killed processes: 2
+parent: kills client 2, which is waiting for its letter
+parent: removed inboxes of killed processes: 2
 server [12]: stopped after (\d+) requests
 server 3: stopped after (\d+) requests
 $`)

@@ -22,8 +22,8 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// inEachPOSIX runs a test for each language that can use POSIX queues, if what that
-// needs is there. What Debian has no package of need not be, unless IPCMQ_PEERS is set.
+// inEachPOSIX runs a test for each installed language that can use POSIX queues.
+// Modules that are not in Debian may be missing, unless IPCMQ_PEERS is set.
 func inEachPOSIX(t *testing.T, test func(*testing.T, language, *posix.Queue)) {
 	for _, l := range wanted() {
 		if l.posix == nil {
@@ -49,7 +49,7 @@ func inEachPOSIX(t *testing.T, test func(*testing.T, language, *posix.Queue)) {
 	}
 }
 
-// prefix is of the programs in C, which are others for POSIX queues.
+// prefix is for the programs in C, which differ for POSIX queues.
 func (l language) prefix() string {
 	if l.name == "C" {
 		return "posix_"

@@ -13,14 +13,13 @@ import (
 	"ipcmq/mq/sysv"
 )
 
-// envSelf tells a process its name, such as "server 1", and the id of the queue.
-// Only the parent does not have it.
+// envSelf has the name of a process, such as "server 1", and the id of the queue. It
+// is not set in the parent.
 const envSelf = "RPC_SELF"
 
 const parent = "parent" // its name
 
-// self returns the name of this process and opens the queue, which the parent
-// makes.
+// self returns the name of this process and opens the queue, which the parent creates.
 func self() (name string, q *sysv.Queue, err error) {
 	value := os.Getenv(envSelf)
 	if value == "" {
@@ -36,7 +35,7 @@ func self() (name string, q *sysv.Queue, err error) {
 	return fmt.Sprint(role, " ", number), q, err
 }
 
-// A staff is the processes that the parent has started.
+// A staff holds the processes that the parent has started.
 type staff struct {
 	queue int // its id
 
@@ -50,7 +49,7 @@ type process struct {
 	err   error // valid when ended is closed
 }
 
-// start runs this program once more, under a name.
+// start runs this program again, under a name.
 func (s *staff) start(name string) error {
 	exe, err := os.Executable()
 	if err != nil {
@@ -106,8 +105,8 @@ func (s *staff) wait(name string) error {
 	return nil
 }
 
-// dismiss asks those of a role that still run to stop, one after the other, and
-// kills the rest.
+// dismiss stops the running processes of a role, one after the other, and kills the
+// rest.
 func (s *staff) dismiss(role string) (err error) {
 	s.mu.Lock()
 	var names []string

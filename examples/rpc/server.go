@@ -11,10 +11,10 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// codeNegative is a code of our own; those below 1024 are the library's.
+// codeNegative is our own code; codes below 1024 are the library's.
 const codeNegative rpc.Code = 1024
 
-// serve answers requests until the process is told to stop.
+// serve answers requests until ctx ends.
 func serve(ctx context.Context, q *sysv.Queue, name string) error {
 	client, err := rpc.NewClient(q, nil)
 	if err != nil {
@@ -32,8 +32,8 @@ func serve(ctx context.Context, q *sysv.Queue, name string) error {
 		time.Sleep(time.Millisecond) // the work
 		return fmt.Appendf(nil, "%d by %s", n*n, name), nil
 	}
-	// A handler may make a request itself. Its context has the deadline of the
-	// request that it handles, so the deadline travels on.
+	// A handler may send a request itself. Its context has the deadline of the
+	// request that it handles, so the deadline is passed on.
 	signature := func(ctx context.Context, document []byte) ([]byte, error) {
 		if _, err := client.Request(ctx, permit, fmt.Appendf(nil, "%s at %s", document, name)); err != nil {
 			return nil, err
@@ -43,13 +43,13 @@ func serve(ctx context.Context, q *sysv.Queue, name string) error {
 	var stats rpc.ServerStats
 	ended := make(chan error)
 	go func() {
-		// Few at once: the others stay in the queue for the other servers.
+		// Only a few at once: the rest stays in the queue for the other servers.
 		ended <- rpc.Handle(ctx, q, square, squares, &rpc.Config{Concurrency: 2, Drain: time.Second, Stats: &stats})
 	}()
 	go func() {
 		ended <- rpc.Handle(ctx, q, sign, signature, &rpc.Config{Drain: time.Second, Stats: &stats})
 	}()
-	// Told to stop, they take no more requests, and answer those that they have.
+	// When ctx ends they take no more requests, and answer those that they have.
 	if err := errors.Join(<-ended, <-ended); err != nil {
 		return err
 	}

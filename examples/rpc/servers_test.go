@@ -21,14 +21,14 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// A peer is a server in one of the languages, running on a queue.
+// A peer is a running server in one of the languages.
 type peer struct {
 	*exec.Cmd
 	queue *sysv.Queue
 	out   bytes.Buffer
 }
 
-// start starts the peer, which is killed after the test if it has not ended.
+// start starts the peer. After the test it is killed if it has not ended.
 func (s *peer) start(t *testing.T) {
 	t.Helper()
 	s.Stdout = &s.out
@@ -50,7 +50,7 @@ func (l language) startServer(t *testing.T, q *sysv.Queue) *peer {
 	return s
 }
 
-// end removes the queue, which ends the server, and compares what it prints.
+// end removes the queue, which ends the server, and compares its output.
 func (s *peer) end(t *testing.T, want string) {
 	t.Helper()
 	if err := s.queue.Remove(); err != nil {
@@ -94,7 +94,7 @@ func TestAGoClientIsAnsweredByServers(t *testing.T) {
 	})
 }
 
-// request returns a request as PROTOCOL.md specifies it.
+// request returns a request as specified by PROTOCOL.md.
 func request(deadline int64, address, payload string) []byte {
 	b := append([]byte("ipcq"), 1, 1, 0, 0)
 	b = binary.LittleEndian.AppendUint64(b, 5) // id
@@ -119,7 +119,7 @@ func due(t *testing.T, q *sysv.Queue, left time.Duration) string {
 	if err != nil {
 		testutil.Lacking(t, "the time since the boot: "+err.Error())
 	}
-	at := left // the first and the last time that there is are meant as they are
+	at := left // the extreme values stand for themselves
 	if left != math.MinInt64 && left != math.MaxInt64 {
 		at += now.Time
 	}
@@ -169,7 +169,7 @@ func TestServersTrustNothing(t *testing.T) {
 		}
 		for full.TrySend(mq.Message{Type: 1}) == nil { // and by the number of messages
 		}
-		// Queues of another program: private, and with a key.
+		// Queues of another program, private and with a key.
 		private := openQueue(t, sysv.Private, nil)
 		key, err := sysv.Ftok(t.TempDir(), 'v')
 		if err != nil {
@@ -209,9 +209,9 @@ func TestServersTrustNothing(t *testing.T) {
 			edit(32, 255),
 			edit(32, 0, 1),
 			edit(32, 255, 255),
-			edit(34, 6),     // more metadata than there is payload
-			edit(34, 1, 16), // more than there may be
-			withMetadata(0, inbox.Address(), "\x02\x00d\x03\x00abc"), // fields that are none
+			edit(34, 6),     // more metadata than payload
+			edit(34, 1, 16), // more than allowed
+			withMetadata(0, inbox.Address(), "\x02\x00d\x03\x00abc"), // malformed fields
 			withMetadata(0, inbox.Address(), "\x01k\x05\x00v"),
 			withMetadata(0, inbox.Address(), "\x09k\x00\x00"),
 			withMetadata(0, inbox.Address(), "\x00\x00\x00"),
@@ -224,7 +224,7 @@ func TestServersTrustNothing(t *testing.T) {
 			request(1, inbox.Address(), "hello"),
 			request(time.Now().UnixNano(), inbox.Address(), "hello"),
 			request(math.MinInt64, inbox.Address(), "hello"),
-			// The clock of the queue goes before that of the wall.
+			// The clock of the queue takes precedence over the wall clock.
 			withMetadata(time.Now().Add(time.Hour).UnixNano(), inbox.Address(), due(t, q, -time.Hour)),
 			withMetadata(0, inbox.Address(), due(t, q, math.MinInt64)),
 		}
@@ -255,7 +255,7 @@ func TestServersTrustNothing(t *testing.T) {
 		}
 		send(t, q, request(0, full.Address(), "hello"))
 		send(t, q, request(math.MaxInt64, inbox.Address(), "hello"))
-		// Metadata is skipped, and so are fields that are unknown.
+		// Metadata and unknown fields are skipped.
 		send(t, q, withMetadata(0, inbox.Address(), "\x01k\x01\x00v\x02\x00z\x01\x00v"))
 		send(t, q, withMetadata(1, inbox.Address(), due(t, q, time.Minute)))
 		send(t, q, withMetadata(1, inbox.Address(), due(t, q, math.MaxInt64)))
@@ -316,9 +316,9 @@ func TestServersKeepToTheLimitsOfTheSystem(t *testing.T) {
 	})
 }
 
-// A reply that finds no room is kept until the deadline of its request, and nobody
-// else waits for that.
-func TestServersKeepRepliesThatFindNoRoom(t *testing.T) {
+// A reply without room is kept until the deadline of its request, and delays nobody
+// else.
+func TestServersKeepRepliesWithoutRoom(t *testing.T) {
 	inEach(t, func(t *testing.T, l language) {
 		q := newQueue(t)
 		s := l.startServer(t, q)
@@ -333,7 +333,7 @@ func TestServersKeepRepliesThatFindNoRoom(t *testing.T) {
 		send(t, q, withMetadata(0, other.Address(), minute))
 		expect(t, other, reply(2, 0, "HELLO")) // it has started
 		const n = 20
-		patience := time.After(time.Second)
+		pause := time.After(time.Second)
 		send(t, q, withMetadata(0, dead.Address(), due(t, q, time.Second)))
 		for i := range n {
 			b := withMetadata(0, slow.Address(), minute)
@@ -345,7 +345,7 @@ func TestServersKeepRepliesThatFindNoRoom(t *testing.T) {
 		if err := gone.Remove(); err != nil {
 			t.Fatal(err)
 		}
-		<-patience // of one client, while another is stopped
+		<-pause // while another client is stopped
 		for i := 0; i < n; {
 			m, err := slow.Receive(t.Context())
 			if err != nil {
@@ -358,7 +358,7 @@ func TestServersKeepRepliesThatFindNoRoom(t *testing.T) {
 				i++
 			}
 		}
-		send(t, q, withMetadata(0, other.Address(), minute)) // so that it has looked at the one that is late
+		send(t, q, withMetadata(0, other.Address(), minute)) // so that the server has checked the late one
 		expect(t, other, reply(2, 0, "HELLO"))
 		s.end(t, fmt.Sprintf("handled %d, malformed 0, expired 0, refused 0, replies lost 2\n", n+5))
 	})

@@ -1,5 +1,5 @@
-// Twoway has two processes talk and listen at once through one queue: what goes
-// one way has type 100, what goes back has type 200.
+// Twoway lets two processes talk and listen at the same time through one queue: type
+// 100 goes one way, type 200 goes back.
 //
 //	go run ./examples/twoway
 package main
@@ -17,7 +17,7 @@ import (
 	"ipcmq/stream"
 )
 
-const messages = 3 // that each side says
+const messages = 3 // that each side sends
 
 const envSide = "TWOWAY_SIDE" // set in the second process
 
@@ -61,8 +61,8 @@ func second(ctx context.Context) error {
 	return talk(ctx, q, "second", 200, 100)
 }
 
-// open opens the queue, or makes it if it is not there yet. Both sides get the
-// same key, since they are the same file.
+// open opens the queue, or creates it if it does not exist. Both sides get the same key,
+// because they run the same file.
 func open() (*sysv.Queue, string, error) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -76,8 +76,8 @@ func open() (*sysv.Queue, string, error) {
 	return q, exe, err
 }
 
-// talk sends messages of the type say, one by one, and meanwhile receives those
-// of the type hear. The queue is a channel like any other.
+// talk sends messages of type say, one by one, while it receives those of type hear. The
+// queue is used as a channel like any other.
 func talk(ctx context.Context, q *sysv.Queue, side string, say, hear int64) error {
 	s, err := stream.New(q, &stream.Config{Select: mq.Type(hear)})
 	if err != nil {

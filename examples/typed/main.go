@@ -1,7 +1,7 @@
-// Typed exchanges values with programs in PHP, Python and Node: orders go out as
-// JSON, invoices come back, and what is neither does no harm. Languages that are
-// not installed are left out. In the end it sends itself an order that is far larger
-// than a message of the kernel may be.
+// Typed exchanges values with programs in PHP, Python and Node: orders go out as JSON,
+// invoices come back, and other messages do no harm. Languages that are not installed
+// are left out. At the end it sends itself an order that is far larger than a kernel
+// message may be.
 //
 //	go run ./examples/typed
 package main
@@ -70,13 +70,13 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	q, err := large.Wrap(kernel, nil) // what fits into the queue travels in it, as for the programs
+	q, err := large.Wrap(kernel, nil) // small payloads travel in the queue, as for the other programs
 	if err != nil {
 		return errors.Join(err, kernel.Remove(), kernel.Close())
 	}
 	defer func() { err = errors.Join(err, q.Remove(), q.Close()) }()
 
-	python := "/usr/bin/python3" // which has the system's modules
+	python := "/usr/bin/python3" // with the system's modules
 	for _, p := range []struct {
 		language string
 		has      []string
@@ -108,8 +108,8 @@ func run(ctx context.Context) (err error) {
 	return bulk(ctx, q)
 }
 
-// exchange sends two orders and one without items, which ends the peer, and
-// prints the invoices.
+// exchange sends two orders, and one without items, which ends the peer, and prints the
+// invoices.
 func exchange(ctx context.Context, q *large.Queue) error {
 	orders := codec.NewSender(q, mq.Message{Type: 1}, codec.JSON[order]())
 	for _, o := range []order{
@@ -138,7 +138,7 @@ func exchange(ctx context.Context, q *large.Queue) error {
 }
 
 // bulk sends and receives an order of 20,000 items. The queue takes 8 KiB: package large
-// has put this one beside it.
+// puts this one into shared memory.
 func bulk(ctx context.Context, q *large.Queue) error {
 	o := order{ID: 4}
 	for i := range 20_000 {
@@ -163,7 +163,7 @@ func bulk(ctx context.Context, q *large.Queue) error {
 	return nil
 }
 
-// rest prints what else is in the queue, which cannot be decoded.
+// rest prints the other messages in the queue, which cannot be decoded.
 func rest(q *large.Queue) error {
 	for {
 		m, err := q.TryReceive()
@@ -178,11 +178,11 @@ func rest(q *large.Queue) error {
 		if !errors.As(err, &bad) {
 			return fmt.Errorf("%q is an invoice too many", m.Data)
 		}
-		fmt.Printf("no invoice: %s\n", bad.Message.Data)
+		fmt.Printf("not an invoice: %s\n", bad.Message.Data)
 	}
 }
 
-// command returns a command that runs among the programs in dir.
+// command returns a command that runs in dir.
 func command(ctx context.Context, dir string, words []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Dir = filepath.Join(dir, "programs")

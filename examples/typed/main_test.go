@@ -17,7 +17,7 @@ func TestValuesComeAndGo(t *testing.T) {
 	}
 	var want, lacking strings.Builder
 	for _, p := range []struct{ language, rest string }{
-		{"PHP", "no invoice: a:1:{s:4:\"what\";s:20:\"PHP sends by default\";}\n"},
+		{"PHP", "not an invoice: a:1:{s:4:\"what\";s:20:\"PHP sends by default\";}\n"},
 		{"Python", ""},
 		{"Node", ""},
 	} {

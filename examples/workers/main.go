@@ -1,5 +1,5 @@
-// Workers has several processes compete for the jobs in one queue. One of them
-// is told to stop in the middle, and does so without losing a job.
+// Workers lets several processes compete for the jobs in one queue. One of them is
+// stopped in the middle, without losing a job.
 //
 //	go run ./examples/workers
 package main
@@ -29,7 +29,7 @@ const envWorker = "WORKERS_WORKER" // number of the worker, ids of its queues
 
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	// Ctrl-C reaches the parent and its workers alike.
+	// Ctrl-C reaches both the parent and its workers.
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	run := parent
 	if os.Getenv(envWorker) != "" {
@@ -44,12 +44,12 @@ func main() {
 	}
 }
 
-// The parent hands out the jobs and counts the results.
+// The parent sends the jobs and counts the results.
 func parent(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 
-	// Two queues, since jobs that fill the only one would keep results out.
+	// Two queues: jobs that fill a single queue would leave no room for results.
 	todo, err := sysv.Open(sysv.Private, nil)
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func parent(ctx context.Context) (err error) {
 	return err
 }
 
-// hire starts this program once more, as a worker.
+// hire starts this program again, as a worker.
 func hire(number, todo, done int) (*exec.Cmd, error) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -123,7 +123,7 @@ func hire(number, todo, done int) (*exec.Cmd, error) {
 	return cmd, cmd.Start()
 }
 
-// A worker takes jobs until it is told to stop.
+// A worker takes jobs until ctx ends.
 func worker(ctx context.Context) error {
 	var number int64
 	var todoID, doneID int
@@ -141,18 +141,17 @@ func worker(ctx context.Context) error {
 	}
 	defer done.Close()
 
-	// With a small buffer, jobs wait in the queue, where any worker can take
-	// them, and not here.
+	// With a small buffer, jobs wait in the queue, where any worker can take them.
 	s, err := stream.New(todo, &stream.Config{Buffer: 1})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 
-	// Once told to stop, take no more jobs; the range ends after those taken.
+	// When ctx ends, take no more jobs; the range ends after those taken.
 	context.AfterFunc(ctx, func() { s.Shutdown(context.Background()) })
 
-	// What has been taken is to be finished: not with ctx, which has ended then.
+	// Taken jobs must be finished, so not with ctx, which may have ended.
 	finish := context.Background()
 	if err := done.Send(finish, mq.Message{Type: number}); err != nil { // ready
 		return err

@@ -15,7 +15,7 @@ func TestEveryJobIsDoneOnce(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v, after\n%s", err, out)
 	}
-	// Worker 1 ends while the others are at work, anywhere among their lines.
+	// Worker 1 ends while the others work, so its line can be anywhere among theirs.
 	const early = `(?:worker 1: stopped after (\d+) jobs\n)?`
 	want := regexp.MustCompile(`^parent: 3 workers compete for 300 jobs
 parent: worker 1 has to stop

@@ -1,4 +1,4 @@
-/* Sends what it reads as one message, or writes one that it receives.
+/* Sends its standard input as one message, or receives one and writes it.
  *
  *   large send QUEUE TYPE < FILE
  *   large recv QUEUE TYPE > FILE

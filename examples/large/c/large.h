@@ -1,5 +1,5 @@
-/* Payloads of any size through a System V queue, as package ipcmq/mq/large has them:
- * what does not fit into the queue goes through shared memory, a store, and a ticket
+/* Payloads of any size through a System V queue, as in package ipcmq/mq/large: a payload
+ * that does not fit into the queue goes through shared memory, a store, and a ticket
  * travels in its place. The package documents both. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -53,7 +53,7 @@ static int large_swap(uint64_t *w, uint64_t old, uint64_t new)
 	return __atomic_compare_exchange_n(w, &old, new, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-/* Says whose store it is, so that others know when this process has ended. */
+/* Records the owner of the store, so that others notice when this process has ended. */
 static void large_enter(uint64_t *head)
 {
 	struct stat st;
@@ -69,14 +69,14 @@ static void large_enter(uint64_t *head)
 	rest = strrchr(line, ')');
 	if (rest == NULL || stat("/proc/self/ns/pid", &st) != 0 ||
 	    sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &start) != 1)
-		return; /* then nobody can tell */
+		return; /* then nobody can find out */
 	head[PID_SPACE] = st.st_ino;
 	head[TIME_SPACE] = stat("/proc/self/ns/time", &st) == 0 ? st.st_ino : 0;
 	head[START] = start;
 	head[PID] = getpid();
 }
 
-/* Gives those who may read the queue the store, to read and write. */
+/* Lets those who may read the queue read and write the store. */
 static int large_share(int queue, int store)
 {
 	struct msqid_ds q;
@@ -112,7 +112,7 @@ static int large_send(int queue, long type, const void *data, size_t n)
 		if (errno != EINVAL) /* more than kernel.msgmax, perhaps */
 			return -1;
 	}
-	/* A store with this payload alone. */
+	/* A store for this payload only. */
 	id = shmget(IPC_PRIVATE, large_data(1) + large_round(n) + LARGE_TAIL, IPC_CREAT | 0600);
 	if (id < 0)
 		return -1;
@@ -146,7 +146,7 @@ static int large_send(int queue, long type, const void *data, size_t n)
 		return -1;
 	}
 	large_swap(&entry[WORD], t.number << 2 | SENDING, t.number << 2 | SENT);
-	large_put(&head[LEFT], 1); /* from here on, whoever receives it removes the store */
+	large_put(&head[LEFT], 1); /* from now on the receiver removes the store */
 	empty = large_load(&entry[WORD]) == 0;
 	shmdt(head);
 	if (empty)
@@ -154,7 +154,7 @@ static int large_send(int queue, long type, const void *data, size_t n)
 	return 0;
 }
 
-/* Frees the payload that was copied. */
+/* Frees the payload after it was copied. */
 static void large_free(int id, uint64_t *head, uint64_t entries, uint64_t *entry, uint64_t word)
 {
 	uint32_t *half = (uint32_t *)head;
@@ -174,8 +174,8 @@ static void large_free(int id, uint64_t *head, uint64_t entries, uint64_t *entry
 	shmctl(id, IPC_RMID, NULL);
 }
 
-/* Returns the payload of a ticket from a queue, to be given to free, or NULL with
- * errno: ENOENT if there is none any more, EINVAL if the ticket was forged. */
+/* Returns the payload of a ticket, which the caller must free, or NULL with errno: ENOENT
+ * if the payload is gone, EINVAL if the ticket was forged. */
 static void *large_redeem(int queue, const struct large_ticket *t)
 {
 	struct shmid_ds s;
@@ -204,7 +204,7 @@ static void *large_redeem(int queue, const struct large_ticket *t)
 	if (data == NULL)
 		goto out;
 	memcpy(data, (char *)head + offset, t->length);
-	if (large_load(&entry[WORD]) >> 2 != t->number) { /* it was freed meanwhile */
+	if (large_load(&entry[WORD]) >> 2 != t->number) { /* freed meanwhile */
 		free(data);
 		data = NULL;
 		errno = ENOENT;
@@ -216,10 +216,10 @@ out:
 	return data;
 }
 
-/* Receives what typ selects, see msgrcv(2), and returns the payload, to be given to
- * free. *n is its length, *type its type. It returns NULL with errno if it fails; after
- * ENOENT, EINVAL and EACCES with *type not 0 a message was taken whose payload is
- * missing. */
+/* Receives a message that typ selects, see msgrcv(2), and returns its payload, which the
+ * caller must free. *n is its length, *type its type. If it fails it returns NULL with
+ * errno; if *type is then not 0, and errno ENOENT, EINVAL or EACCES, a message was taken
+ * whose payload is missing. */
 static void *large_receive(int queue, long typ, size_t *n, long *type)
 {
 	struct {

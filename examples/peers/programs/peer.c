@@ -1,5 +1,5 @@
-/* Waits for a message of the type argv[2] in the queue with the key argv[1],
- * and answers it with one of type 100 more. */
+/* Waits for a message of type argv[2] in the queue with the key argv[1], and answers
+ * with that type plus 100. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/msg.h>

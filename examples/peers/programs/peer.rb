@@ -1,6 +1,5 @@
-# Waits for a message of the type ARGV[1] in the queue with the key ARGV[0], and
-# answers it with one of type 100 more. Calls the C library with Fiddle, which comes
-# with Ruby.
+# Waits for a message of type ARGV[1] in the queue with the key ARGV[0], and answers
+# with that type plus 100. Calls the C library with Fiddle, which comes with Ruby.
 require 'fiddle'
 
 def function(name, *types, returns: Fiddle::TYPE_INT)
@@ -17,6 +16,6 @@ key, type = ARGV.map(&:to_i)
 queue = msgget.call(key, 0)
 buffer = "\0" * 8200
 n = msgrcv.call(queue, buffer, 8192, type, 0)
-# The type is a C long in front of the text.
+# The type is a C long before the text.
 text = "Ruby heard \"#{buffer.unpack("l!a#{n}").last}\""
 msgsnd.call(queue, [type + 100, text].pack('l!a*'), text.bytesize, 0)

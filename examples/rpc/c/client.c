@@ -1,5 +1,5 @@
-/* Makes a request of each text, in turn, and prints the replies, through a System V
- * queue; posix_client.c does it through a POSIX queue.
+/* Sends each text as a request, one after the other, and prints the replies, through a
+ * System V queue; posix_client.c does the same through a POSIX queue.
  *
  *   client QUEUE TYPE MILLISECONDS TEXT...
  *
@@ -54,8 +54,8 @@ static void tick(int signal)
 	(void)signal;
 }
 
-/* Has the timer send a signal every 10 milliseconds, or no more. The signals
- * repeat since one that comes just before a call sleeps is lost. */
+/* Starts or stops a timer that sends a signal every 10 milliseconds. The signals repeat
+ * because one that arrives just before a call sleeps is lost. */
 static void set_timer(int on)
 {
 	struct itimerval t = {0};
@@ -64,9 +64,9 @@ static void set_timer(int on)
 		die("setitimer");
 }
 
-/* Makes a queue that nobody takes for anything but an inbox, with a key, since not
- * all languages open a queue by its id. Its first message says whose it is, so that it
- * can be collected if this process is killed. */
+/* Creates a queue that is recognizable as an inbox, with a key, since not all languages
+ * can open a queue by its id. Its first message records its owner, so that it can be
+ * removed if this process is killed. */
 static void make_inbox(char *address, size_t size)
 {
 	struct msqid_ds ds;
@@ -74,7 +74,7 @@ static void make_inbox(char *address, size_t size)
 	do {
 		if (getrandom(&key, sizeof key, 0) != sizeof key)
 			die("getrandom");
-		key = key >> 1 | 1; /* of 31 bits: some languages take others for one and the same */
+		key = key >> 1 | 1; /* of 31 bits: some languages turn others into the same key */
 		inbox = msgget((key_t)key, IPC_CREAT | IPC_EXCL | 0600);
 	} while (inbox == -1 && errno == EEXIST);
 	if (inbox == -1)
@@ -92,7 +92,7 @@ static void make_inbox(char *address, size_t size)
 	ipcmq_put(message.data + 32, ipcmq_namespace("/proc/self/ns/time"), 8);
 	if (msgsnd(inbox, &message, IPCMQ_OWNER_SIZE, IPC_NOWAIT) == -1 || msgctl(inbox, IPC_STAT, &ds) == -1)
 		die("the new inbox");
-	/* Now that nobody else can have sent anything before, servers may. */
+	/* The record is first: now servers may send. */
 	ds.msg_perm.mode = IPCMQ_INBOX_MODE;
 	if (msgctl(inbox, IPC_SET, &ds) == -1)
 		die("the new inbox");
@@ -125,9 +125,9 @@ static int request(int queue, long type, const struct ipcmq_header *h, int64_t d
 				goto late;
 			continue;
 		}
-		/* Whoever guesses the id of the inbox may write to it if its mode
-		 * allows, and replies to earlier requests come late: what does not
-		 * have our token and the id of this request is not for us. */
+		/* Whoever guesses the id of the inbox may write to it if its mode allows, and replies
+		 * to earlier requests may be late: messages without our token and the id of this
+		 * request are not for us. */
 		start = ipcmq_decode(message.data, (size_t)n, &reply);
 		if (start == 0 || reply.kind == IPCMQ_REQUEST || reply.token != h->token || reply.id != h->id)
 			continue;

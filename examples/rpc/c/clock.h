@@ -1,5 +1,5 @@
-/* The clock by which deadlines travel in queues of the kernel: CLOCK_BOOTTIME as
- * the initial time namespace has it, and the id of the boot. Nobody can set it. */
+/* The clock for deadlines in kernel queues: CLOCK_BOOTTIME of the initial time
+ * namespace, and the id of the boot. Nobody can set it. */
 #ifndef IPCMQ_CLOCK_H
 #define IPCMQ_CLOCK_H
 
@@ -23,7 +23,7 @@ static inline int64_t ipcmq_now(clockid_t which)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Finds out about the clock. */
+/* Reads the clock's properties. */
 static inline struct ipcmq_clock ipcmq_open_clock(void)
 {
 	struct ipcmq_clock c = {0};
@@ -47,7 +47,7 @@ static inline struct ipcmq_clock ipcmq_open_clock(void)
 		c.known = n == 32 && errno == ENOENT;
 		return c;
 	}
-	/* The file has the offsets for children, which are ours if the namespace is. */
+	/* The file has the offsets for children, which are ours if the namespace is the same. */
 	long long seconds = 0, ns = 0;
 	if (n == 32 && fscanf(f, "monotonic %*d %*d boottime %lld %lld", &seconds, &ns) == 2 &&
 	    stat("/proc/self/ns/time", &own) == 0 && stat("/proc/self/ns/time_for_children", &children) == 0)
@@ -57,8 +57,8 @@ static inline struct ipcmq_clock ipcmq_open_clock(void)
 	return c;
 }
 
-/* Gives a request the deadline in so many nanoseconds: by the clock, if it is known,
- * and by the wall clock for servers that cannot read it. */
+/* Gives a request a deadline this many nanoseconds from now: by the clock, if it is
+ * known, and by the wall clock for servers that cannot read it. */
 static inline void ipcmq_set_deadline(struct ipcmq_header *h, const struct ipcmq_clock *c, int64_t left)
 {
 	h->deadline = ipcmq_now(CLOCK_REALTIME) + left;
@@ -77,7 +77,7 @@ static inline int64_t ipcmq_left(const struct ipcmq_header *h, const struct ipcm
 	} else if (end == 0) {
 		return INT64_MAX;
 	}
-	return end <= now ? 0 : end - now; /* which may be far below */
+	return end <= now ? 0 : end - now; /* maybe far below 0 */
 }
 
 #endif

@@ -1,5 +1,5 @@
-/* The header of requests and replies, as PROTOCOL.md of package
- * ipcmq/mux/rpc specifies it. Numbers are little-endian on every machine. */
+/* The header of requests and replies, as specified in PROTOCOL.md of package
+ * ipcmq/mux/rpc. Numbers are little-endian on every machine. */
 #ifndef IPCMQ_H
 #define IPCMQ_H
 
@@ -20,7 +20,7 @@ enum {
 	IPCMQ_MAX_METADATA = 1024,
 	IPCMQ_DUE = 29,          /* bytes of the field with the deadline */
 	IPCMQ_INBOX_MODE = 0611, /* of an inbox; 020 and 002 may be added */
-	IPCMQ_INBOX_MASK = 0755, /* the bits by which it is told from other queues */
+	IPCMQ_INBOX_MASK = 0755, /* the bits that distinguish it from other queues */
 
 	/* types of the messages in an inbox */
 	IPCMQ_REPLY_TYPE = 1,
@@ -91,8 +91,8 @@ static inline size_t ipcmq_encode(unsigned char *b, const struct ipcmq_header *h
 	return start + IPCMQ_DUE;
 }
 
-/* Reads the metadata: n bytes of it, of which none is trusted. Only one field is
- * of interest here; those that are unknown are skipped. Returns 0 if it is none. */
+/* Reads n bytes of metadata, none of which is trusted. Only one field matters here;
+ * unknown fields are skipped. Returns 0 if the metadata is malformed. */
 static inline int ipcmq_decode_metadata(const unsigned char *b, size_t n, struct ipcmq_header *h)
 {
 	while (n > 0) {
@@ -114,9 +114,8 @@ static inline int ipcmq_decode_metadata(const unsigned char *b, size_t n, struct
 	return 1;
 }
 
-/* Reads the header of a message of n bytes, of which none is trusted. Returns
- * where the payload begins, or 0 if this is no request, reply or error of this
- * version. */
+/* Reads the header of a message of n bytes, none of which is trusted. Returns where the
+ * payload begins, or 0 if this is not a request, reply or error of this version. */
 static inline size_t ipcmq_decode(const unsigned char *b, size_t n, struct ipcmq_header *h)
 {
 	if (n < IPCMQ_HEADER || memcmp(b, "ipcq", 4) != 0 || b[4] != IPCMQ_VERSION)
@@ -140,7 +139,7 @@ static inline size_t ipcmq_decode(const unsigned char *b, size_t n, struct ipcmq
 	return IPCMQ_HEADER + h->address_size + metadata;
 }
 
-/* Reads an argument between min and max. Returns -1 if it is something else. */
+/* Reads a number between min and max from an argument. Returns -1 if it is malformed. */
 static inline long ipcmq_number(const char *text, long min, long max)
 {
 	char *end;
@@ -149,8 +148,8 @@ static inline long ipcmq_number(const char *text, long min, long max)
 	return errno != 0 || end == text || *end != 0 || n < min || n > max ? -1 : n;
 }
 
-/* Opens the queue with the key in an argument, such as 0x2a. Returns -1 if that is
- * no key, or there is no such queue. */
+/* Opens the queue with the key in an argument, such as 0x2a. Returns -1 if that is not
+ * a key, or there is no such queue. */
 static inline int ipcmq_queue(const char *text)
 {
 	char *end;

@@ -1,4 +1,5 @@
-/* What says whose an inbox is, so that it can be collected if its client is killed. */
+/* The record of an inbox's owner, with which the inbox can be removed if its client is
+ * killed. */
 #ifndef IPCMQ_OWNER_H
 #define IPCMQ_OWNER_H
 

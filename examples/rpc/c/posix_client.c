@@ -1,11 +1,11 @@
-/* Makes a request of each text, in turn, and prints the replies, through a POSIX
- * queue.
+/* Sends each text as a request, one after the other, and prints the replies, through a
+ * POSIX queue.
  *
  *   posix_client /QUEUE TYPE MILLISECONDS TEXT...
  *
- * TYPE is there as for other programs: POSIX queues have none. The status is 0 if there
- * was a reply to each request, 1 if an error came or none before the deadline, and 2
- * if something failed here. */
+ * TYPE is there as in the other programs, but POSIX queues have none. The status is 0
+ * if there was a reply to each request, 1 if an error came or none before the deadline,
+ * and 2 if something failed here. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -48,7 +48,7 @@ static void die(const char *what)
 	exit(2);
 }
 
-/* Makes a queue whose name says that it is an inbox, and whose. */
+/* Creates a queue whose name identifies it as an inbox, and its owner. */
 static void make_inbox(void)
 {
 	struct mq_attr attr = {.mq_maxmsg = REPLIES, .mq_msgsize = SIZE};
@@ -67,7 +67,7 @@ static void make_inbox(void)
 }
 
 /* Sends a request and waits for its reply until the deadline, which is that of
- * CLOCK_REALTIME, as mq_timedsend wants it. Returns 0, or 1 if there was none or an
+ * CLOCK_REALTIME, as mq_timedsend expects. Returns 0, or 1 if there was none or an
  * error. */
 static int request(mqd_t queue, const struct ipcmq_header *h, const char *text)
 {
@@ -93,7 +93,7 @@ static int request(mqd_t queue, const struct ipcmq_header *h, const char *text)
 			die("mq_timedreceive");
 		if (n == -1)
 			continue;
-		/* What is late, or was sent by someone who guesses, is not for us. */
+		/* Late replies, and messages of someone who guesses, are not for us. */
 		start = ipcmq_decode(message, (size_t)n, &reply);
 		if (start == 0 || reply.kind == IPCMQ_REQUEST || reply.token != h->token || reply.id != h->id)
 			continue;

@@ -3,8 +3,8 @@
  *
  *   posix_server /QUEUE TYPE
  *
- * TYPE is there as for other programs: POSIX queues have none. Whoever may write to the
- * queue may send anything: nothing of a request is trusted. */
+ * TYPE is there as in the other programs, but POSIX queues have none. Whoever may write
+ * to the queue may send anything: nothing of a request is trusted. */
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <errno.h>
@@ -22,7 +22,7 @@ enum {
 	MAX_KEPT = 1 << 20, /* bytes of the replies that wait for room */
 };
 
-/* A reply that found no room in its inbox: the client is slow, stopped or dead. */
+/* A reply without room in its inbox: the client is slow, stopped or dead. */
 struct kept {
 	struct kept *next;
 	int64_t until; /* by CLOCK_BOOTTIME */
@@ -43,8 +43,8 @@ static void stop(int signal)
 	stopped = 1;
 }
 
-/* Opens the inbox at an address. If the name of any other queue were accepted, a client
- * could aim this server at the queue of another program. */
+/* Opens the inbox at an address. If names of other queues were accepted, a client could
+ * direct this server to the queue of another program. */
 static mqd_t open_inbox(const unsigned char *address, size_t n, char *name)
 {
 	static const char begin[] = "posix:/ipcmq-inbox-";
@@ -66,8 +66,7 @@ static int waits_before(const struct kept *end, const char *name)
 	return 0;
 }
 
-/* Sends a reply, or keeps it until then, so that no other client waits for this
- * one. */
+/* Sends a reply, or keeps it until then, so that it delays no other client. */
 static void send_reply(mqd_t inbox, const char *name, const unsigned char *reply, size_t n, int64_t until)
 {
 	if (!waits_before(NULL, name)) {
@@ -93,8 +92,8 @@ static void send_reply(mqd_t inbox, const char *name, const unsigned char *reply
 	kept_bytes += n;
 }
 
-/* Sends what is kept where there is room now, and gives up that for which nobody
- * waits any more. */
+/* Sends kept replies for which there is room now, and drops those that nobody waits for
+ * any more. */
 static void send_kept(void)
 {
 	for (struct kept **at = &kept; *at != NULL;) {
@@ -118,8 +117,8 @@ static void send_kept(void)
 	}
 }
 
-/* Writes the answer to a request with n bytes of payload, and returns how many bytes
- * it takes: no more than the request, or a short text. */
+/* Writes the answer to a request with n bytes of payload, and returns its size: no more
+ * than the request, or a short text. */
 static size_t answer(unsigned char *out, struct ipcmq_header *reply, const unsigned char *payload, size_t n)
 {
 	static const char nothing[] = "nothing to put in upper case";
@@ -168,8 +167,8 @@ static void serve(unsigned char *in, size_t n, unsigned char *out)
 		memcpy(out + start, text, sizeof text - 1);
 		n = start + sizeof text - 1;
 	}
-	/* A reply for which nobody says how long it is waited for is kept for half a
-	 * minute. What is beyond a year is as good as a year. */
+	/* A reply without a deadline is kept for half a minute. More than a year is treated as
+	 * a year. */
 	const int64_t second = 1000000000, year = 365 * 86400 * second;
 	if (left == INT64_MAX)
 		left = 30 * second;

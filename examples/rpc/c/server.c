@@ -34,7 +34,7 @@ static size_t size; /* of the data in each */
 static unsigned handled, malformed, expired, refused, lost;
 static struct ipcmq_clock queue_clock;
 
-/* A reply that found no room in its inbox: the client is slow, stopped or dead. */
+/* A reply without room in its inbox: the client is slow, stopped or dead. */
 struct kept {
 	struct kept *next;
 	int inbox;
@@ -52,7 +52,7 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* Makes room for messages of n bytes; out has room for a header besides. */
+/* Makes room for messages of n bytes; out also has room for a header. */
 static void make_room(size_t n)
 {
 	size = n;
@@ -63,7 +63,7 @@ static void make_room(size_t n)
 }
 
 /* Returns the id of the queue that an address such as "sysv:123" or
- * "sysvkey:0x0000002a" names, or -1. There is one way to write each. */
+ * "sysvkey:0x0000002a" names, or -1. Each has only one spelling. */
 static int find_inbox(const unsigned char *address, size_t n)
 {
 	char text[IPCMQ_MAX_ADDRESS + 1] = "", again[IPCMQ_MAX_ADDRESS + 1] = "";
@@ -79,12 +79,12 @@ static int find_inbox(const unsigned char *address, size_t n)
 	return strlen(again) == n && memcmp(again, address, n) == 0 ? id : -1;
 }
 
-/* Returns whether a queue was made for replies. If any other were accepted, a
- * client could aim this server at the queue of another program. */
+/* Returns whether a queue is an inbox. If other queues were accepted, a client could
+ * direct this server to the queue of another program. */
 static int is_inbox(int id, struct msqid_ds *ds)
 {
-	/* This needs permission to read; a server that has none, since it runs as
-	 * another user, needs MSG_STAT_ANY instead. */
+	/* This needs permission to read; a server without it, because it runs as another user,
+	 * needs MSG_STAT_ANY instead. */
 	return msgctl(id, IPC_STAT, ds) == 0 && (ds->msg_perm.mode & IPCMQ_INBOX_MASK) == IPCMQ_INBOX_MODE;
 }
 
@@ -97,8 +97,7 @@ static int waits_before(const struct kept *end, int inbox)
 	return 0;
 }
 
-/* Sends a reply, or keeps it until then, so that no other client waits for this
- * one. */
+/* Sends a reply, or keeps it until then, so that it delays no other client. */
 static void send_reply(int inbox, size_t n, int64_t until)
 {
 	out->type = IPCMQ_REPLY_TYPE;
@@ -131,8 +130,8 @@ static void send_reply(int inbox, size_t n, int64_t until)
 	kept_bytes += n;
 }
 
-/* Sends what is kept where there is room now, and gives up that for which nobody
- * waits any more. */
+/* Sends kept replies for which there is room now, and drops those that nobody waits for
+ * any more. */
 static void send_kept(void)
 {
 	for (struct kept **at = &kept; *at != NULL;) {
@@ -162,7 +161,7 @@ static void tick(int signal)
 	(void)signal;
 }
 
-/* Has the timer send a signal every 10 milliseconds, or no more. */
+/* Starts or stops a timer that sends a signal every 10 milliseconds. */
 static void set_timer(int on)
 {
 	static int was;
@@ -185,7 +184,7 @@ static ssize_t receive(int queue, long type)
 		switch (errno) {
 		case EINTR:
 			break;
-		case E2BIG: /* and the message has stayed in the queue */
+		case E2BIG: /* the message stays in the queue */
 			make_room(2 * size);
 			break;
 		case EIDRM:
@@ -197,8 +196,8 @@ static ssize_t receive(int queue, long type)
 	}
 }
 
-/* Writes the answer to a request with n bytes of payload, and returns how many
- * bytes it takes: no more than the request, or a short text. */
+/* Writes the answer to a request with n bytes of payload, and returns its size: no more
+ * than the request, or a short text. */
 static size_t answer(struct ipcmq_header *reply, const unsigned char *payload, size_t n)
 {
 	static const char nothing[] = "nothing to put in upper case";
@@ -246,8 +245,8 @@ static void serve(size_t n)
 		memcpy(out->data + start, text, sizeof text - 1);
 		n = start + sizeof text - 1;
 	}
-	/* A reply for which nobody says how long it is waited for is kept for half a
-	 * minute. What is beyond a year is as good as a year. */
+	/* A reply without a deadline is kept for half a minute. More than a year is treated as
+	 * a year. */
 	const int64_t second = 1000000000, year = 365 * 86400 * second;
 	if (left == INT64_MAX)
 		left = 30 * second;

@@ -1,12 +1,12 @@
-// Makes a request of each text, in turn, and prints the replies.
+// Sends each text as a request, one after the other, and prints the replies.
 //
 //   node client.js QUEUE TYPE MILLISECONDS TEXT...
 //
 // QUEUE is the key of the queue, such as 0x2a, TYPE the type that the server
 // handles. The status is 0 if there was a reply to each request, 1 if an error came
-// or none before the deadline. It takes svmq from npm, whose raw bindings are used:
+// or none before the deadline. It needs svmq from npm, whose raw bindings are used:
 // its open() creates queues, and its pop() takes no more than 4052 bytes.
-// PROTOCOL.md of package ipcmq/mux/rpc says what travels.
+// PROTOCOL.md of package ipcmq/mux/rpc specifies the protocol.
 'use strict';
 const crypto = require('crypto');
 const fs = require('fs');
@@ -19,7 +19,7 @@ const IPC_CREAT = 0o1000, IPC_EXCL = 0o2000, IPC_NOWAIT = 0o4000;
 
 const full = (err) => /Resource temporarily unavailable/.test(err.message);
 
-// The binding reads the bytes later, so send holds them until then.
+// The binding reads the bytes later, so send keeps them until then.
 const send = (id, data, type, flags) =>
   new Promise((done, failed) => msg.snd(id, data, type, flags, (err) => (err ? failed(err) : done(data))));
 const receive = (id, type) =>
@@ -38,8 +38,8 @@ function encode(id, token, deadline, address, metadata, payload) {
   return Buffer.concat([h, address, metadata, payload]);
 }
 
-// Returns kind, code, id, token and payload of a message, or null if it is none of
-// version 1.
+// Returns kind, code, id, token and payload of a message, or null if it is not a
+// message of version 1.
 function decode(b) {
   if (b.length < 40 || b.toString('latin1', 0, 4) !== 'ipcq' || b[4] !== 1 || b[5] < REQUEST || b[5] > ERROR) return null;
   const n = b.readUInt16LE(32), m = b.readUInt16LE(34), end = 40 + n + m;
@@ -71,8 +71,8 @@ function namespace(name) {
   }
 }
 
-// Returns the field with a deadline in so many nanoseconds by the time since the boot,
-// which Node can read to a hundredth of a second; nothing if it cannot.
+// Returns the field for a deadline this many nanoseconds from now, by the time since
+// boot, which Node can read to a hundredth of a second; nothing if it cannot.
 function due(left) {
   const boot = Buffer.from(contents('/proc/sys/kernel/random/boot_id').replace(/[-\n]/g, ''), 'hex');
   const uptime = contents('/proc/uptime').match(/^(\d+)\.(\d\d) /);
@@ -99,8 +99,8 @@ function owner() {
   return b;
 }
 
-// Makes an inbox, with a key, which servers in every language can open. The binding
-// cannot change a mode, so it has that of an inbox from the beginning.
+// Creates an inbox with a key, which servers in every language can open. The binding
+// cannot change a mode, so the inbox is created with its final mode.
 async function makeInbox() {
   for (;;) {
     const key = crypto.randomInt(1, 2 ** 31);
@@ -123,7 +123,7 @@ async function main([name, type, milliseconds, ...texts]) {
   const token = crypto.randomBytes(8);
   let removed = false;
   const remove = () => {
-    if (!removed) msg.close(inbox); // which removes it, and ends the call that waits for a reply
+    if (!removed) msg.close(inbox); // removes the inbox, and ends the call that waits for a reply
     removed = true;
   };
   process.on('exit', remove);
@@ -134,7 +134,7 @@ async function main([name, type, milliseconds, ...texts]) {
   (async () => {
     for (;;) {
       const h = decode(await receive(inbox, REPLY_TYPE));
-      // What is late, or was sent by someone who guesses, is not for us.
+      // Late replies, and messages of someone who guesses, are not for us.
       if (!h || h.kind === REQUEST || !h.token.equals(token) || !waiting.has(h.id)) continue;
       waiting.get(h.id)(h);
       waiting.delete(h.id);
@@ -148,7 +148,7 @@ async function main([name, type, milliseconds, ...texts]) {
     const until = Date.now() + Number(milliseconds);
     waiting.set(id, done);
     setTimeout(giveUp, Number(milliseconds));
-    // One that waits for room would hold one of the four threads of libuv.
+    // A call that waits for room would hold one of the four threads of libuv.
     const trySend = () => send(queue, message, Number(type), IPC_NOWAIT).catch((err) => {
       if (!full(err)) failed(err);
       else if (waiting.has(id) && Date.now() < until) setTimeout(trySend, 5);

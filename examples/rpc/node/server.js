@@ -3,10 +3,10 @@
 //
 //   node server.js QUEUE TYPE
 //
-// QUEUE is the key of the queue, such as 0x2a, TYPE that of the requests. It takes
-// svmq from npm, whose raw bindings are used. They do not tell how much room there
-// is in an inbox: a reply that can never fit is kept as others are. Whoever may write
-// to the queue may send anything: nothing of a request is trusted.
+// QUEUE is the key of the queue, such as 0x2a, TYPE that of the requests. It needs svmq
+// from npm, whose raw bindings are used. They do not report the capacity of an inbox: a
+// reply that can never fit is kept like others. Whoever may write to the queue may send
+// anything: nothing of a request is trusted.
 'use strict';
 const fs = require('fs');
 const {msg} = require('svmq');
@@ -20,7 +20,7 @@ const did = {handled: 0, malformed: 0, expired: 0, refused: 0, 'replies lost': 0
 let kept = []; // {until, address, reply}, the oldest first
 const full = (err) => /Resource temporarily unavailable/.test(err.message);
 
-// The binding reads the bytes later, so send holds them until then.
+// The binding reads the bytes later, so send keeps them until then.
 const send = (id, data, type, flags) =>
   new Promise((done, failed) => msg.snd(id, data, type, flags, (err) => (err ? failed(err) : done(data))));
 const receive = (id, size, type) =>
@@ -37,7 +37,7 @@ function encode(kind, code, h, payload) {
   return Buffer.concat([b, payload]);
 }
 
-// Returns a request, or null if the message is none of version 1.
+// Returns a request, or null if it is not a request of version 1.
 function decode(b) {
   if (b.length < 40 || b.toString('latin1', 0, 4) !== 'ipcq' || b[4] !== 1 || b[5] !== REQUEST) return null;
   const n = b.readUInt16LE(32), m = b.readUInt16LE(34), end = 40 + n + m;
@@ -76,7 +76,7 @@ function link(path) {
 }
 
 // Returns the nanoseconds since the boot with this id, to a hundredth of a second;
-// null if they are not known, or it is another one.
+// null if they are not known, or it is another boot.
 function sinceBoot(id) {
   const boot = Buffer.from(contents('/proc/sys/kernel/random/boot_id').replace(/[-\n]/g, ''), 'hex');
   const uptime = contents('/proc/uptime').match(/^(\d+)\.(\d\d) /);
@@ -85,16 +85,16 @@ function sinceBoot(id) {
   return BigInt(uptime[1] + uptime[2]) * 10_000_000n - BigInt(offset[1]) * 1_000_000_000n - BigInt(offset[2]);
 }
 
-// Returns the milliseconds for which a request is waited for, Infinity for ever.
+// Returns for how many milliseconds the client still waits, Infinity without a deadline.
 function timeLeft(h) {
   const now = h.due ? sinceBoot(h.due.subarray(0, 16)) : null;
   if (now !== null) return Number(h.due.readBigInt64LE(16) - now) / 1e6;
   return h.deadline === 0n ? Infinity : Number(h.deadline - BigInt(Date.now()) * 1_000_000n) / 1e6;
 }
 
-// Returns the id of the inbox at an address, null if there is none. If any other queue
-// were accepted, a client could aim this server at the queue of another program. The
-// binding tells no mode; /proc shows those of all queues to all users.
+// Returns the id of the inbox at an address, null if there is none. If other queues
+// were accepted, a client could direct this server to the queue of another program. The
+// binding cannot read a mode; /proc shows the modes of all queues to all users.
 function openInbox(address) {
   const [, scheme, number] = address.match(/^(sysv:|sysvkey:0x)([0-9a-f]+)$/) || [];
   if (!scheme || (scheme === 'sysv:' ? !/^(0|[1-9]\d{0,9})$/.test(number) : !/^[0-9a-f]{8}$/.test(number) || /^0+$/.test(number))) return null;
@@ -115,8 +115,8 @@ function answer(h) {
   return encode(REPLY, 0, h, Buffer.from(upper, 'latin1'));
 }
 
-// Handles a message, and keeps a reply that finds no room until its deadline, so that
-// no other client waits for this one.
+// Handles a message, and keeps a reply without room until its deadline, so that it
+// delays no other client.
 async function handle(message) {
   const h = decode(message);
   if (!h) return did.malformed++;
@@ -135,7 +135,7 @@ async function handle(message) {
   kept.push({until: performance.now() + (left === Infinity ? 30_000 : left), address: h.address, reply});
 }
 
-// Sends what is kept where there is room now, and gives up that for which nobody waits
+// Sends kept replies for which there is room now, and drops those that nobody waits for
 // any more.
 async function sendKept() {
   const blocked = new Set(), all = kept;
@@ -168,7 +168,7 @@ async function main([name, type]) {
       await handle(message);
     } catch (err) {
       if (!/Argument list too long/.test(err.message)) break; // the queue is gone
-      size *= 2; // and the message has stayed in the queue
+      size *= 2; // the message stays in the queue
     }
     next = receive(queue, size, Number(type));
   }

@@ -1,12 +1,12 @@
 #!/usr/bin/perl
-# Makes a request of each text, in turn, and prints the replies.
+# Sends each text as a request, one after the other, and prints the replies.
 #
 #   perl client.pl QUEUE TYPE MILLISECONDS TEXT...
 #
 # QUEUE is the key of the queue, such as 0x2a, TYPE the type that the server
 # handles. The status is 0 if there was a reply to each request, 1 if an error came
-# or none before the deadline. It takes Perl's own modules only. PROTOCOL.md of package
-# ipcmq/mux/rpc says what travels.
+# or none before the deadline. It needs only Perl's own modules. PROTOCOL.md of package
+# ipcmq/mux/rpc specifies the protocol.
 use strict;
 use warnings;
 use Errno qw(EEXIST EINTR);
@@ -16,10 +16,10 @@ use Time::HiRes qw(clock_gettime setitimer CLOCK_REALTIME ITIMER_REAL);
 
 use constant {REQUEST => 1, REPLY => 2, ERROR => 3, OWNER => 6};
 use constant {REPLY_TYPE => 1, OWNER_TYPE => 2, LARGEST => 65536, BOOTTIME => 7};
-use constant TICK => 0.01;    # seconds after which a call that waits looks at the time
+use constant TICK => 0.01;    # seconds after which a waiting call checks the time
 
-# Returns the key in an argument with the sign that C gives it: Perl makes all keys
-# from 0x80000000 up one and the same.
+# Returns the key in an argument with the sign that C gives it: Perl turns all keys from
+# 0x80000000 up into the same key.
 sub key_of {
     my $key = $_[0] =~ /^-?0/ ? oct $_[0] : $_[0];
     return unpack 'l', pack 'L', $key & 0xffffffff;
@@ -31,8 +31,8 @@ sub encode {
         . $address . $metadata . $payload;
 }
 
-# Returns kind, code, id, token and payload of a message, or nothing if it is none of
-# version 1.
+# Returns kind, code, id, token and payload of a message, or nothing if it is not a
+# message of version 1.
 sub decode {
     my ($b) = @_;
     return if length $b < 40;
@@ -60,7 +60,7 @@ sub namespace {
     return (readlink("/proc/self/ns/$_[0]") // '') =~ /(\d+)/ ? $1 : 0;
 }
 
-# Returns the field with a deadline in so many nanoseconds by the time since the boot,
+# Returns the field for a deadline this many nanoseconds from now, by the time since boot,
 # nothing if that is not known.
 sub due {
     my ($left) = @_;
@@ -79,7 +79,7 @@ sub owner {
     return pack 'a4CCvQ<4', 'ipcq', 1, OWNER, 0, @record;
 }
 
-# Makes an inbox with a key, which servers in every language can open.
+# Creates an inbox with a key, which servers in every language can open.
 sub make_inbox {
     my ($inbox, $key);
     open my $random, '<:raw', '/dev/urandom' or die "/dev/urandom: $!\n";
@@ -90,7 +90,7 @@ sub make_inbox {
         $inbox = $key && IPC::Msg->new($key, IPC_CREAT | IPC_EXCL | 0600);
         die "msgget: $!\n" if $key && !$inbox && $! != EEXIST;
     } until $inbox;
-    $inbox->snd(OWNER_TYPE, owner()) && $inbox->set(mode => 0611)    # now that the record is first, others may send
+    $inbox->snd(OWNER_TYPE, owner()) && $inbox->set(mode => 0611)    # the record is first: now others may send
         or die "the new inbox: $!\n";
     return ($inbox, sprintf('sysvkey:0x%08x', $key), $token);
 }
@@ -106,7 +106,7 @@ sub await {
     return 1;
 }
 
-# Returns whether a reply came that is no error; prints what came.
+# Returns whether a reply arrived that is not an error; prints what arrived.
 sub request {
     my ($queue, $type, $inbox, $address, $token, $id, $milliseconds, $text) = @_;
     my $until = clock_gettime(BOOTTIME) + $milliseconds / 1000;
@@ -119,7 +119,7 @@ sub request {
         $there = await($until, 'msgrcv', sub { msgrcv $inbox->id, $b, LARGEST, REPLY_TYPE, 0 }) or last;
         my ($kind, $code, $for, $to, $payload) = decode(substr $b, length pack 'l!', 0);
 
-        # What is late, or was sent by someone who guesses, is not for us.
+        # Late replies, and messages of someone who guesses, are not for us.
         next if !$kind || $kind == REQUEST || $for != $id || $to ne $token;
         print $kind == ERROR ? "error $code: " : '', $payload, "\n";
         return $kind == REPLY;
@@ -132,7 +132,7 @@ die "usage: $0 QUEUE TYPE MILLISECONDS TEXT...\n" if @ARGV < 3;
 my ($name, $type, $milliseconds, @texts) = @ARGV;
 my $queue = msgget key_of($name), 0;
 die "the queue $name: $!\n" if !defined $queue;
-$SIG{ALRM} = sub { };    # it ends a call that waits
+$SIG{ALRM} = sub { };    # it interrupts a waiting call
 $SIG{TERM} = $SIG{INT} = sub { exit 143 };
 my ($inbox, $address, $token) = make_inbox();
 END {

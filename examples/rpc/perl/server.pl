@@ -4,9 +4,9 @@
 #
 #   perl server.pl QUEUE TYPE
 #
-# QUEUE is the key of the queue, such as 0x2a, TYPE that of the requests. It takes
-# Perl's own modules only. Whoever may write to the queue may send anything: nothing
-# of a request is trusted.
+# QUEUE is the key of the queue, such as 0x2a, TYPE that of the requests. It needs only
+# Perl's own modules. Whoever may write to the queue may send anything: nothing of a
+# request is trusted.
 use strict;
 use warnings;
 use Errno qw(E2BIG EAGAIN EINTR ENOMSG);
@@ -22,8 +22,8 @@ use constant MAX_KEPT => 1 << 20;                # bytes of the replies that wai
 my %did = map { $_ => 0 } my @did = ('handled', 'malformed', 'expired', 'refused', 'replies lost');
 my @kept;                                        # [deadline, address, message], the oldest first
 
-# Returns the key in an argument with the sign that C gives it: Perl makes all keys
-# from 0x80000000 up one and the same.
+# Returns the key in an argument with the sign that C gives it: Perl turns all keys from
+# 0x80000000 up into the same key.
 sub key_of {
     my $key = $_[0] =~ /^-?0/ ? oct $_[0] : $_[0];
     return unpack 'l', pack 'L', $key & 0xffffffff;
@@ -34,7 +34,7 @@ sub encode {
     return pack('a4CCva8a8x16', 'ipcq', 1, $kind, $code, $h->{id}, $h->{token}) . $payload;
 }
 
-# Returns a request, or nothing if the message is none of version 1.
+# Returns a request, or nothing if it is not a request of version 1.
 sub decode {
     my ($b) = @_;
     return if length $b < 40;
@@ -74,7 +74,7 @@ sub boot_clock {
 }
 my ($boot, $offset) = boot_clock();
 
-# Returns the seconds for which a request is waited for, undef for ever.
+# Returns for how many seconds the client still waits, undef without a deadline.
 sub seconds_left {
     my ($h) = @_;
     if (defined $boot && defined $h->{due} && substr($h->{due}, 0, 16) eq $boot) {
@@ -83,8 +83,8 @@ sub seconds_left {
     return $h->{deadline} ? $h->{deadline} / 1e9 - clock_gettime(CLOCK_REALTIME) : undef;
 }
 
-# Returns the id of the inbox at an address, and the most bytes that a reply in it can
-# have; nothing if there is none.
+# Returns the id of the inbox at an address, and the maximum size of a reply in it;
+# nothing if there is none.
 sub open_inbox {
     my ($address) = @_;
     my $id;
@@ -96,7 +96,7 @@ sub open_inbox {
     return if !defined $id;
     my $stat = (bless \$id, 'IPC::Msg')->stat or return;
 
-    # If any other queue were accepted, a client could aim this server at the queue of
+    # If other queues were accepted, a client could direct this server to the queue of
     # another program.
     return if ($stat->mode & 0755) != 0611;
     return ($id, $stat->qbytes - OWNER_SIZE);
@@ -117,8 +117,8 @@ sub answer {
     return encode(REPLY, 0, $h, uc $h->{payload});
 }
 
-# Handles a message, and keeps a reply that finds no room until its deadline, so that
-# no other client waits for this one.
+# Handles a message, and keeps a reply without room until its deadline, so that it
+# delays no other client.
 sub handle {
     my $h = decode($_[0]);
     return $did{malformed}++ if !$h;
@@ -139,7 +139,7 @@ sub handle {
     return;
 }
 
-# Sends what is kept where there is room now, and gives up that for which nobody waits
+# Sends kept replies for which there is room now, and drops those that nobody waits for
 # any more.
 sub send_kept {
     my (%full, @rest);
@@ -172,7 +172,7 @@ for (;;) {
     send_kept();
     if (msgrcv $queue, my $b, $size, $type, @kept ? IPC_NOWAIT : 0) {
         handle(substr $b, length pack 'l!', 0);
-    } elsif ($! == E2BIG) {    # and the message has stayed in the queue
+    } elsif ($! == E2BIG) {    # the message stays in the queue
         $size *= 2;
     } elsif ($! == ENOMSG) {
         usleep(5000);          # before the next look at the inboxes that were full

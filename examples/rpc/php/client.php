@@ -1,13 +1,13 @@
 <?php
-/* Makes a request of each text, in turn, and prints the replies.
+/* Sends each text as a request, one after the other, and prints the replies.
  *
  *   php client.php QUEUE TYPE MILLISECONDS TEXT...
  *
  * QUEUE is the key of the queue, such as 0x2a, TYPE the type that the server
  * handles. The status is 0 if there was a reply to each request, 1 if an error came
- * or none before the deadline. It takes the extensions sysvmsg and posix, and pcntl to remove
- * the inbox when it is told to stop. PROTOCOL.md of package ipcmq/mux/rpc says what
- * travels. */
+ * or none before the deadline. It needs the extensions sysvmsg and posix, and pcntl to
+ * remove the inbox when it is stopped. PROTOCOL.md of package ipcmq/mux/rpc specifies
+ * the protocol. */
 
 const REQUEST = 1, REPLY = 2, ERROR = 3, OWNER = 6;
 const REPLY_TYPE = 1, OWNER_TYPE = 2;
@@ -33,8 +33,8 @@ function encode(int $id, string $token, int $deadline, string $address, string $
         . pack('vvV', strlen($address), strlen($metadata), 0) . $address . $metadata . $payload;
 }
 
-/* Returns kind, code, id, token and payload of a message, or null if it is none of
- * version 1. */
+/* Returns kind, code, id, token and payload of a message, or null if it is not a
+ * message of version 1. */
 function decode(string $b): ?array
 {
     if (strlen($b) < 40) {
@@ -56,7 +56,7 @@ function decode(string $b): ?array
     return $at == $end ? $h + ['payload' => substr($b, $end)] : null;
 }
 
-/* Returns the field with a deadline in so many nanoseconds, by the time since the
+/* Returns the field for a deadline this many nanoseconds from now, by the time since
  * boot, which PHP can read to a hundredth of a second; nothing if it cannot. */
 function due(int $left): string
 {
@@ -87,25 +87,25 @@ function owner(): string
     return pack('a4CCv', 'ipcq', 1, OWNER, 0) . pack('P4', ...$record);
 }
 
-/* Makes an inbox, with a key since PHP opens no queue by its id. */
+/* Creates an inbox, with a key since PHP cannot open a queue by its id. */
 function make_inbox(): array
 {
     do {
         $key = random_int(1, 0x7fffffff);
     } while (msg_queue_exists($key));
-    $inbox = msg_get_queue($key, 0600); // which opens one that was made at this moment
+    $inbox = msg_get_queue($key, 0600); // opens one that was created at this moment
     if ($inbox === false || msg_stat_queue($inbox)['msg_qnum'] != 0) {
-        fail('no inbox could be made');
+        fail('no inbox could be created');
     }
     if (!msg_send($inbox, OWNER_TYPE, owner(), false, false, $error)) {
         fail('the new inbox: ' . posix_strerror($error));
     }
-    msg_set_queue($inbox, ['msg_perm.mode' => 0611]); // now that the record is first, others may send
+    msg_set_queue($inbox, ['msg_perm.mode' => 0611]); // the record is first: now others may send
     return [$inbox, sprintf('sysvkey:0x%08x', $key)];
 }
 
-/* Calls try until it returns something, or the time is over: PHP cannot wait in the
- * kernel for some time only. */
+/* Calls try until it returns something or the time is over: PHP cannot wait in the
+ * kernel with a timeout. */
 function await(callable $try, float $until): mixed
 {
     for ($pause = 100; ; $pause = min(2 * $pause, 5000)) {
@@ -117,7 +117,7 @@ function await(callable $try, float $until): mixed
     }
 }
 
-/* Returns whether a reply came that is no error; prints what came. */
+/* Returns whether a reply arrived that is not an error; prints what arrived. */
 function request(SysvMessageQueue $queue, int $type, SysvMessageQueue $inbox, string $address, string $token, int $id, int $milliseconds, string $text): bool
 {
     $until = microtime(true) + $milliseconds / 1000;
@@ -132,7 +132,7 @@ function request(SysvMessageQueue $queue, int $type, SysvMessageQueue $inbox, st
     $h = $sent === null ? null : await(function () use ($inbox, $token, $id) {
         while (@msg_receive($inbox, REPLY_TYPE, $type, LARGEST, $b, false, MSG_IPC_NOWAIT, $error)) { // unserialize: false
             $h = decode($b);
-            // What is late, or was sent by someone who guesses, is not for us.
+            // Late replies, and messages of someone who guesses, are not for us.
             if ($h !== null && $h['kind'] != REQUEST && $h['id'] === $id && $h['token'] === $token) {
                 return $h;
             }
@@ -152,7 +152,7 @@ if ($argc < 4) {
 }
 [, $name, $type, $milliseconds] = $argv;
 if (!msg_queue_exists(key_of($name))) {
-    fail("there is no queue $name"); // msg_get_queue would make one
+    fail("there is no queue $name"); // msg_get_queue would create one
 }
 $queue = msg_get_queue(key_of($name));
 [$inbox, $address] = make_inbox();

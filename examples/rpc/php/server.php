@@ -4,10 +4,10 @@
  *
  *   php server.php QUEUE TYPE
  *
- * QUEUE is the key of the queue, such as 0x2a, TYPE that of the requests. It takes
- * the extensions sysvmsg and posix. PHP opens no queue by its id: clients need an inbox with a
- * key. Whoever may write to the queue may send anything: nothing of a request is
- * trusted, nor unserialized. */
+ * QUEUE is the key of the queue, such as 0x2a, TYPE that of the requests. It needs the
+ * extensions sysvmsg and posix. PHP cannot open a queue by its id: clients need an
+ * inbox with a key. Whoever may write to the queue may send anything: nothing of a
+ * request is trusted, nor unserialized. */
 
 const REQUEST = 1, REPLY = 2, ERROR = 3;
 const REPLY_TYPE = 1, OWNER_SIZE = 40;
@@ -33,7 +33,7 @@ function encode(int $kind, int $code, string $id, string $token, string $payload
     return pack('a4CCv', 'ipcq', 1, $kind, $code) . $id . $token . str_repeat("\0", 16) . $payload;
 }
 
-/* Returns a request, or null if the message is none of version 1. */
+/* Returns a request, or null if it is not a request of version 1. */
 function decode(string $b): ?array
 {
     if (strlen($b) < 40) {
@@ -66,7 +66,7 @@ function decode(string $b): ?array
     return $h + ['due' => $due, 'address' => substr($b, 40, $h['n']), 'payload' => substr($b, $end)];
 }
 
-/* Returns the seconds for which a request is waited for, null for ever. */
+/* Returns for how many seconds the client still waits, null without a deadline. */
 function seconds_left(array $h): ?float
 {
     $clock = boot_clock();
@@ -94,18 +94,18 @@ function boot_clock(): ?array
     return [hex2bin(str_replace('-', '', trim($id))), (float)$uptime - $offset];
 }
 
-/* Returns the inbox at an address, and the most bytes that a reply in it can have,
+/* Returns the inbox at an address, and the maximum size of a reply in it,
  * or null if there is none. */
 function open_inbox(string $address): ?array
 {
     if (!preg_match('/^sysvkey:(0x[0-9a-f]{8})$/D', $address, $m) || key_of($m[1]) == 0 || !msg_queue_exists(key_of($m[1]))) {
-        return null; // msg_queue_exists(0) would make a queue
+        return null; // msg_queue_exists(0) would create a queue
     }
-    // If it is removed at this moment, msg_get_queue makes a queue, with this mode.
+    // If it is removed at this moment, msg_get_queue creates a queue, with this mode.
     $inbox = msg_get_queue(key_of($m[1]), 0);
     $stat = @msg_stat_queue($inbox);
-    // If any other queue were accepted, a client could aim this server at the queue
-    // of another program.
+    // If other queues were accepted, a client could direct this server to the queue of
+    // another program.
     if ($stat === false || ($stat['msg_perm.mode'] & 0755) != 0611) {
         if ($stat !== false && $stat['msg_perm.mode'] == 0 && $stat['msg_lspid'] == 0 && $stat['msg_perm.uid'] == posix_geteuid()) {
             msg_remove_queue($inbox);
@@ -132,8 +132,8 @@ function answer(array $h): string
     return encode(REPLY, 0, $h['id'], $h['token'], strtoupper($h['payload']));
 }
 
-/* Handles a message, and keeps a reply that finds no room until its deadline, so
- * that no other client waits for this one. */
+/* Handles a message, and keeps a reply without room until its deadline, so that it
+ * delays no other client. */
 function handle(string $message, array &$did, array &$kept): void
 {
     $h = decode($message);
@@ -174,8 +174,8 @@ function handle(string $message, array &$did, array &$kept): void
     $kept[] = [microtime(true) + ($left ?? 30), $h['address'], $reply];
 }
 
-/* Sends what is kept where there is room now, and gives up that for which nobody
- * waits any more. */
+/* Sends kept replies for which there is room now, and drops those that nobody waits for
+ * any more. */
 function send_kept(array &$did, array &$kept): void
 {
     $full = [];
@@ -203,7 +203,7 @@ if ($argc != 3) {
 }
 [, $name, $type] = $argv;
 if (!msg_queue_exists(key_of($name))) {
-    fail("there is no queue $name"); // msg_get_queue would make one
+    fail("there is no queue $name"); // msg_get_queue would create one
 }
 $queue = msg_get_queue(key_of($name));
 $did = ['handled' => 0, 'malformed' => 0, 'expired' => 0, 'refused' => 0, 'replies lost' => 0];
@@ -213,7 +213,7 @@ for (;;) {
     send_kept($did, $kept);
     if (@msg_receive($queue, (int)$type, $got, $size, $message, false, $kept ? MSG_IPC_NOWAIT : 0, $error)) {
         handle($message, $did, $kept);
-    } elseif ($error == E2BIG) { // and the message has stayed in the queue
+    } elseif ($error == E2BIG) { // the message stays in the queue
         $size *= 2;
     } elseif ($error == MSG_ENOMSG) {
         usleep(5000); // before the next look at the inboxes that were full

@@ -1,12 +1,12 @@
-"""Makes a request of each text, in turn, and prints the replies.
+"""Sends each text as a request, one after the other, and prints the replies.
 
     python3 client.py QUEUE TYPE MILLISECONDS TEXT...
 
-QUEUE is the key of a System V queue, such as 0x2a, which takes the module
-sysv_ipc; or the name of a POSIX queue, such as /jobs, which takes posix_ipc.
+QUEUE is the key of a System V queue, such as 0x2a, which needs the module sysv_ipc; or
+the name of a POSIX queue, such as /jobs, which needs posix_ipc.
 TYPE is the type that the server handles; POSIX queues have none. The status is 0
 if there was a reply to each request, 1 if an error came or none before the
-deadline. PROTOCOL.md of package ipcmq/mux/rpc says what travels."""
+deadline. PROTOCOL.md of package ipcmq/mux/rpc specifies the protocol."""
 
 import os
 import secrets
@@ -18,7 +18,7 @@ import time
 REQUEST, REPLY, ERROR, OWNER = 1, 2, 3, 6
 REPLY_TYPE, OWNER_TYPE = 1, 2
 LARGEST = 65536  # bytes of a message here
-TICK = 0.01  # seconds after which a call that waits looks at the time
+TICK = 0.01  # seconds after which a waiting call checks the time
 
 
 def encode(kind, ident, token, code=0, deadline=0, address=b"", metadata=b"", payload=b""):
@@ -27,7 +27,8 @@ def encode(kind, ident, token, code=0, deadline=0, address=b"", metadata=b"", pa
 
 
 def decode(b):
-    """Returns kind, code, id, token and payload, or None if b is no message of version 1."""
+    """Returns kind, code, id, token and payload, or None if b is not a message of
+    version 1."""
     if len(b) < 40:
         return None
     magic, version, kind, code, ident, token, _, n, m, _ = struct.unpack_from("<4sBBHQQqHHI", b)
@@ -73,7 +74,8 @@ def owner():
 
 
 class SysV:
-    """A System V queue, and an inbox with a key, since the module opens no queue by its id."""
+    """A System V queue, and an inbox with a key, since the module cannot open a queue
+    by its id."""
 
     def __init__(self, name, typ):
         import sysv_ipc as m
@@ -90,14 +92,14 @@ class SysV:
                 pass  # another queue has this key
         pid_ns, time_ns, pid, start = owner()
         self.inbox.send(struct.pack("<4sBBHQQQQ", b"ipcq", 1, OWNER, 0, pid, start, pid_ns, time_ns), type=OWNER_TYPE)
-        self.inbox.mode = 0o611  # now that the record is first, others may send
+        self.inbox.mode = 0o611  # the record is first: now others may send
         self.address = f"sysvkey:0x{key:08x}".encode()
 
     def remove(self):
         self.inbox.remove()
 
     def call(self, action, until):
-        """Does what may wait; False if the deadline came first."""
+        """Makes a call that may wait; returns False if the deadline came first."""
         while True:
             try:
                 return action()
@@ -119,7 +121,7 @@ class SysV:
 
 
 class Posix:
-    """A POSIX queue, and an inbox whose name says whose it is."""
+    """A POSIX queue, and an inbox whose name identifies its owner."""
 
     def __init__(self, name, _):
         import posix_ipc as m
@@ -151,7 +153,7 @@ class Posix:
 
 
 def request(q, clock, token, ident, patience, text):
-    """Returns whether a reply came that is no error; prints what came."""
+    """Returns whether a reply arrived that is not an error; prints what arrived."""
     until = time.monotonic() + patience
     metadata = b""
     if clock:
@@ -163,7 +165,7 @@ def request(q, clock, token, ident, patience, text):
         return False
     while (message := q.receive(until)) is not None:
         got = decode(message)
-        # What is late, or was sent by someone who guesses, is not for us.
+        # Late replies, and messages of someone who guesses, are not for us.
         if not got or got[0] == REQUEST or got[2] != ident or got[3] != token:
             continue
         kind, code, _, _, payload = got
@@ -180,9 +182,9 @@ def main():
     if len(sys.argv) < 4:
         sys.exit(f"usage: {sys.argv[0]} QUEUE TYPE MILLISECONDS TEXT...")
     name, typ, patience = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) / 1000
-    signal.signal(signal.SIGALRM, lambda *_: None)  # it ends a call that waits
-    # Both modules put an exception of their own in the place of one that a handler
-    # raises, but for KeyboardInterrupt.
+    signal.signal(signal.SIGALRM, lambda *_: None)  # it interrupts a waiting call
+    # Both modules replace an exception of a signal handler with their own, except
+    # KeyboardInterrupt.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     q = Posix(name, typ) if name.startswith("/") else SysV(name, typ)
     try:
@@ -191,7 +193,7 @@ def main():
     except KeyboardInterrupt:
         sys.exit(143)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)  # which Python would be killed by at its end
+        signal.setitimer(signal.ITIMER_REAL, 0)  # otherwise the signal would kill Python at its exit
         q.remove()
     sys.exit(not all(answers))
 

@@ -3,9 +3,9 @@ error, until the queue is removed or SIGTERM comes. Then it prints what it did.
 
     python3 server.py QUEUE TYPE
 
-QUEUE is the key of a System V queue, such as 0x2a, which takes the module
-sysv_ipc; or the name of a POSIX queue, such as /jobs, which takes posix_ipc.
-TYPE is that of the requests; POSIX queues have none. sysv_ipc opens no queue by
+QUEUE is the key of a System V queue, such as 0x2a, which needs the module sysv_ipc; or
+the name of a POSIX queue, such as /jobs, which needs posix_ipc.
+TYPE is that of the requests; POSIX queues have none. sysv_ipc cannot open a queue by
 its id: clients of a System V queue need an inbox with a key. Whoever may write to
 the queue may send anything: nothing of a request is trusted."""
 
@@ -25,7 +25,7 @@ TICK = 0.01  # seconds between two looks at the inboxes that were full
 
 
 class Refused(Exception):
-    """The address is that of no inbox."""
+    """The address is not that of an inbox."""
 
 
 class Gone(Exception):
@@ -77,7 +77,7 @@ def boot_clock():
 
 
 def seconds_left(deadline, metadata, clock):
-    """Returns how long a request is waited for, None if for ever."""
+    """Returns how long the client still waits, None without a deadline."""
     field = metadata.get(b"\0d")
     if field and clock and field[:16] == clock[0]:
         now = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - clock[1]
@@ -111,19 +111,19 @@ class SysV:
             except self.m.Error:  # "Signaled while waiting"
                 return None
             except OSError as e:
-                if e.errno != 7:  # E2BIG: and the message has stayed in the queue
+                if e.errno != 7:  # E2BIG: the message stays in the queue
                     raise
                 self.resize(2 * self.size)
 
     def open_inbox(self, address):
-        """Returns the inbox, and the most bytes that a reply in it can have."""
+        """Returns the inbox, and the maximum size of a reply in it."""
         if not re.fullmatch(rb"sysvkey:0x[0-9a-f]{8}", address) or int(address[8:], 16) == 0:
             raise Refused
         key = int(address[8:], 16)
         try:
             q = self.m.MessageQueue(key - (1 << 32) if key >= 1 << 31 else key, max_message_size=1 << 24)
-            # If any other queue were accepted, a client could aim this server at
-            # the queue of another program.
+            # If other queues were accepted, a client could direct this server to the
+            # queue of another program.
             if q.mode & 0o755 != 0o611:
                 raise Refused
             return q, q.max_size - OWNER_SIZE
@@ -204,7 +204,7 @@ class Server:
         self.did["handled"] += 1
         if len(reply) > room:
             reply = encode(ERROR, ident, token, TOO_LARGE, b"the reply does not fit into the inbox")
-        # One that finds no room is kept, so that no other client waits for this one.
+        # A reply without room is kept, so that it delays no other client.
         try:
             if all(a != address for _, a, _ in self.kept) and self.queue.put(inbox, reply):
                 return
@@ -217,8 +217,8 @@ class Server:
         self.kept.append((time.monotonic() + (30 if left is None else left), address, reply))
 
     def send_kept(self):
-        """Sends what is kept where there is room now, and gives up that for which
-        nobody waits any more."""
+        """Sends kept replies for which there is room now, and drops those that nobody
+        waits for any more."""
         full, rest = set(), collections.deque()
         for until, address, message in self.kept:
             try:
@@ -246,15 +246,15 @@ def main():
     if len(sys.argv) != 3:
         sys.exit(f"usage: {sys.argv[0]} QUEUE TYPE")
     name, typ = sys.argv[1], int(sys.argv[2])
-    signal.signal(signal.SIGALRM, lambda *_: None)  # it ends a call that waits
+    signal.signal(signal.SIGALRM, lambda *_: None)  # it interrupts a waiting call
     server = Server(Posix(name, typ) if name.startswith("/") else SysV(name, typ))
-    # Both modules put an exception of their own in the place of one that a handler
-    # raises, but for KeyboardInterrupt.
+    # Both modules replace an exception of a signal handler with their own, except
+    # KeyboardInterrupt.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         server.run()
     except (Gone, KeyboardInterrupt):
-        signal.setitimer(signal.ITIMER_REAL, 0)  # which Python would be killed by at its end
+        signal.setitimer(signal.ITIMER_REAL, 0)  # otherwise the signal would kill Python at its exit
         server.did["replies lost"] += len(server.kept)
         print(", ".join(f"{what} {n}" for what, n in server.did.items()))
 

@@ -1,4 +1,4 @@
-# Makes a request of each text, in turn, and prints the replies.
+# Sends each text as a request, one after the other, and prints the replies.
 #
 #   ruby client.rb QUEUE TYPE MILLISECONDS TEXT...
 #
@@ -6,7 +6,7 @@
 # such as /jobs. TYPE is the type that the server handles; POSIX queues have none. The
 # status is 0 if there was a reply to each request, 1 if an error came or none before
 # the deadline. Ruby has no binding for queues: this calls the C library with Fiddle,
-# which comes with Ruby. PROTOCOL.md of package ipcmq/mux/rpc says what travels.
+# which comes with Ruby. PROTOCOL.md of package ipcmq/mux/rpc specifies the protocol.
 require 'fiddle'
 require 'securerandom'
 
@@ -35,8 +35,8 @@ def encode(id, token, deadline, address, metadata, payload)
   ['ipcq', 1, REQUEST, 0, id, token, deadline, address.bytesize, metadata.bytesize, 0].pack('a4CCvQ<Q<q<vvV') + address.b + metadata + payload.b
 end
 
-# Returns kind, code, id, token and payload of a message, or nil if it is none of
-# version 1.
+# Returns kind, code, id, token and payload of a message, or nil if it is not a message
+# of version 1.
 def decode(b)
   return if b.bytesize < 40
 
@@ -61,7 +61,7 @@ rescue SystemCallError
   0
 end
 
-# Returns the field with a deadline in so many nanoseconds by the time since the boot,
+# Returns the field for a deadline this many nanoseconds from now, by the time since boot,
 # nothing if that is not known.
 def due(left)
   boot = File.read('/proc/sys/kernel/random/boot_id').delete("-\n")
@@ -85,7 +85,7 @@ rescue SystemCallError
 end
 
 # A System V queue, and an inbox with a key, which servers in every language can open.
-# Its mode is that of an inbox from the beginning: what IPC_SET takes differs between
+# Its mode is that of an inbox from the beginning: the struct of IPC_SET differs between
 # processors.
 class SysV
   attr_reader :address
@@ -104,7 +104,7 @@ class SysV
 
   def put(queue, type, data) = MSGSND.call(queue, [type].pack('l!') + data, data.bytesize, IPC_NOWAIT)
 
-  # Return nil where they would have to wait.
+  # These return nil instead of waiting.
   def send(message)
     put(@queue, @type, message)
   rescue Errno::EAGAIN
@@ -122,7 +122,7 @@ class SysV
   def remove = MSGCTL.call(@inbox, 0, nil)
 end
 
-# A POSIX queue, and an inbox whose name says whose it is.
+# A POSIX queue, and an inbox whose name identifies its owner.
 class Posix
   attr_reader :address
 
@@ -159,8 +159,8 @@ end
 
 def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
-# Repeats a block until it returns something, or the time is over: Ruby's threads
-# cannot wait for a queue for some time only.
+# Repeats a block until it returns something or the time is over: Ruby's threads cannot
+# wait for a queue with a timeout.
 def await(limit)
   pause = 0.0001
   loop do
@@ -172,7 +172,7 @@ def await(limit)
   end
 end
 
-# Returns whether a reply came that is no error; prints what came.
+# Returns whether a reply arrived that is not an error; prints what arrived.
 def request(queue, token, id, milliseconds, text)
   limit = now + milliseconds / 1000.0
   left = milliseconds * 1_000_000
@@ -181,7 +181,7 @@ def request(queue, token, id, milliseconds, text)
   sent = await(limit) { queue.send(message) }
   while sent && (got = await(limit) { queue.receive })
     kind, code, for_id, to, payload = decode(got)
-    # What is late, or was sent by someone who guesses, is not for us.
+    # Late replies, and messages of someone who guesses, are not for us.
     next if !kind || kind == REQUEST || for_id != id || to != token
 
     $stdout.write(kind == ERROR ? "error #{code}: " : '', payload, "\n")

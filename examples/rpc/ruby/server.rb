@@ -34,7 +34,7 @@ RECEIVE = c_function('mq_receive', I, P, L, P)
 GETATTR = c_function('mq_getattr', I, P)
 CLOSE = c_function('mq_close', I)
 
-class Refused < StandardError; end # the address is that of no inbox
+class Refused < StandardError; end # the address is not that of an inbox
 class Gone < StandardError; end # the queue is gone
 class Stop < StandardError; end # SIGTERM
 
@@ -42,7 +42,7 @@ def encode(kind, code, id, token, payload)
   ['ipcq', 1, kind, code, id, token].pack('a4CCvQ<Q<x16') + payload.b
 end
 
-# Returns a request, or nil if the message is none of version 1.
+# Returns a request, or nil if it is not a request of version 1.
 def decode(b)
   return if b.bytesize < 40
 
@@ -83,7 +83,7 @@ end
 
 def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
-# Returns the seconds for which a request is waited for, nil for ever.
+# Returns for how many seconds the client still waits, nil without a deadline.
 def seconds_left(request, clock)
   if request[:due] && clock && request[:due].byteslice(0, 16) == clock[0]
     time = Process.clock_gettime(Process::CLOCK_BOOTTIME, :nanosecond) - clock[1]
@@ -97,23 +97,23 @@ class SysV
     @queue, @type, @size = MSGGET.call([Integer(name)].pack('q').unpack1('l'), 0), type, 8192 # kernel.msgmax by default
   end
 
-  # Returns a request, or nil if there is none and this is not to wait.
+  # Returns a request, or nil if there is none and it should not wait.
   def receive(wait)
     buffer = "\0" * (LONG + @size)
     n = MSGRCV.call(@queue, buffer, @size, @type, wait ? 0 : IPC_NOWAIT)
     buffer.byteslice(LONG, n)
   rescue Errno::ENOMSG, Errno::EINTR
     nil
-  rescue Errno::E2BIG # and the message has stayed in the queue
+  rescue Errno::E2BIG # the message stays in the queue
     @size *= 2
     retry
   rescue Errno::EIDRM, Errno::EINVAL
     raise Gone
   end
 
-  # Returns the inbox at an address. If any other queue were accepted, a client could aim
-  # this server at the queue of another program. /proc shows the modes of all queues to
-  # all users.
+  # Returns the inbox at an address. If other queues were accepted, a client could
+  # direct this server to the queue of another program. /proc shows the modes of all
+  # queues to all users.
   def open_inbox(address)
     case address
     when /\Asysv:(0|[1-9]\d{0,9})\z/n then id = $1.to_i
@@ -131,8 +131,8 @@ class SysV
     raise Refused
   end
 
-  # How much room an inbox has, only a struct tells that differs between processors: a
-  # reply that can never fit is kept as others are.
+  # The capacity of an inbox is only in a struct that differs between processors: a
+  # reply that can never fit is kept like others.
   def room(_) = Float::INFINITY
 
   # Returns whether there was room.
@@ -203,8 +203,8 @@ class Server
     encode(REPLY, 0, request[:id], request[:token], request[:payload].b.upcase)
   end
 
-  # Handles a message, and keeps a reply that finds no room until its deadline, so that
-  # no other client waits for this one.
+  # Handles a message, and keeps a reply without room until its deadline, so that it
+  # delays no other client.
   def handle(message)
     request = decode(message) or return @did['malformed'] += 1
     left = seconds_left(request, @clock)
@@ -230,7 +230,7 @@ class Server
     @did['replies lost'] += 1
   end
 
-  # Returns whether a reply was sent that was kept; false if there is no room.
+  # Returns whether a kept reply was sent; false if there is no room.
   def resend(address, message)
     inbox = @queue.open_inbox(address)
     @queue.put(inbox, message)
@@ -238,8 +238,8 @@ class Server
     @queue.close(inbox) if inbox
   end
 
-  # Sends what is kept where there is room now, and gives up that for which nobody waits
-  # any more.
+  # Sends kept replies for which there is room now, and drops those that nobody waits
+  # for any more.
   def send_kept
     full = []
     @kept = @kept.select do |limit, address, message|

@@ -3,7 +3,7 @@
 // of type 2, both JSON, until an order has no items.
 $queue = msg_get_queue((int) $argv[1]);
 while (true) {
-    // Without unserialize: false, PHP would lose a body that PHP has not serialized.
+    // Without unserialize: false, PHP would lose a body that is not serialized.
     msg_receive($queue, 1, $_, 8192, $text, unserialize: false) or exit(1);
     $order = json_decode($text, flags: JSON_THROW_ON_ERROR);
     if (!$order->items) {
