@@ -15,7 +15,7 @@ import (
 	"ipcmq/stream/lease"
 )
 
-// variants are what a program may have.
+// variants are the telemetry that a program may have.
 var variants = []struct {
 	name      string
 	telemetry func(b *testing.B) *otel.Telemetry // nil for none
@@ -30,7 +30,7 @@ var variants = []struct {
 	}},
 }
 
-// traces has all spans made, and nobody to tell.
+// traces creates all spans, and exports none.
 var traces = sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.AlwaysSample()))
 
 func telemetry(b testing.TB, c *otel.Config) *otel.Telemetry {
@@ -42,7 +42,7 @@ func telemetry(b testing.TB, c *otel.Config) *otel.Telemetry {
 	return t
 }
 
-// BenchmarkSendReceive is a message sent and received by one goroutine.
+// BenchmarkSendReceive sends and receives a message in one goroutine.
 func BenchmarkSendReceive(b *testing.B) {
 	for _, v := range variants {
 		b.Run(v.name, func(b *testing.B) {
@@ -70,7 +70,7 @@ func BenchmarkSendReceive(b *testing.B) {
 	}
 }
 
-// BenchmarkRequest is a request to a server in this process.
+// BenchmarkRequest sends a request to a server in this process.
 func BenchmarkRequest(b *testing.B) {
 	for _, v := range variants {
 		b.Run(v.name, func(b *testing.B) {
@@ -108,7 +108,7 @@ func BenchmarkRequest(b *testing.B) {
 	}
 }
 
-func TestNothingRecordedTakesNoMemory(t *testing.T) {
+func TestRecordingNothingAllocatesNothing(t *testing.T) {
 	q := telemetry(t, nil).Queue(newQueue(t, nil), "jobs")
 	ctx := context.Background()
 	m := mq.Message{Data: make([]byte, 0, 100)}
@@ -124,15 +124,14 @@ func TestNothingRecordedTakesNoMemory(t *testing.T) {
 	}
 }
 
-// A void is a queue that does nothing, at no cost.
+// A void is a queue that does nothing.
 type void struct{ mq.Queue }
 
 func (void) Capabilities() mq.Capabilities                  { return mq.Capabilities{} }
 func (void) Send(context.Context, mq.Message) error         { return nil }
 func (void) ReceiveInto(context.Context, *mq.Message) error { return nil }
 
-// BenchmarkWrapper is a send and a receive without those themselves: what measuring
-// costs.
+// BenchmarkWrapper measures only the overhead of a send and a receive.
 func BenchmarkWrapper(b *testing.B) {
 	for _, v := range variants {
 		b.Run(v.name, func(b *testing.B) {
@@ -150,8 +149,7 @@ func BenchmarkWrapper(b *testing.B) {
 	}
 }
 
-// BenchmarkLease is a message that is sent, lent, handled and acknowledged, in a queue
-// in memory.
+// BenchmarkLease sends, lends, handles and acknowledges a message in a queue in memory.
 func BenchmarkLease(b *testing.B) {
 	for _, v := range variants {
 		b.Run(v.name, func(b *testing.B) {

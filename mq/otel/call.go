@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// A call is one that is under way.
+// A call is a running call.
 type call struct {
 	*calls
 	ctx   context.Context
@@ -18,7 +18,7 @@ type call struct {
 	begun time.Time
 }
 
-// begin begins a call, with a span if there is one to be its parent.
+// begin begins a call, with a span if there is a parent span.
 func (c *calls) begin(ctx context.Context) call {
 	under := call{calls: c, ctx: ctx, begun: time.Now()}
 	if traced(ctx) {
@@ -27,7 +27,7 @@ func (c *calls) begin(ctx context.Context) call {
 	return under
 }
 
-// end ends a call that has moved a message of that size, or none.
+// end ends a call that has moved one message of that size, or none.
 func (c call) end(n, size int, err error) {
 	if err != nil {
 		c.finish(size, err)
@@ -38,7 +38,7 @@ func (c call) end(n, size int, err error) {
 	c.finish(size, nil)
 }
 
-// endBatch ends a call that has moved n messages, and has not moved others.
+// endBatch ends a call that has moved n messages, but not the others.
 func (c call) endBatch(n, others, size int, err error) {
 	if n > 0 {
 		c.count(c.ctx, n, size, nil)
@@ -66,7 +66,7 @@ func (c call) finish(size int, err error) {
 	}
 }
 
-// endSpan ends a span with what became of it.
+// endSpan ends a span with its result.
 func endSpan(span trace.Span, err error, attributes ...attribute.KeyValue) {
 	if len(attributes) > 0 {
 		span.SetAttributes(attributes...)

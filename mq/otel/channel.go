@@ -12,7 +12,7 @@ import (
 	"ipcmq/stream"
 )
 
-// channelInstruments are those of streams and subscriptions.
+// channelInstruments are the instruments of streams and subscriptions.
 type channelInstruments struct {
 	delivered metric.Int64ObservableCounter
 	blocked   metric.Float64ObservableCounter
@@ -23,14 +23,14 @@ type channelInstruments struct {
 func newChannelInstruments(m metric.Meter) (c channelInstruments, err error) {
 	var errs [4]error
 	c.delivered, errs[0] = m.Int64ObservableCounter("ipcmq.channel.delivered", metric.WithUnit("{message}"), metric.WithDescription("Messages put into a channel."))
-	c.blocked, errs[1] = m.Float64ObservableCounter("ipcmq.channel.blocked", metric.WithUnit("s"), metric.WithDescription("Time that was spent waiting for room in a channel."))
+	c.blocked, errs[1] = m.Float64ObservableCounter("ipcmq.channel.blocked", metric.WithUnit("s"), metric.WithDescription("Time spent waiting for room in a channel."))
 	c.buffered, errs[2] = m.Int64ObservableGauge("ipcmq.channel.buffered", metric.WithUnit("{message}"), metric.WithDescription("Messages in a channel now."))
 	c.dropped, errs[3] = m.Int64ObservableCounter("ipcmq.channel.dropped", metric.WithUnit("{message}"), metric.WithDescription("Messages for which a subscription had no room."))
 	return c, errors.Join(errs[:]...)
 }
 
-// Stream measures the channel of a stream, under a name of its own, until what it
-// returns is called.
+// Stream measures the channel of a stream, under the name destination, until stop is
+// called.
 func (t *Telemetry) Stream(s *stream.Stream, destination string) (stop func() error, err error) {
 	return t.observe(destination, func() mux.SubscriptionStats {
 		got := s.Stats()
@@ -38,8 +38,8 @@ func (t *Telemetry) Stream(s *stream.Stream, destination string) (stop func() er
 	})
 }
 
-// Subscription measures the channel of a subscription, under a name of its own,
-// until what it returns is called.
+// Subscription measures the channel of a subscription, under the name destination,
+// until stop is called.
 func (t *Telemetry) Subscription(s *mux.Subscription, destination string) (stop func() error, err error) {
 	return t.observe(destination, s.Stats)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // An encoder writes attributes such as "operation=send error=full", without those
-// that all have: the system and the destination "jobs".
+// that are the same everywhere: the system and the destination "jobs".
 type encoder struct{}
 
 func (encoder) ID() attribute.EncoderID { return attribute.EncoderID{} }

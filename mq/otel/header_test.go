@@ -68,7 +68,7 @@ type headedLease struct {
 
 func (l *headedLease) Header() mq.Header { return l.header }
 
-func TestATraceGoesOnWithWhoHandlesTheMessage(t *testing.T) {
+func TestATraceContinuesInTheHandlerOfTheMessage(t *testing.T) {
 	s := newSeen(t)
 	q := newHeaded(t)
 	wrapped := s.Queue(q, "jobs")
@@ -90,7 +90,7 @@ func TestATraceGoesOnWithWhoHandlesTheMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	root.End()
-	if err := wrapped.Send(t.Context(), mq.Message{Type: 1, Data: []byte("four")}); err != nil { // which is in no trace
+	if err := wrapped.Send(t.Context(), mq.Message{Type: 1, Data: []byte("four")}); err != nil { // without a trace
 		t.Fatal(err)
 	}
 	id := root.SpanContext().TraceID()

@@ -17,8 +17,8 @@ import (
 const attempt = attribute.Key("ipcmq.lease.attempt")
 
 // HandleLeases is [lease.Handle] with each message in a span, and with retries, dead
-// letters and failures counted. The queue is named as [Telemetry.Queue] was told. If
-// the message came with the context of a trace, the span goes on with that.
+// letters and failures counted. The queue has the name given to [Telemetry.Queue]. If
+// the message has a trace context, the span continues that trace.
 func (t *Telemetry) HandleLeases(ctx context.Context, q mq.Queue, h lease.Handler, cfg *lease.Config) error {
 	var c lease.Config
 	if cfg != nil {
@@ -39,8 +39,7 @@ func (t *Telemetry) HandleLeases(ctx context.Context, q mq.Queue, h lease.Handle
 }
 
 // HandleLeaseBatches is [lease.HandleBatches] with each batch in a span, which is
-// linked to the traces that its messages came with, and otherwise as
-// [Telemetry.HandleLeases].
+// linked to the traces of its messages; otherwise it is like [Telemetry.HandleLeases].
 func (t *Telemetry) HandleLeaseBatches(ctx context.Context, q mq.Queue, h lease.BatchHandler, cfg *lease.BatchConfig) error {
 	var c lease.BatchConfig
 	if cfg != nil {
@@ -68,7 +67,7 @@ func (t *Telemetry) HandleLeaseBatches(ctx context.Context, q mq.Queue, h lease.
 	return lease.HandleBatches(ctx, q, h, &c)
 }
 
-// extract returns ctx with the context of the trace that a message came with.
+// extract returns ctx with the trace context of a message.
 func (t *Telemetry) extract(ctx context.Context, d lease.Delivery) context.Context {
 	if len(d.Header) == 0 {
 		return ctx
@@ -76,7 +75,7 @@ func (t *Telemetry) extract(ctx context.Context, d lease.Delivery) context.Conte
 	return t.propagation().Extract(ctx, propagation.MapCarrier(d.Header))
 }
 
-// leaseWatch counts what becomes of the leases of a queue.
+// leaseWatch counts the outcomes of a queue's leases.
 type leaseWatch struct {
 	*Telemetry
 	destination string
@@ -89,7 +88,7 @@ func (w *leaseWatch) retried(ctx context.Context, d lease.Delivery) {
 	}
 }
 
-// watchLeases has failures and dead letters of a config counted.
+// watchLeases counts the failures and dead letters of a config.
 func (t *Telemetry) watchLeases(q mq.Queue, c *lease.Config) *leaseWatch {
 	where := []attribute.KeyValue{system, semconv.MessagingDestinationName(destinationOf(q))}
 	w := &leaseWatch{t, destinationOf(q), metric.WithAttributeSet(attribute.NewSet(where...))}

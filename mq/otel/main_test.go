@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { testutil.Main(m, map[string]func(){"server": server}) }
 
-// A seen is Telemetry and what it has recorded.
+// A seen is a Telemetry and what it has recorded.
 type seen struct {
 	*otel.Telemetry
 	reader *sdkmetric.ManualReader
@@ -43,8 +43,8 @@ func newSeen(t testing.TB) *seen {
 	return s
 }
 
-// metrics returns what was measured: sums, gauges and counts of histograms, by the
-// name and the attributes that say more than where.
+// metrics returns sums, gauges and counts of histograms, by name and attributes other
+// than the destination.
 func (s *seen) metrics(t *testing.T) map[string]float64 {
 	t.Helper()
 	var all metricdata.ResourceMetrics

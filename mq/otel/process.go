@@ -12,11 +12,11 @@ import (
 	"ipcmq/mq"
 )
 
-// processing is what a handler does with messages.
+// processing measures the handling of messages.
 type processing struct {
 	*Telemetry
 	attributes []attribute.KeyValue
-	record     []metric.RecordOption // of what has succeeded
+	record     []metric.RecordOption // of successful calls
 	title      string                // of spans
 	start      []trace.SpanStartOption
 }
@@ -32,9 +32,9 @@ func (t *Telemetry) newProcessing(destination string, kind trace.SpanKind, more 
 	}
 }
 
-// begin begins the span of a message. The function that it returns ends that, with
-// what the handler panicked with, which it raises again, or its error. A handler
-// that ends its goroutine gives neither.
+// begin begins the span of a message. The returned function ends it, with the error of
+// the handler, or the value of its panic, which it raises again. A handler that ends its
+// goroutine has neither.
 func (p *processing) begin(ctx context.Context, size int, more ...trace.SpanStartOption) (context.Context, func(panicked any, err *error)) {
 	begun := time.Now()
 	ctx, span := p.tracer.Start(ctx, p.title, append(p.start[:len(p.start):len(p.start)], more...)...)

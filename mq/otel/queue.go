@@ -14,7 +14,7 @@ import (
 )
 
 // Queue returns q with its sends and receives measured, under the name destination.
-// What else q can do is found through it by [mq.As].
+// Further abilities of q are available through it by [mq.As].
 func (t *Telemetry) Queue(q mq.Queue, destination string) mq.Queue {
 	w := &queue{queue: q, destination: destination, headers: q.Capabilities().Headers}
 	w.sending = t.newCalls(destination, "send", semconv.MessagingOperationTypeSend, trace.SpanKindProducer, t.sent, t.sentBytes)
@@ -22,7 +22,7 @@ func (t *Telemetry) Queue(q mq.Queue, destination string) mq.Queue {
 	return w
 }
 
-// destinationOf is how q is named in attributes.
+// destinationOf returns the name of q in attributes.
 func destinationOf(q mq.Queue) string {
 	if w, ok := mq.As[*queue](q); ok {
 		return w.destination
@@ -51,7 +51,7 @@ func (q *queue) Unwrap() mq.Queue              { return q.queue }
 func (q *queue) Capabilities() mq.Capabilities { return q.queue.Capabilities() }
 func (q *queue) Close() error                  { return q.queue.Close() }
 
-// String returns the name of the queue that is wrapped, as errors need it.
+// String returns the name of the wrapped queue, for errors.
 func (q *queue) String() string {
 	if s, ok := q.queue.(fmt.Stringer); ok {
 		return s.String()
@@ -103,9 +103,9 @@ func (q *queue) SendBatch(ctx context.Context, messages []mq.Message) (n int, er
 	return n, err
 }
 
-// outgoing puts the context of the trace into the headers of messages that are sent
-// with ctx, if the queue has such. What the caller has set stays; what cannot be
-// sent is left out.
+// outgoing puts the trace context into the headers of messages that are sent with ctx,
+// if the queue has headers. Headers set by the caller stay; what cannot be sent is left
+// out.
 func (q *queue) outgoing(ctx context.Context) context.Context {
 	if !q.headers || !trace.SpanContextFromContext(ctx).IsValid() {
 		return ctx
@@ -164,7 +164,7 @@ func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
 	return err
 }
 
-// A Try that finds nothing is no event: pollers make thousands.
+// A Try that finds nothing does not count: pollers make thousands.
 
 func (r *receiver) TryReceive() (mq.Message, error) {
 	m, err := r.receiver.TryReceive()
@@ -182,14 +182,14 @@ func (r *receiver) TryReceiveInto(m *mq.Message) error {
 	return err
 }
 
-// calls are those of one kind at one queue, with attributes made in advance.
+// calls measures calls of one kind on one queue, with attributes made in advance.
 type calls struct {
 	*Telemetry
 	messages, bytes metric.Int64Counter
-	sends           bool // a call that fails is counted as a message that was not sent
+	sends           bool // a failed call counts as a message that was not sent
 
 	attributes []attribute.KeyValue
-	add        []metric.AddOption    // of those that have succeeded
+	add        []metric.AddOption    // of successful calls
 	record     []metric.RecordOption // the same
 	title      string                // of spans
 	start      []trace.SpanStartOption
@@ -207,12 +207,12 @@ func (t *Telemetry) newCalls(destination, name string, typ attribute.KeyValue, k
 	}
 }
 
-// failed is the attributes of a call that has failed.
+// failed returns the attributes of a failed call.
 func (c *calls) failed(err error) metric.MeasurementOption {
 	return metric.WithAttributes(append(c.attributes[:len(c.attributes):len(c.attributes)], errorType(err))...)
 }
 
-// count counts n messages that have moved, or one that has not.
+// count counts n messages that have moved, or a failed call.
 func (c *calls) count(ctx context.Context, n, size int, err error) {
 	switch {
 	case err == nil:

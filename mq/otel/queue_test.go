@@ -62,7 +62,7 @@ func want(t *testing.T, got, want map[string]float64) {
 	}
 }
 
-func TestWhatMovesIsMeasured(t *testing.T) {
+func TestCallsAreMeasured(t *testing.T) {
 	s := newSeen(t)
 	q := s.Queue(newQueue(t, &sysv.Config{Capacity: 20}), "jobs")
 	ctx, cancel := context.WithCancel(context.Background())
@@ -126,7 +126,7 @@ func TestWhatMovesIsMeasured(t *testing.T) {
 	}
 }
 
-// Calls of a queue have spans where they are part of a trace.
+// Calls of a queue have spans if they are part of a trace.
 func TestCallsArePartOfATrace(t *testing.T) {
 	s := newSeen(t)
 	q := s.Queue(newQueue(t, nil), "jobs")
@@ -153,8 +153,8 @@ func TestCallsArePartOfATrace(t *testing.T) {
 	}
 }
 
-// What a queue can do besides is found through the wrapper.
-func TestWhatAQueueCanDoStays(t *testing.T) {
+// Further abilities of a queue are available through the wrapper.
+func TestAbilitiesOfAQueueStay(t *testing.T) {
 	s := newSeen(t)
 	lending := mqtest.New(&mqtest.Config{Lease: time.Second})
 	defer lending.Close()

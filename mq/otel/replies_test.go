@@ -59,7 +59,7 @@ func TestRangesOverRepliesAreSeen(t *testing.T) {
 		"messaging.client.operation.duration replies":                   2,
 		"messaging.client.operation.duration error.type=remote replies": 1,
 		"messaging.client.consumed.messages replies":                    5,
-		"ipcmq.client.consumed.bytes replies":                           4, // of a value it is not known
+		"ipcmq.client.consumed.bytes replies":                           4, // the size of a value is not known
 	})
 	replies := map[int64]int{}
 	for _, span := range s.spans.Ended() {

@@ -17,7 +17,7 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// messageType is the type of a request: its kind, of which a program has few.
+// messageType is the type of a request; a program has few of them.
 const messageType = attribute.Key("ipcmq.message.type")
 
 // A Client is an rpc.Client whose requests are measured and traced.
@@ -26,7 +26,7 @@ type Client struct {
 	calls, ranges *calls
 }
 
-// Client returns c with its requests measured and traced, as those to destination.
+// Client returns c with its requests measured and traced, under the name destination.
 func (t *Telemetry) Client(c *rpc.Client, destination string) *Client {
 	calls := func(name string) *calls {
 		return t.newCalls(destination, name, semconv.MessagingOperationTypeSend, trace.SpanKindClient, t.consumed, t.gotBytes)
@@ -34,14 +34,14 @@ func (t *Telemetry) Client(c *rpc.Client, destination string) *Client {
 	return &Client{c, calls("request"), calls("replies")}
 }
 
-// Request is [rpc.Client.Request] in a span, whose context goes with the request.
-// Metadata that the caller has set stays; if both are too much for a request,
-// what is not necessary of the trace is left out, and then all of it.
+// Request is [rpc.Client.Request] in a span, whose context travels with the request.
+// Metadata set by the caller stays; if there is no room for both, the optional parts of
+// the trace context are left out first, then all of it.
 func (c *Client) Request(ctx context.Context, t int64, data []byte) ([]byte, error) {
 	return c.calls.request(ctx, t, len(data), func(ctx context.Context) ([]byte, error) { return c.Client.Request(ctx, t, data) })
 }
 
-// Call is [rpc.Method.Call] through a client that traces, as [Client.Request].
+// Call is [rpc.Method.Call] through a tracing client, as [Client.Request].
 func Call[Req, Resp any](ctx context.Context, m rpc.Method[Req, Resp], c *Client, v Req) (reply Resp, err error) {
 	_, err = c.calls.request(ctx, m.Type, -1, func(ctx context.Context) ([]byte, error) {
 		reply, err = m.Call(ctx, c.Client, v)
@@ -50,7 +50,7 @@ func Call[Req, Resp any](ctx context.Context, m rpc.Method[Req, Resp], c *Client
 	return reply, err
 }
 
-// request does a request in a span. A size of -1 is not known.
+// request sends a request in a span. A size of -1 means unknown.
 func (c *calls) request(ctx context.Context, t int64, size int, do func(context.Context) ([]byte, error)) ([]byte, error) {
 	ctx, end := c.beginRequest(ctx, t, size)
 	reply, err := do(ctx)
@@ -58,7 +58,7 @@ func (c *calls) request(ctx context.Context, t int64, size int, do func(context.
 	return reply, err
 }
 
-// beginRequest begins the span of a request, whose context goes with it.
+// beginRequest begins the span of a request, whose context travels with it.
 func (c *calls) beginRequest(ctx context.Context, t int64, size int) (_ context.Context, end func(error, ...attribute.KeyValue)) {
 	begun := time.Now()
 	ctx, span := c.tracer.Start(ctx, c.title, c.start...)
@@ -91,7 +91,7 @@ func (t *Telemetry) propagation() propagation.TextMapPropagator {
 	return api.GetTextMapPropagator()
 }
 
-// inject puts the context of the trace into the metadata of requests.
+// inject puts the trace context into the metadata of requests.
 func (t *Telemetry) inject(ctx context.Context) context.Context {
 	carrier := propagation.MapCarrier{}
 	t.propagation().Inject(ctx, carrier)
@@ -109,7 +109,7 @@ func (t *Telemetry) inject(ctx context.Context) context.Context {
 	keys := slices.SortedFunc(maps.Keys(carrier), func(a, b string) int { return priority(a) - priority(b) })
 	for _, key := range keys {
 		if _, there := md[key]; there {
-			continue // the caller knows better
+			continue // set by the caller
 		}
 		if n := pairSize(key, carrier[key]); size+n <= rpc.MaxMetadata {
 			md[key] = carrier[key]
@@ -119,10 +119,10 @@ func (t *Telemetry) inject(ctx context.Context) context.Context {
 	return rpc.WithMetadata(ctx, md)
 }
 
-// pairSize is what a pair takes of rpc.MaxMetadata.
+// pairSize is how much of rpc.MaxMetadata a pair uses.
 func pairSize(key, value string) int { return 3 + len(key) + len(value) }
 
-// priority orders the headers of W3C: the first says which trace it is.
+// priority orders the headers of W3C: the first identifies the trace.
 func priority(key string) int {
 	switch key {
 	case "traceparent":
@@ -133,8 +133,8 @@ func priority(key string) int {
 	return 2
 }
 
-// HandleRequests is [rpc.Handle] with each request in a span, which is a child of
-// that of its client. The queue is named as [Telemetry.Queue] was told.
+// HandleRequests is [rpc.Handle] with each request in a span, a child of the client's
+// span. The queue has the name given to [Telemetry.Queue].
 func (t *Telemetry) HandleRequests(ctx context.Context, q mq.Queue, typ int64, h rpc.Handler, cfg *rpc.Config) error {
 	var c rpc.Config
 	if cfg != nil {
@@ -155,7 +155,7 @@ func (t *Telemetry) HandleRequests(ctx context.Context, q mq.Queue, typ int64, h
 }
 
 // RequestHandler returns h with each request in a span, for handlers that are not
-// given to [Telemetry.HandleRequests]. typ is the type of the requests.
+// passed to [Telemetry.HandleRequests]. typ is the type of the requests.
 func (t *Telemetry) RequestHandler(destination string, typ int64, h rpc.Handler) rpc.Handler {
 	p := t.newProcessing(destination, trace.SpanKindServer, messageType.Int64(typ))
 	return func(ctx context.Context, request []byte) (reply []byte, err error) {

@@ -24,15 +24,15 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// A told is a span of the other process.
-type told struct{ Name, Trace, Span, Parent, Kind string }
+// A remoteSpan is a span of the other process.
+type remoteSpan struct{ Name, Trace, Span, Parent, Kind string }
 
-// An exporter tells of spans on standard output.
+// An exporter writes spans to standard output.
 type exporter struct{}
 
 func (exporter) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan) error {
 	for _, s := range spans {
-		err := json.NewEncoder(os.Stdout).Encode(told{s.Name(), s.SpanContext().TraceID().String(), s.SpanContext().SpanID().String(),
+		err := json.NewEncoder(os.Stdout).Encode(remoteSpan{s.Name(), s.SpanContext().TraceID().String(), s.SpanContext().SpanID().String(),
 			s.Parent().SpanID().String(), s.SpanKind().String()})
 		if err != nil {
 			return err
@@ -43,8 +43,8 @@ func (exporter) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan) er
 
 func (exporter) Shutdown(context.Context) error { return nil }
 
-// server answers requests in the queue with the id that it is given, and sends a
-// message to itself meanwhile.
+// server answers requests in the queue with the given id, and sends a message to itself
+// while it does so.
 func server() {
 	id := 0
 	fmt.Sscan(os.Args[1], &id)
@@ -66,7 +66,7 @@ func server() {
 	os.Exit(1)
 }
 
-// A trace goes on in the process that answers a request.
+// A trace continues in the process that answers a request.
 func TestATraceAcrossTwoProcesses(t *testing.T) {
 	testutil.NeedNamespace(t)
 	q := newQueue(t, nil)
@@ -91,12 +91,12 @@ func TestATraceAcrossTwoProcesses(t *testing.T) {
 		t.Fatalf("%q, %v", reply, err)
 	}
 	root.End()
-	spans := map[string]told{}
+	spans := map[string]remoteSpan{}
 	for _, span := range s.spans.Ended() {
-		spans[span.Name()] = told{span.Name(), span.SpanContext().TraceID().String(), span.SpanContext().SpanID().String(), span.Parent().SpanID().String(), span.SpanKind().String()}
+		spans[span.Name()] = remoteSpan{span.Name(), span.SpanContext().TraceID().String(), span.SpanContext().SpanID().String(), span.Parent().SpanID().String(), span.SpanKind().String()}
 	}
 	for lines := bufio.NewScanner(out); len(spans) < 5 && lines.Scan(); {
-		var span told
+		var span remoteSpan
 		if err := json.Unmarshal(lines.Bytes(), &span); err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func TestATraceAcrossTwoProcesses(t *testing.T) {
 	} {
 		child, parent := spans[link.child], spans[link.parent]
 		if child.Parent == "" || child.Parent != parent.Span || child.Trace != spans["root"].Trace || child.Kind != link.kind {
-			t.Errorf("%s: %+v is no child of %+v", link.child, child, parent)
+			t.Errorf("%s: %+v is not a child of %+v", link.child, child, parent)
 		}
 		t.Logf("%-20s %-8s trace %s span %s parent %s", link.child, child.Kind, child.Trace, child.Span, child.Parent)
 	}
@@ -136,7 +136,7 @@ func serve(t *testing.T, s *seen, q *sysv.Queue, h rpc.Handler) *otel.Client {
 	return s.Client(client, "jobs")
 }
 
-// The metadata of the caller stays, and what of the trace is too much does not make
+// The metadata of the caller stays, and a trace context that is too large does not make
 // a request fail.
 func TestMetadataOfTheCallerStays(t *testing.T) {
 	s := newSeen(t)
@@ -146,11 +146,11 @@ func TestMetadataOfTheCallerStays(t *testing.T) {
 		return nil, nil
 	})
 	ctx := context.Background()
-	member, err := baggage.NewMember("much", strings.Repeat("x", 900))
+	member, err := baggage.NewMember("large", strings.Repeat("x", 900))
 	if err != nil {
 		t.Fatal(err)
 	}
-	much, err := baggage.New(member)
+	large, err := baggage.New(member)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,11 +160,11 @@ func TestMetadataOfTheCallerStays(t *testing.T) {
 		parent  bool
 		baggage bool
 	}{
-		"alone":            {ctx, nil, true, false},
-		"beside":           {ctx, rpc.Metadata{"mine": "x"}, true, false},
-		"much baggage":     {baggage.ContextWithBaggage(ctx, much), rpc.Metadata{"mine": strings.Repeat("y", 20)}, true, false},
-		"no room at all":   {ctx, rpc.Metadata{"mine": strings.Repeat("y", 940)}, false, false},
-		"mine goes before": {ctx, rpc.Metadata{"traceparent": "mine"}, true, false},
+		"alone":          {ctx, nil, true, false},
+		"with more":      {ctx, rpc.Metadata{"mine": "x"}, true, false},
+		"large baggage":  {baggage.ContextWithBaggage(ctx, large), rpc.Metadata{"mine": strings.Repeat("y", 20)}, true, false},
+		"no room at all": {ctx, rpc.Metadata{"mine": strings.Repeat("y", 940)}, false, false},
+		"mine first":     {ctx, rpc.Metadata{"traceparent": "mine"}, true, false},
 	} {
 		ctx := test.ctx
 		if test.mine != nil {

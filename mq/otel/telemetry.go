@@ -21,19 +21,18 @@ import (
 // scope is the name of the instrumentation.
 const scope = "ipcmq/mq/otel"
 
-// Config says where measurements and spans go. The zero value, like a nil *Config,
-// means the global providers and propagator, also those that are set later.
+// Config sets where measurements and spans go. The zero value, like a nil *Config,
+// means the global providers and propagator, even if they are set later.
 type Config struct {
 	MeterProvider  metric.MeterProvider
 	TracerProvider trace.TracerProvider
 
-	// Propagator puts the context of a trace into the metadata of requests. The
+	// Propagator puts the trace context into the metadata of requests. The
 	// global one does nothing until it is set: see otel.SetTextMapPropagator.
 	Propagator propagation.TextMapPropagator
 }
 
-// Telemetry measures and traces. Its methods may be called by several goroutines at
-// once.
+// Telemetry measures and traces. Several goroutines may call its methods at once.
 type Telemetry struct {
 	tracer     trace.Tracer
 	meter      metric.Meter
@@ -52,7 +51,7 @@ type Telemetry struct {
 	channel     channelInstruments
 }
 
-// New makes the instruments. It fails as their provider does.
+// New creates the instruments. It fails if their provider does.
 func New(cfg *Config) (*Telemetry, error) {
 	var c Config
 	if cfg != nil {
@@ -80,12 +79,12 @@ func New(cfg *Config) (*Telemetry, error) {
 	operation, err3 := messagingconv.NewClientOperationDuration(t.meter, durations)
 	process, err4 := messagingconv.NewProcessDuration(t.meter, durations)
 	t.sent, t.consumed, t.operation, t.process = sent.Inst(), consumed.Inst(), operation.Inst(), process.Inst()
-	t.sentBytes = counter("ipcmq.client.sent.bytes", "By", "Payload that was sent.")
-	t.gotBytes = counter("ipcmq.client.consumed.bytes", "By", "Payload that was received.")
+	t.sentBytes = counter("ipcmq.client.sent.bytes", "By", "Payload sent.")
+	t.gotBytes = counter("ipcmq.client.consumed.bytes", "By", "Payload received.")
 	t.unanswered = counter("ipcmq.rpc.unanswered", "{message}", "Requests that a server took and did not answer.")
-	t.retries = counter("ipcmq.lease.retries", "{message}", "Messages given to a handler not for the first time.")
-	t.deadLetters = counter("ipcmq.lease.dead_letters", "{message}", "Messages that DeadLetter took.")
-	t.failures = counter("ipcmq.lease.failures", "{message}", "Attempts that failed, and leases that were lost.")
+	t.retries = counter("ipcmq.lease.retries", "{message}", "Messages given to a handler again.")
+	t.deadLetters = counter("ipcmq.lease.dead_letters", "{message}", "Messages accepted by DeadLetter.")
+	t.failures = counter("ipcmq.lease.failures", "{message}", "Failed attempts and lost leases.")
 	var err5 error
 	t.channel, err5 = newChannelInstruments(t.meter)
 	if err := errors.Join(append(errs, err1, err2, err3, err4, err5)...); err != nil {
@@ -94,22 +93,22 @@ func New(cfg *Config) (*Telemetry, error) {
 	return t, nil
 }
 
-// durations go from what a call that does not wait takes, less than a
-// microsecond, to what a patient one waits.
+// durations range from a call that does not wait, less than a microsecond, to one that
+// waits long.
 var durations = metric.WithExplicitBucketBoundaries(
 	1e-6, 5e-6, 1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 5e-2, 0.1, 0.5, 1, 5, 10, 60)
 
 var system = semconv.MessagingSystemKey.String("ipcmq")
 
-// recording reports whether anything is to be done about a call: there is a
-// meter, or a span that is recorded.
+// recording reports whether a call must be recorded: there is a meter, or a recorded
+// span.
 func (t *Telemetry) recording(ctx context.Context) bool {
 	return t.sent.Enabled(ctx) || traced(ctx)
 }
 
 func traced(ctx context.Context) bool { return trace.SpanFromContext(ctx).IsRecording() }
 
-// errorType is the word for what kind of error err is.
+// errorType returns the word for the kind of err.
 func errorType(err error) attribute.KeyValue {
 	for _, kind := range errorKinds {
 		if errors.Is(err, kind.err) {
@@ -127,7 +126,7 @@ func errorType(err error) attribute.KeyValue {
 	return semconv.ErrorTypeOther
 }
 
-// errorKinds has what says most first: a request that nobody answers is also late.
+// errorKinds has the most specific kinds first: an unanswered request is also late.
 var errorKinds = []struct {
 	err  error
 	word string
