@@ -23,23 +23,23 @@ var abilities = []ability{
 	{"empty", "an empty payload", attempt.empty},
 	{"bytes", "a payload of all byte values", attempt.allBytes},
 	{"largest", "the largest payload, 8192 bytes", attempt.largest},
-	{"longer", "a message of 12,000 bytes, limits being raised after the start", attempt.longer},
+	{"longer", "a message of 12,000 bytes, after limits were raised", attempt.longer},
 	{"type", "type 2^40, or priority 32,767", attempt.largeType},
 	{"signal", "50 signals while a receive waits", attempt.signals},
-	{"cancel", "a receive that waits is canceled", attempt.cancelReceive},
+	{"cancel", "a waiting receive is canceled", attempt.cancelReceive},
 	{"goroutines", "two goroutines send and two receive through one queue", attempt.goroutines},
 	{"stacks", "sends and receives while stacks grow", attempt.stacks},
 	{"memory", "memory after many messages", attempt.memory},
 }
 
-// An attempt is what an ability is tried with. Its process has an IPC namespace
-// of its own, so it need not clean up.
+// An attempt tries an ability. Its process has an IPC namespace of its own, so it
+// need not clean up.
 type attempt struct {
 	library library
 	repeats int
 }
 
-// queue makes a queue and opens it with the library.
+// queue creates a queue and opens it with the library.
 func (a attempt) queue() (opened, string, error) {
 	b, ok := backendNamed(a.library.backend)
 	if !ok {
@@ -57,7 +57,7 @@ func (a attempt) empty() (string, bool, error)    { return a.payload(nil) }
 func (a attempt) allBytes() (string, bool, error) { return a.payload(bytesUpTo(512)) }
 func (a attempt) largest() (string, bool, error)  { return a.payload(bytesUpTo(maxSize)) }
 
-// bytesUpTo returns n bytes that have all values in turn.
+// bytesUpTo returns n bytes with all values in turn.
 func bytesUpTo(n int) []byte {
 	data := make([]byte, n)
 	for i := range data {
@@ -78,7 +78,7 @@ func (a attempt) payload(data []byte) (string, bool, error) {
 	return compare(got, data, err)
 }
 
-// compare tells how well something was received.
+// compare describes the result of a receive.
 func compare(got, want []byte, err error) (string, bool, error) {
 	switch {
 	case err != nil:
@@ -91,7 +91,7 @@ func compare(got, want []byte, err error) (string, bool, error) {
 	return "yes", true, nil
 }
 
-// longer has another program send what was too large when this one started.
+// longer lets another program send a message that was too large when this one started.
 func (a attempt) longer() (string, bool, error) {
 	const limit, size = 16384, 12_000
 	for _, name := range []string{"kernel/msgmax", "fs/mqueue/msgsize_max"} {
@@ -153,21 +153,21 @@ func (a attempt) largeType() (string, bool, error) {
 	case err != nil:
 		return "receive: " + err.Error(), false, nil
 	case got == -1:
-		return "receive does not tell the type", false, nil
+		return "receive does not return the type", false, nil
 	case got != t:
-		return fmt.Sprintf("receive tells %d", got), false, nil
+		return fmt.Sprintf("receive returns %d", got), false, nil
 	}
 	return "yes", true, nil
 }
 
-// received is how a receive ended.
+// received is the result of a receive.
 type received struct {
 	data []byte
 	err  error
 }
 
-// waiting starts a receive and returns when it sleeps in the kernel, or has
-// ended too early.
+// waiting starts a receive, and returns when it sleeps in the kernel or has ended too
+// early.
 func (a attempt) waiting(q opened) <-chan received {
 	end := make(chan received, 1)
 	go func() {
@@ -178,7 +178,7 @@ func (a attempt) waiting(q opened) <-chan received {
 	return end
 }
 
-// await returns when done does, or after some seconds.
+// await waits until done returns true, or some seconds.
 func await(done func() bool) bool {
 	pause := 50 * time.Microsecond
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); pause = min(2*pause, 5*time.Millisecond) {
@@ -204,7 +204,7 @@ func asleep() []int {
 	return threads
 }
 
-// signals sends those that the runtime itself uses to interrupt goroutines.
+// signals sends the signals that the runtime itself uses to interrupt goroutines.
 func (a attempt) signals() (string, bool, error) {
 	q, address, err := a.queue()
 	if err != nil {
@@ -269,8 +269,8 @@ func (a attempt) cancelReceive() (string, bool, error) {
 	}
 }
 
-// goroutines use one opened queue together. Each payload has the same byte
-// throughout.
+// goroutines lets several goroutines share an opened queue. Each payload consists of
+// one repeated byte.
 func (a attempt) goroutines() (string, bool, error) {
 	q, _, err := a.queue()
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// uninterrupted repeats what a signal has interrupted.
+// uninterrupted repeats calls that a signal interrupts.
 func uninterrupted(f func() error) error {
 	for {
 		if err := f(); !errors.Is(err, syscall.EINTR) {
@@ -21,9 +21,9 @@ func uninterrupted(f func() error) error {
 	}
 }
 
-// stacks sends and receives in goroutines of which each has a little more on its
-// stack than the one before, so that the calls make the stacks grow, which moves
-// them, at every possible place.
+// stacks sends and receives in goroutines, each with a little more on its stack than
+// the one before, so that the stacks grow, and therefore move, at every possible place
+// in the calls.
 func (a attempt) stacks() (string, bool, error) {
 	q, _, err := a.queue()
 	if err != nil {
@@ -68,7 +68,7 @@ func deeper(n int, f func() error) error {
 	return err
 }
 
-// memory compares what the process holds after some messages and after many.
+// memory compares the memory of the process after some messages and after many.
 func (a attempt) memory() (string, bool, error) {
 	q, _, err := a.queue()
 	if err != nil {
@@ -95,7 +95,7 @@ func (a attempt) memory() (string, bool, error) {
 	}
 	grown := resident() - before
 	if grown > max(int64(a.repeats*len(data)), 4<<20) {
-		return fmt.Sprintf("grows by %d bytes a message of %d", grown/int64(2*a.repeats), len(data)), false, nil
+		return fmt.Sprintf("grows by %d bytes per message of %d", grown/int64(2*a.repeats), len(data)), false, nil
 	}
 	return "stays", true, nil
 }

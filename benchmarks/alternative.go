@@ -2,8 +2,8 @@ package main
 
 import "ipcmq/mq/jetstream"
 
-// alternatives are what people use instead of message queues, each in its best
-// form that was found; see README.md.
+// alternatives are used instead of message queues, each in the best form that was
+// found; see README.md.
 var alternatives = []contender{
 	{name: "Unix stream", kind: alternative, large: true, meet: meetSockets(streamSocket), open: openConn(newStream)},
 	{name: "Unix seqpacket", kind: alternative, meet: meetSockets(seqpacketSocket), open: openConn(newPackets)},
@@ -21,5 +21,5 @@ var alternatives = []contender{
 	{name: "goqite", kind: alternative, oneWay: true, lends: true, meet: meetGoqite, open: openGoqite},
 }
 
-// first reports whether the job is that of the process that is timed.
+// first reports whether the job is that of the timed process.
 func (j job) first() bool { return j.Role == ping || j.Role == take || j.Role == ask }

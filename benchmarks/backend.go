@@ -12,8 +12,8 @@ type backend struct {
 	title   string
 	program string // the C program, of c/program.c
 
-	// create makes a queue and returns the address by which open, in Go and in
-	// C, finds it.
+	// create creates a queue and returns the address with which open finds it, in
+	// Go and in C.
 	create func() (address string, remove func() error, err error)
 	open   func(address string) (mq.Queue, error)
 
@@ -34,7 +34,7 @@ func backendNamed(name string) (backend, bool) {
 	return backend{}, false
 }
 
-// contenderNamed returns one that is not C.
+// contenderNamed returns a contender other than C.
 func (b backend) contenderNamed(name string) (contender, bool) {
 	for _, l := range layers {
 		if l.name == name {

@@ -8,8 +8,8 @@ import (
 	"ipcmq/mq/batch"
 )
 
-// An adder adds messages to a queue of batches, which it flushes after every so
-// many, if that is more than 0.
+// An adder adds messages to a queue of batches. If every is more than 0, it flushes
+// after this many.
 type adder struct {
 	*batch.Queue
 	every, added int
@@ -26,7 +26,7 @@ func (a *adder) Send(ctx context.Context, m mq.Message) error {
 	return nil
 }
 
-// batch has e send in frames, and returns the queue that receives them.
+// batch makes e send in frames, and returns the queue that receives them.
 func (l layer) batch(e *end, out, in mq.Queue) (mq.Queue, error) {
 	to, err := batch.New(out, nil)
 	if err != nil {
@@ -37,7 +37,7 @@ func (l layer) batch(e *end, out, in mq.Queue) (mq.Queue, error) {
 		return nil, err
 	}
 	e.sender, e.flush = &adder{Queue: to, every: *l.frames}, to.Flush
-	e.close = func() error { // one that has its messages may leave some
+	e.close = func() error { // a receiver that has its messages may leave some
 		err := errors.Join(to.Close(), from.Close())
 		if errors.Is(err, mq.ErrUnread) {
 			return nil

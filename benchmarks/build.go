@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// A build is this program with a build tag, or why there is none.
+// A build is this program with a build tag, or the error of building it.
 type build struct {
 	exe string
 	err error
 }
 
-// tagged returns this program with a build tag; it is built once, in the
+// tagged returns this program with a build tag. It is built only once, in the
 // directory of this module.
 func (b *bench) tagged(ctx context.Context, tag string) (string, error) {
 	one, ok := b.builds[tag]
@@ -28,7 +28,7 @@ func (b *bench) tagged(ctx context.Context, tag string) (string, error) {
 	return one.exe, one.err
 }
 
-// tool returns the path of a tool of this module, built if need be.
+// tool returns the path of a tool of this module, and builds it if necessary.
 func tool(ctx context.Context, name string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "tool", "-n", name)
 	var stderr strings.Builder

@@ -15,7 +15,7 @@ func (b *bench) keepBusy(ctx context.Context, n int) (stop func(), err error) {
 	stop = func() {
 		for i, cmd := range started {
 			inputs[i].Close()
-			_ = cmd.Wait() // its end is all that matters
+			_ = cmd.Wait() // only its end matters
 		}
 	}
 	for range n {

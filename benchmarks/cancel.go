@@ -12,8 +12,8 @@ import (
 	"ipcmq/mq"
 )
 
-// cancel cancels receives that wait, and measures from the cancel to the return
-// of the receive.
+// cancel cancels waiting receives, and measures from the cancel to the return of the
+// receive.
 func (j job) cancel(ctx context.Context, q mq.Queue) (report, error) {
 	type ended struct {
 		at  time.Time
@@ -31,7 +31,7 @@ func (j job) cancel(ctx context.Context, q mq.Queue) (report, error) {
 	for i := range r.Cancels {
 		ctx, stop := context.WithCancel(ctx)
 		waits <- ctx
-		// Long enough to fall asleep, and never in step with anything.
+		// Long enough for the receive to fall asleep, and never in phase with anything.
 		time.Sleep(200*time.Microsecond + time.Duration(i%97)*time.Microsecond)
 		began := time.Now()
 		stop()
@@ -45,7 +45,7 @@ func (j job) cancel(ctx context.Context, q mq.Queue) (report, error) {
 	return r, nil
 }
 
-// cancelTogether has one context end many receives, and measures from its cancel to
+// cancelTogether ends many receives with one context, and measures from its cancel to
 // the return of the last, each time.
 func (j job) cancelTogether(ctx context.Context, q mq.Queue) (report, error) {
 	r := report{Cancels: make([]time.Duration, j.Count)}

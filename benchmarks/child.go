@@ -14,11 +14,11 @@ import (
 	"ipcmq/stream"
 )
 
-// childArg as the first argument makes this program one process of a benchmark;
-// the second is a job.
+// childArg as the first argument makes this program a process of a benchmark; the
+// second argument is a job.
 const childArg = "child"
 
-// A role is what one process does with the messages.
+// A role is what a process does with the messages.
 type role string
 
 // The roles; c/bench.c has the first four too.
@@ -34,22 +34,22 @@ const (
 	busy   role = "busy"    // keep a processor busy until standard input ends
 )
 
-// A job is what a process is told to do.
+// A job describes what a process must do.
 type job struct {
 	Role        role
 	Backend     string
 	Layer       string        // the contender
 	There, Back string        // addresses; may be the same
 	Size        int           // bytes of payload
-	Warm, Count int           // messages before those that are timed, and those
+	Warm, Count int           // messages before the timed ones, and timed messages
 	Callers     int           // goroutines that send requests at once, 0 means 1; or that are canceled at once
 	Hold        time.Duration // how long to idle
-	Pause       time.Duration // before each message that is sent
+	Pause       time.Duration // before each message sent
 	Trial       string        // what is tried
-	Profile     string        // file for a CPU profile; or empty
+	Profile     string        // file for a CPU profile, or empty
 }
 
-// A report is what a process prints. C programs print NS and CPU only.
+// A report is printed by a process. C programs print only NS and CPU.
 type report struct {
 	NS      int64           // nanoseconds for Count messages
 	CPU     int64           // nanoseconds of processor time meanwhile
@@ -149,8 +149,8 @@ func (s *sender) put(ctx context.Context, i int) error {
 	return s.to.Send(ctx, s.m)
 }
 
-// payload returns a payload; its number is to be put in. C programs fill
-// theirs with the same bytes.
+// payload returns a payload without its number. C programs fill theirs with the same
+// bytes.
 func (j job) payload() []byte {
 	data := make([]byte, j.Size)
 	for i := numberSize; i < len(data); i++ {
@@ -181,10 +181,10 @@ func (j job) send(ctx context.Context, e end) (report, error) {
 	return meter.report, meter.err
 }
 
-// take receives all messages. When message i has come, it sends message
-// i + ahead, if it has a sender. It is one loop for all, with few calls in it:
-// after a system call the processor predicts no returns, and each costs some
-// nanoseconds. During the warm-up it compares every byte.
+// take receives all messages. After message i it sends message i + ahead, if it has a
+// sender. It is a single loop with few calls: after a system call the processor cannot
+// predict returns, which cost some nanoseconds each. During the warm-up it compares
+// every byte.
 func (j job) take(ctx context.Context, e end, s *sender, ahead int) (report, error) {
 	if e.receive == nil {
 		return report{}, fmt.Errorf("%s receives no messages", j.Layer)
@@ -207,7 +207,7 @@ func (j job) take(ctx context.Context, e end, s *sender, ahead int) (report, err
 	return meter.report, errors.Join(err, failed, meter.err)
 }
 
-// idle lets Count streams wait for messages that do not come.
+// idle lets Count streams wait for messages that never come.
 func (j job) idle(q mq.Queue) (report, error) {
 	for range j.Count {
 		s, err := stream.New(q, nil)

@@ -18,7 +18,7 @@ type conn interface {
 	Close() error
 }
 
-// end returns the end at a conn. Requests carry ids, so that many goroutines can
+// connEnd returns the end at a conn. Requests carry ids, so that many goroutines can
 // wait for their replies at one conn.
 func connEnd(c conn) end {
 	caller := &caller{conn: c, waiting: map[uint64]chan []byte{}}
@@ -56,7 +56,7 @@ func connEnd(c conn) end {
 	return e
 }
 
-// idSize is the bytes of an id, which stands before the payload.
+// idSize is the size of an id, which precedes the payload, in bytes.
 const idSize = 8
 
 func appendID(id uint64) []byte { return binary.NativeEndian.AppendUint64(nil, id) }
@@ -73,7 +73,7 @@ type caller struct {
 	mu      sync.Mutex
 	last    uint64
 	waiting map[uint64]chan []byte
-	err     error // of receiving; no more replies come
+	err     error // of the receiver, after which no replies come
 }
 
 func (c *caller) call(ctx context.Context, data []byte) ([]byte, error) {
@@ -110,7 +110,7 @@ func (c *caller) call(ctx context.Context, data []byte) ([]byte, error) {
 	}
 }
 
-// receive hands each reply to the call that waits for it.
+// receive passes each reply to the call that waits for it.
 func (c *caller) receive() {
 	for {
 		data, err := c.conn.receive()

@@ -16,11 +16,11 @@ var (
 	// Beyond what queues take; see package mq/large.
 	largeSizes = []int{64 << 10, 1 << 20, 16 << 20}
 
-	// Requests carry a header besides.
+	// Requests also carry a header.
 	requestSizes = []int{64, 1024, maxSize - 1024}
 )
 
-// A contest is work that several contenders do in turn, in each round, C first.
+// A contest is work that in each round all contenders do in turn, C first.
 type contest struct {
 	group      string // sysv, posix, ...
 	title      string
@@ -35,17 +35,17 @@ func (c contest) name(of contender) string {
 	return fmt.Sprintf("%s/%s/%s/%d", c.group, c.shape.name, of.name, c.size)
 }
 
-// A side is the processes that do the work together. The first is timed.
+// A side consists of the processes that do the work together. The first is timed.
 type side []process
 
 // A process is one process of a side.
 type process struct {
 	role  role
 	inC   bool
-	spins bool // in C: waits by trying again and again
+	spins bool // in C: polls while it waits
 
 	// pause, if not 0, is how long this process, in Go, waits before each message it
-	// sends; what it takes of the processor does not count.
+	// sends; its processor time does not count.
 	pause time.Duration
 }
 
@@ -53,15 +53,15 @@ type process struct {
 type shape struct {
 	name    string
 	title   string
-	count   int // messages, or round trips, that are timed
+	count   int // timed messages or round trips
 	callers int // goroutines that send requests at once; 0 means 1
 	sizes   []int
 	lends   bool // every message is lent and acknowledged, but not in C
 	large   bool // payloads are larger than queues take
-	beside  int  // processes that do nothing but keep a processor busy meanwhile
+	beside  int  // other processes that keep a processor busy meanwhile
 	c, ours side
-	than    string   // an alternative with which all are compared, instead of C
-	layers  []string // of ours that are compared
+	than    string   // an alternative with which all are compared instead of C
+	layers  []string // our layers that are compared
 
 	// against are the layers that the others are compared with; without them,
 	// there are no others.
@@ -85,13 +85,13 @@ var shapes = []shape{
 		layers: []string{raw, receiveInto, receive, all, intoSpin, channel, subscription, batchAll, batchInto, batchChannel, batchOf8}, against: plain,
 	},
 	{
-		name: "from-c", title: "one way, the sender being the C program on both sides", count: 50_000, sizes: sizes,
+		name: "from-c", title: "one way, with the C program as the sender on both sides", count: 50_000, sizes: sizes,
 		c:      side{{role: take, inC: true}, {role: send, inC: true}},
 		ours:   side{{role: take}, {role: send, inC: true}},
 		layers: []string{receiveInto, channel},
 	},
 	{
-		name: "to-c", title: "one way, the receiver being the C program on both sides", count: 50_000, sizes: sizes,
+		name: "to-c", title: "one way, with the C program as the receiver on both sides", count: 50_000, sizes: sizes,
 		c:      side{{role: take, inC: true}, {role: send, inC: true}},
 		ours:   side{{role: take, inC: true}, {role: send}},
 		layers: []string{sendOnly},
@@ -116,7 +116,7 @@ var shapes = []shape{
 	},
 }
 
-// manyCallers returns shapes of requests of several goroutines at once.
+// manyCallers returns shapes with requests from several goroutines at once.
 func manyCallers() (all []shape) {
 	for _, n := range []int{4, 16, 64} {
 		all = append(all, shape{
@@ -129,8 +129,8 @@ func manyCallers() (all []shape) {
 	return all
 }
 
-// paced returns shapes in which messages come one at a time, with pauses: what a
-// receiver that waits takes of the processor.
+// paced returns shapes in which messages come one at a time, with pauses: for the
+// processor time of a waiting receiver.
 func paced() (all []shape) {
 	for _, pause := range []time.Duration{50 * time.Microsecond, 200 * time.Microsecond, 2 * time.Millisecond} {
 		sender := process{role: send, pause: pause}
@@ -144,7 +144,7 @@ func paced() (all []shape) {
 	return all
 }
 
-// besideBusy returns shapes that are done beside busy processes.
+// besideBusy returns shapes that run next to busy processes.
 func besideBusy() (all []shape) {
 	for n := 1; n <= 2; n++ {
 		for _, s := range shapes {
@@ -159,7 +159,7 @@ func besideBusy() (all []shape) {
 				continue
 			}
 			s.name = fmt.Sprintf("beside-%d-%s", n, s.name)
-			s.title += fmt.Sprintf("; beside %d busy processes", n)
+			s.title += fmt.Sprintf("; next to %d busy processes", n)
 			if n == 1 {
 				s.title = strings.TrimSuffix(s.title, "es")
 			}
@@ -170,8 +170,8 @@ func besideBusy() (all []shape) {
 	return all
 }
 
-// alternativeShapes are the work in which System V queues, which have most
-// users, meet what people use instead of queues.
+// alternativeShapes are the work in which System V queues, which have the most users,
+// are compared with alternatives.
 var alternativeShapes = []shape{
 	{
 		name: "one-way", title: "one way between two processes", count: 50_000, sizes: sizes,
@@ -180,14 +180,14 @@ var alternativeShapes = []shape{
 		layers: []string{receiveInto, channel, subscription, batchInto, batchChannel}, against: []string{receiveInto, channel, subscription, batchInto, batchChannel},
 	},
 	{
-		// So many that it does not end before a heap has its memory.
+		// Enough that it does not end before the heap has grown.
 		name: "batches", title: "one way between two processes, many messages; C sends one by one", count: 400_000, sizes: []int{64},
 		c:      side{{role: take, inC: true}, {role: send, inC: true}},
 		ours:   side{{role: take}, {role: send}},
 		layers: []string{receiveInto, batchAll, batchInto, batchChannel, batchOf8}, against: []string{batchAll, batchInto, batchChannel, batchOf8},
 	},
 	{
-		name: "leases", title: "one way, each message lent and acknowledged; C and ReceiveInto receive for good", count: 10_000, sizes: sizes, lends: true,
+		name: "leases", title: "one way, each message lent and acknowledged; C and ReceiveInto receive without leases", count: 10_000, sizes: sizes, lends: true,
 		c:      side{{role: take, inC: true}, {role: send, inC: true}},
 		ours:   side{{role: take}, {role: send}},
 		layers: []string{receiveInto, leaseAndAck, leaseHandle, leaseHandle16}, against: []string{leaseAndAck, leaseHandle, leaseHandle16},

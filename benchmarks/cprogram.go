@@ -12,8 +12,8 @@ import (
 //go:embed c
 var sources embed.FS
 
-// buildC compiles the C programs into dir: for each kind of queue one with its
-// name, and one for the curves.
+// buildC compiles the C programs into dir: for each kind of queue one with its name, and
+// one for the curves.
 func buildC(ctx context.Context, dir string) error {
 	cc := compiler()
 	if _, err := exec.LookPath(cc); err != nil {

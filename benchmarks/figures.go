@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Figures are what has no C program to compare with.
+// Figures are measurements without a C program to compare with.
 type figures struct {
 	Backend string
 
-	Cancels              int           // receives that were canceled while they waited
+	Cancels              int           // receives canceled while they waited
 	CancelP50, CancelP99 time.Duration // from the cancel to the return of Receive
 	CancelMax            time.Duration
 
@@ -21,12 +21,12 @@ type figures struct {
 	Readers int           // streams of one process, on an empty queue
 	Hold    time.Duration // how long they waited
 	IdleCPU time.Duration // processor time of that process meanwhile
-	NoneCPU time.Duration // and of one without streams
+	NoneCPU time.Duration // and of a process without streams
 
 	Memory []footprint
 }
 
-// figures measures those of a backend.
+// figures measures the figures of a backend.
 func (b *bench) figures(ctx context.Context, backend backend) (figures, error) {
 	f := figures{Backend: backend.title, Cancels: 10_000, Together: 1000, Readers: 100, Hold: 5 * time.Second}
 	if b.quick {

@@ -17,7 +17,7 @@ import (
 	"ipcmq/mq"
 )
 
-// meetGoqite makes a database with the tables of goqite, whose module has them.
+// meetGoqite creates a database with the tables of goqite, which are in its module.
 func meetGoqite(ctx context.Context, b *bench, j *job) (m meeting, err error) {
 	dir, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "maragu.dev/goqite").Output()
 	if err != nil {
@@ -45,8 +45,8 @@ func meetGoqite(ctx context.Context, b *bench, j *job) (m meeting, err error) {
 	return m, err
 }
 
-// openSQLite opens a database as many recommend it: with a write-ahead log, which
-// is not written to disk after each transaction.
+// openSQLite opens a database with commonly recommended settings: a write-ahead log
+// that is not written to disk after each transaction.
 func openSQLite(file string) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=journal_mode(wal)&_pragma=synchronous(normal)&_pragma=busy_timeout(10000)&_txlock=immediate")
 	if err == nil {
@@ -83,7 +83,7 @@ func openGoqite(_ context.Context, j job) (end, error) {
 type goqiteSender struct {
 	db   *sql.DB
 	q    *goqite.Queue
-	left int // messages to come
+	left int // messages still to come
 	tx   *sql.Tx
 	in   int
 }

@@ -6,20 +6,20 @@ import (
 	"os"
 )
 
-// A curve is how a cost grows with something, x.
+// A curve shows how a cost grows with x.
 type curve struct {
 	name   string // of -run, and of the picture
 	title  string
 	axis   string // what x is
 	unit   string // of x, in a sentence
 	of     string // what is timed, such as a message
-	note   string // on what one sees: what holds on every machine
+	note   string // an explanation that holds on every machine
 	points []int  // of x
-	count  int    // messages that are timed
-	each   int    // messages, for each of x, before those that are timed: to reach all that there are
-	rate   bool   // draw how many there are in a second, not the time of one
-	linear bool   // draw x as it is, not its logarithm
-	lines  []line // the first is what the others are compared with
+	count  int    // timed messages
+	each   int    // untimed messages before, for each of x, so that all take part
+	rate   bool   // draw the number per second instead of the time of one
+	linear bool   // draw x instead of its logarithm
+	lines  []line // the others are compared with the first
 }
 
 // A line is one way to do the work of a curve.
@@ -27,17 +27,16 @@ type line struct {
 	name    string
 	backend backend
 
-	// workers returns the processes for x; the first is timed. Each has a copy
-	// of t to begin with.
+	// workers returns the processes for x; the first is timed. Each starts with a
+	// copy of t.
 	workers func(x int, t task) []worker
 
-	// backlog, if not nil, is how many messages of type 2 lie in the queue
-	// before all others. They are empty: 16384 of these fit into a queue by
-	// default.
+	// backlog, if not nil, is how many messages of type 2 are in the queue before
+	// all others. They are empty: by default 16384 of them fit into a queue.
 	backlog func(x int) int
 }
 
-// A growth is what was measured of a curve.
+// A growth is the measurement of a curve.
 type growth struct {
 	Name, Title, Axis, Unit, Of, Note string
 
@@ -45,19 +44,19 @@ type growth struct {
 	Lines        []grown
 }
 
-// A grown is what was measured of a line.
+// A grown is the measurement of a line.
 type grown struct {
 	Name   string
 	Points []point
 }
 
-// A point is what was measured of a line at one x: medians of all rounds.
+// A point is the measurement of a line at one x: medians of all rounds.
 type point struct {
 	X       int
-	NS      spread  // nanoseconds for one
+	NS      spread  // nanoseconds for each
 	Speed   spread  // time of the first line / time of this one, in each round
 	P50     *spread `json:",omitempty"` // nanoseconds from the call to the return of half of the calls
-	Threads int     `json:",omitempty"` // of the process that waits or calls, in Go
+	Threads int     `json:",omitempty"` // of the waiting or calling process, in Go
 }
 
 func growthName(c curve) string { return "growth/" + c.name }
@@ -91,7 +90,7 @@ func (b *bench) grow(ctx context.Context, c curve) (growth, error) {
 	return g, nil
 }
 
-// newPoint returns what the rounds at x come to, beside those of the first line.
+// newPoint returns the result of the rounds at x, compared with the first line.
 func newPoint(x int, first, rounds []tally) point {
 	var ns, p50, speed []float64
 	p := point{X: x}
@@ -117,7 +116,7 @@ func (b *bench) task(c curve, x int) task {
 	return t
 }
 
-// growAll measures curves, and tells the standard error what it has come to.
+// growAll measures curves, and reports its progress on standard error.
 func (b *bench) growAll(ctx context.Context, curves []curve) ([]growth, error) {
 	var all []growth
 	for i, c := range curves {
@@ -131,11 +130,11 @@ func (b *bench) growAll(ctx context.Context, curves []curve) ([]growth, error) {
 	return all, nil
 }
 
-// first and last are the points at the ends.
+// first and last return the points at the ends.
 func (l grown) first() point { return l.Points[0] }
 func (l grown) last() point  { return l.Points[len(l.Points)-1] }
 
-// speeds returns the least and the greatest of the medians of the speed.
+// speeds returns the minimum and maximum of the median speeds.
 func (l grown) speeds() (least, most float64) {
 	least, most = l.first().Speed.Median, l.first().Speed.Median
 	for _, p := range l.Points {

@@ -20,8 +20,8 @@ import (
 	"ipcmq/stream"
 )
 
-// taskArg as the first argument makes this program one process of a curve; the
-// second is a task.
+// taskArg as the first argument makes this program a process of a curve; the second
+// argument is a task.
 const taskArg = "task"
 
 // runTask does the task given as JSON and prints the tally.
@@ -75,7 +75,7 @@ func (t task) run(ctx context.Context) (tally, error) {
 	return tally{}, fmt.Errorf("no act %q", t.Act)
 }
 
-// awaitStart says that this process is ready, and waits for the others.
+// awaitStart reports that this process is ready, and waits for the others.
 func awaitStart() error {
 	if _, err := os.Stdout.WriteString("\n"); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (c *clock) tick() {
 	}
 }
 
-// receive gives the payloads of q to handle, in the way of the task.
+// receive passes the payloads of q to handle, in the way given by the task.
 func (t task) receive(ctx context.Context, q mq.Queue, handle func(data []byte) bool) error {
 	switch {
 	case t.By == channel && t.Own:
@@ -159,7 +159,7 @@ func (t task) send(ctx context.Context, q mq.Queue) (tally, error) {
 	return tally{NS: c.ns}, nil
 }
 
-// receiveAll receives all messages, of one sender, and calls then with each.
+// receiveAll receives all messages of one sender, and calls then with each.
 func (t task) receiveAll(ctx context.Context, q mq.Queue, then func(i int) error) (tally, error) {
 	if err := awaitStart(); err != nil {
 		return tally{}, err
@@ -178,7 +178,7 @@ func (t task) receiveAll(ctx context.Context, q mq.Queue, then func(i int) error
 	return tally{NS: c.ns}, errors.Join(err, failed)
 }
 
-// check returns an error unless data is that of message i.
+// check returns an error unless data belongs to message i.
 func (t task) check(data []byte, i int) error {
 	if len(data) != t.Size || !hasNumber(data, int64(i)) {
 		return fmt.Errorf("message %d is not what was sent", i)
@@ -186,14 +186,14 @@ func (t task) check(data []byte, i int) error {
 	return nil
 }
 
-// gather receives what several processes send, each in order, until it has all
-// or an empty message.
+// gather receives the messages of several processes, each in order, until it has all of
+// them or an empty message.
 func (t task) gather(ctx context.Context, q mq.Queue) (tally, error) {
 	if err := awaitStart(); err != nil {
 		return tally{}, err
 	}
 	c := t.clock()
-	expected := map[int64]int64{} // the least number that may come next from each sender
+	expected := map[int64]int64{} // the lowest possible next number of each sender
 	var failed error
 	err := t.receive(ctx, q, func(data []byte) bool {
 		if len(data) == 0 {
@@ -211,8 +211,8 @@ func (t task) gather(ctx context.Context, q mq.Queue) (tally, error) {
 	return tally{NS: c.ns, Taken: int64(c.seen)}, errors.Join(err, failed)
 }
 
-// types receives messages of all types, each through a subscription of its own.
-// One more, which gets nothing, has all of them share a reader.
+// types receives messages of all types, each through its own subscription. One more,
+// which gets nothing, makes them all share a reader.
 func (t task) types(_ context.Context, q mq.Queue) (tally, error) {
 	m, err := mux.New(q, nil)
 	if err != nil {
@@ -290,7 +290,7 @@ func (t task) echo(ctx context.Context, there, back mq.Queue) (tally, error) {
 	return tally{Threads: n}, err
 }
 
-// call makes requests from several goroutines at once.
+// call sends requests from several goroutines at once.
 func (t task) call(ctx context.Context, q mq.Queue) (tally, error) {
 	client, err := rpc.NewClient(q, nil)
 	if err != nil {

@@ -1,6 +1,6 @@
 package main
 
-// curves are all that are measured.
+// curves are all measured curves.
 var curves = append(sizeCurves(), []curve{
 	{
 		name: "types", title: "Subscriptions to single types, under one reader",
@@ -10,11 +10,11 @@ var curves = append(sizeCurves(), []curve{
 		lines: []line{
 			{name: "C", backend: systemV, workers: func(x int, t task) []worker {
 				t.Types = x
-				return []worker{{task: t.as(actReceive), inC: true}, {task: t.as(actSend), inC: true}}
+				return []worker{{task: t.withAct(actReceive), inC: true}, {task: t.withAct(actSend), inC: true}}
 			}},
 			{name: "subscriptions", backend: systemV, workers: func(x int, t task) []worker {
 				t.Types = x
-				return []worker{{task: t.as(actTypes)}, {task: t.as(actSend)}}
+				return []worker{{task: t.withAct(actTypes)}, {task: t.withAct(actSend)}}
 			}},
 		},
 	},
@@ -24,7 +24,7 @@ var curves = append(sizeCurves(), []curve{
 	{
 		name: "backlog", title: "Messages of another type, before the one that is taken",
 		axis: "messages in the queue", unit: "messages", of: "message",
-		note:   "The kernel walks through the queue to find a message of the type. A stream has it do so twice: to see whether one is there, and to wait.",
+		note:   "The kernel walks through the queue to find a message of the type. For a stream it does so twice: to check for a message, and to wait.",
 		points: []int{0, 10, 100, 1000, 3000, 10_000}, count: 2000,
 		lines: []line{
 			{name: "C", backend: systemV, backlog: itself, workers: selectFrom(true, "")},
@@ -39,9 +39,9 @@ var curves = append(sizeCurves(), []curve{
 		points: []int{1, 2, 4, 8, 16, 32, 64}, count: 10_000,
 		lines: []line{
 			{name: "C", backend: systemV, workers: func(x int, t task) []worker {
-				server := t.as(actEcho)
+				server := t.withAct(actEcho)
 				t.Threads, t.Own = x, true
-				return []worker{{task: t.as(actCall), inC: true}, {task: server, inC: true}}
+				return []worker{{task: t.withAct(actCall), inC: true}, {task: server, inC: true}}
 			}},
 			{name: "Request", backend: systemV, workers: callAndServe},
 			{name: "Request, POSIX", backend: posixPolling, workers: callAndServe},
@@ -96,20 +96,19 @@ var sizePoints = []int{1, 2, 8, 32, 128, 512, 2048, maxSize}
 func toItself(inC bool, by string) func(int, task) []worker {
 	return func(x int, t task) []worker {
 		t.Size, t.By, t.Back = x, by, t.There
-		return []worker{{task: t.as(actPing), inC: inC}}
+		return []worker{{task: t.withAct(actPing), inC: inC}}
 	}
 }
 
 func toAnother(inC bool, by string) func(int, task) []worker {
 	return func(x int, t task) []worker {
 		t.Size, t.By = x, by
-		return []worker{{task: t.as(actReceive), inC: inC}, {task: t.as(actSend), inC: inC}}
+		return []worker{{task: t.withAct(actReceive), inC: inC}, {task: t.withAct(actSend), inC: inC}}
 	}
 }
 
-// waitingCurve has a C program send one message after the other, each when the
-// last was answered. It polls for the answers, so that only the receiver has to
-// be woken.
+// In a waitingCurve a C program sends one message after the other, each when the last
+// was answered. It polls for the answers, so that only the receiver must be woken.
 func waitingCurve(name, title string, b backend, own bool) curve {
 	c := curve{
 		name: name, title: title, axis: "waiting receivers", unit: "receivers", of: "round trip",
@@ -122,12 +121,12 @@ func waitingCurve(name, title string, b backend, own bool) curve {
 			l.name = "C"
 		}
 		l.workers = func(x int, t task) []worker {
-			pinger := t.as(actPing)
+			pinger := t.withAct(actPing)
 			if own {
 				pinger.Types = x
 			}
 			t.Threads, t.Own = x, own
-			return []worker{{task: pinger, inC: true, spins: true}, {task: t.as(actEcho), inC: inC}}
+			return []worker{{task: pinger, inC: true, spins: true}, {task: t.withAct(actEcho), inC: inC}}
 		}
 		c.lines = append(c.lines, l)
 	}
@@ -140,14 +139,14 @@ func itself(x int) int { return x }
 func selectFrom(inC bool, by string) func(int, task) []worker {
 	return func(_ int, t task) []worker {
 		t.By, t.Own, t.Back = by, true, t.There
-		return []worker{{task: t.as(actPing), inC: inC}}
+		return []worker{{task: t.withAct(actPing), inC: inC}}
 	}
 }
 
 func callAndServe(x int, t task) []worker {
-	server := t.as(actServe)
+	server := t.withAct(actServe)
 	t.Threads = x
-	return []worker{{task: t.as(actCall)}, {task: server}}
+	return []worker{{task: t.withAct(actCall)}, {task: server}}
 }
 
 func sendersToOne(inC bool, by string) func(int, task) []worker {
@@ -155,10 +154,10 @@ func sendersToOne(inC bool, by string) func(int, task) []worker {
 		t.By = by
 		share := (t.Warm + t.Count) / x
 		t.Count = share*x - t.Warm
-		all := []worker{{task: t.as(actGather), inC: inC}}
+		all := []worker{{task: t.withAct(actGather), inC: inC}}
 		for i := range x {
 			t.From, t.Warm, t.Count = i, 0, share
-			all = append(all, worker{task: t.as(actSend), inC: inC})
+			all = append(all, worker{task: t.withAct(actSend), inC: inC})
 		}
 		return all
 	}
@@ -167,9 +166,9 @@ func sendersToOne(inC bool, by string) func(int, task) []worker {
 func oneToReceivers(inC bool, by string) func(int, task) []worker {
 	return func(x int, t task) []worker {
 		t.By = by
-		all := []worker{{task: t.as(actSend), inC: inC, ends: x}}
+		all := []worker{{task: t.withAct(actSend), inC: inC, ends: x}}
 		for range x {
-			all = append(all, worker{task: t.as(actGather), inC: inC})
+			all = append(all, worker{task: t.withAct(actGather), inC: inC})
 		}
 		return all
 	}

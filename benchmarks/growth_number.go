@@ -2,8 +2,8 @@ package main
 
 import "encoding/binary"
 
-// fromShift is how many lower bits of the number at the start of a payload
-// count messages; those above them are the number of the sender.
+// fromShift is how many low bits of the number at the start of a payload count
+// messages; the bits above are the number of the sender.
 const fromShift = 40
 
 // putNumber writes n at the start of data, or as much of it as fits.
@@ -16,7 +16,7 @@ func putNumber(data []byte, n int64) {
 	copy(data, b)
 }
 
-// hasNumber reports whether data begins with what putNumber writes.
+// hasNumber reports whether data begins with the number, as written by putNumber.
 func hasNumber(data []byte, n int64) bool {
 	if len(data) >= 8 {
 		return binary.NativeEndian.Uint64(data) == uint64(n)

@@ -28,33 +28,33 @@ const (
 	actEcho    act = "echo"    // answer every message, by several threads or goroutines
 	actSend    act = "send"    // one way
 	actReceive act = "receive" // one way
-	actGather  act = "gather"  // receive what several processes send, to the last or to an empty message
+	actGather  act = "gather"  // receive from several processes, until the last or an empty message
 	actTypes   act = "types"   // receive through a subscription to each type
 	actServe   act = "serve"   // answer requests
-	actHold    act = "hold"    // wait for nothing, and see what that needs
+	actHold    act = "hold"    // only wait, to measure the memory
 )
 
-// A task is what a process of a curve is told to do.
+// A task describes what a process of a curve must do.
 type task struct {
 	Act         act
 	Backend     string
 	By          string // ReceiveInto or channel
 	There, Back string // addresses of queues
 	Size        int    // bytes of payload
-	Warm, Count int    // messages before those that are timed, and those
+	Warm, Count int    // messages before the timed ones, and timed messages
 	From        int    // the number of this sender
 	Types       int    // messages have the types 1 to Types in turn
 	Threads     int    // or goroutines, that do it together
-	Own         bool   // each of them receives a type of its own, the first one type 1
-	Holder      string // of what to see the memory
+	Own         bool   // each of them receives its own type, the first one type 1
+	Holder      string // whose memory is measured
 }
 
-func (t task) as(a act) task {
+func (t task) withAct(a act) task {
 	t.Act = a
 	return t
 }
 
-// A tally is what a process of a curve prints. C programs have the first three.
+// A tally is printed by a process of a curve. C programs print the first three.
 type tally struct {
 	NS      int64 // nanoseconds for Count messages
 	P50     int64 // nanoseconds for a call
@@ -69,12 +69,12 @@ type tally struct {
 type worker struct {
 	task
 	inC   bool
-	spins bool // in C: waits by trying again and again
-	ends  int  // empty messages that are sent when it has ended
+	spins bool // in C: polls while it waits
+	ends  int  // empty messages to send when it has ended
 }
 
-// work does the work of a line once, with queues of its own. The processes
-// begin together, when all are ready.
+// work does the work of a line once, with new queues. The processes begin together,
+// when all are ready.
 func (b *bench) work(ctx context.Context, l line, x int, t task) (_ tally, err error) {
 	for _, address := range []*string{&t.There, &t.Back} {
 		var remove func() error
@@ -133,8 +133,8 @@ func (b *bench) work(ctx context.Context, l line, x int, t task) (_ tally, err e
 	return sum(workers, tallies)
 }
 
-// sum returns the tally of the first worker, with the most threads of any, if
-// all was received that was sent.
+// sum returns the tally of the first worker, with the maximum of all thread counts, if
+// everything sent was received.
 func sum(workers []worker, tallies []tally) (tally, error) {
 	all, sent, taken, gathers := tallies[0], 0, 0, false
 	for i, w := range workers {
@@ -153,8 +153,8 @@ func sum(workers []worker, tallies []tally) (tally, error) {
 	return all, nil
 }
 
-// perform runs one process. It says when that is ready, and has it begin when
-// begin is closed.
+// perform runs one process. It reports when the process is ready, and starts its work
+// when begin is closed.
 func (b *bench) perform(ctx context.Context, k backend, w worker, ready chan<- struct{}, begin <-chan struct{}) (tally, error) {
 	cmd := b.command(ctx, k, w)
 	var stderr bytes.Buffer
@@ -190,7 +190,7 @@ func (b *bench) perform(ctx context.Context, k backend, w worker, ready chan<- s
 	return t, nil
 }
 
-// command returns the command that does what w is told to.
+// command returns the command that does the work of w.
 func (b *bench) command(ctx context.Context, k backend, w worker) *exec.Cmd {
 	var cmd *exec.Cmd
 	if w.inC {

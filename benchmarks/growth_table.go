@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// writeGrowth writes what was measured of the curves as Markdown, with pictures
-// from the same directory.
+// writeGrowth writes the measurements of the curves as Markdown, with pictures from the
+// same directory.
 func writeGrowth(w io.Writer, all []growth) {
 	if len(all) > 0 {
 		fmt.Fprintln(w, "\n### How cost grows")
@@ -23,8 +23,7 @@ func writeGrowth(w io.Writer, all []growth) {
 	}
 }
 
-// sentence says what one sees: how far each line goes, and how it compares with
-// the first one.
+// sentence describes how far each line goes, and how it compares with the first.
 func (g growth) sentence() string {
 	base := g.Lines[0]
 	from, to := base.first(), base.last()
@@ -40,7 +39,7 @@ func (g growth) sentence() string {
 			threads = append(threads, fmt.Sprintf("%d with %s", n, l.Name))
 		}
 	}
-	s := fmt.Sprintf("From %d to %d %s: %s. The speed, that of %s being 1: %s.", from.X, to.X, g.Unit,
+	s := fmt.Sprintf("From %d to %d %s: %s. Speed (%s = 1): %s.", from.X, to.X, g.Unit,
 		strings.Join(goes, "; "), base.Name, strings.Join(speeds, "; "))
 	if len(threads) > 0 {
 		s += fmt.Sprintf(" Threads in Go at %d %s: %s.", to.X, g.Unit, strings.Join(threads, "; "))
@@ -48,7 +47,7 @@ func (g growth) sentence() string {
 	return s + strings.TrimSuffix(" "+g.Note, " ")
 }
 
-// quantity is what the first picture shows: nanoseconds, or how many a second.
+// quantity is the quantity in the first picture: nanoseconds, or the number per second.
 func (g growth) quantity(p point) float64 {
 	if g.Rate {
 		return 1e9 / p.NS.Median
@@ -59,7 +58,7 @@ func (g growth) quantity(p point) float64 {
 func (g growth) format(quantity float64) string {
 	switch {
 	case g.Rate:
-		return digits(quantity/1000) + " thousand a second"
+		return digits(quantity/1000) + " thousand per second"
 	case quantity < 1000:
 		return fmt.Sprintf("%.0f ns", quantity)
 	}

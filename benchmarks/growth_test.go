@@ -32,8 +32,8 @@ func TestEveryCurveRuns(t *testing.T) {
 				t.Errorf("%s: line %d is not %s from %v: %+v", g.Name, k, c.lines[k].name, c.points, l)
 			}
 			for j, p := range l.Points {
-				// The few messages may all come from a buffer; nothing takes as long
-				// as a second.
+				// So few messages may all come from a buffer; nothing takes a whole
+				// second.
 				if p.NS.Median < 5 || p.NS.Median > 1e9 {
 					t.Errorf("%s: %s at %d takes %v ns", g.Name, l.Name, p.X, p.NS)
 				}
@@ -84,7 +84,7 @@ func TestEveryCurveRuns(t *testing.T) {
 	}
 }
 
-// Messages that are not those expected end a run, whoever receives them.
+// Unexpected messages end a run, whoever receives them.
 func TestWrongMessagesEndTheRun(t *testing.T) {
 	b := newBench(t)
 	other := func(s worker) worker { s.From = 1; return s } // numbers of another sender
@@ -185,17 +185,17 @@ func TestPicturesShowTheSpreadAndBothEnds(t *testing.T) {
 			t.Errorf("no %s in:\n%s", want, svg)
 		}
 	}
-	want := "From 0 to 10000 things: C from 500 ns to 10 µs (21 times); Go from 1.0 µs to 21 µs (21 times). The speed, that of C being 1: Go 0.50 to 0.50."
+	want := "From 0 to 10000 things: C from 500 ns to 10 µs (21 times); Go from 1.0 µs to 21 µs (21 times). Speed (C = 1): Go 0.50 to 0.50."
 	if got := g.sentence(); got != want {
 		t.Errorf("sentence is\n%s, want\n%s", got, want)
 	}
 	g.Rate = true
 	if got := fmt.Sprint(*g.pictures()[0].of(g.Lines[0].Points[0])); got != "{2000 1000 4000}" {
-		t.Errorf("250 to 1000 ns are %s thousand a second", got)
+		t.Errorf("250 to 1000 ns are %s thousand per second", got)
 	}
 }
 
-// What many need is measured: threads are exact, bytes are of the right size.
+// Threads are measured exactly, bytes approximately.
 func TestMemoryOfManyIsMeasured(t *testing.T) {
 	b := newBench(t)
 	for _, k := range backends {
@@ -204,7 +204,7 @@ func TestMemoryOfManyIsMeasured(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, f := range all {
-			waits := f.Name == "subscription with a reader of its own" // streams of one handle share a few
+			waits := f.Name == "subscription with a reader of its own" // streams of one handle share a few threads
 			if low, high := f.Threads > 0.5, f.Threads < 1.5; waits && !low || !high || !waits && f.Threads > 0.3 {
 				t.Errorf("%s: each %s takes %v threads", k.name, f.Name, f.Threads)
 			}

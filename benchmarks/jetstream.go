@@ -18,8 +18,8 @@ listen: "127.0.0.1:-1"
 jetstream: {store_dir: %q}
 `
 
-// meetJetStream uses one server for the whole run of the program, which stores
-// messages in that way; it is a tool of this module.
+// meetJetStream uses one server, with the given storage, for the whole run of the
+// program; the server is a tool of this module.
 func meetJetStream(storage jetstream.Storage) func(context.Context, *bench, *job) (meeting, error) {
 	return func(ctx context.Context, b *bench, j *job) (meeting, error) {
 		s, err := b.server("JetStream", func() (*server, error) {
@@ -61,7 +61,7 @@ func openJetStream(receive lend) func(context.Context, job) (end, error) {
 // A batcher sends several messages at once.
 type batcher struct {
 	q       mq.Queue
-	left    int // messages to come
+	left    int // messages still to come
 	waiting []mq.Message
 }
 

@@ -7,8 +7,8 @@ import (
 	"ipcmq/mq/large"
 )
 
-// largeSysV is a layer on package large; meet makes its queues, unless those of the
-// backend will do.
+// largeSysV is a layer on package large; meet creates its queues, unless those of the
+// backend suffice.
 func largeSysV(name string, receive func(context.Context, mq.Queue, func([]byte) bool) error, meet func(context.Context, *bench, *job) (meeting, error)) contender {
 	return contender{name: name, kind: ours, large: true, oneWay: true, meet: meet, open: func(_ context.Context, j job) (end, error) {
 		_, from := j.addresses()

@@ -14,24 +14,24 @@ import (
 type layer struct {
 	name string
 
-	// receive gives the payloads of q to handle, in order, until handle returns
-	// false. They are handle's only during the call.
+	// receive passes the payloads of q to handle, in order, until handle returns
+	// false. They are valid only during the call.
 	receive func(ctx context.Context, q mq.Queue, handle func(data []byte) bool) error
 
-	// requests, if not nil, sets what the role of j needs of call and serve.
+	// requests, if not nil, sets call or serve, as the role of j needs.
 	requests func(j job, e *end, out, in mq.Queue) error
 
-	// header is the bytes that a message has besides the payload, at most.
+	// header is the maximum size of a message without its payload, in bytes.
 	header int
 
-	// frames has both sides use package batch: a frame is flushed when it is full,
-	// or has so many messages, if that is more than 0. nil: they do not.
+	// frames, if not nil, makes both sides use package batch: a frame is flushed when
+	// it is full, or has this many messages, if that is more than 0.
 	frames *int
 }
 
 // The names of the layers.
 const (
-	raw          = "raw"      // system calls, nothing around them
+	raw          = "raw"      // only system calls
 	rawSpin      = "raw+spin" // the same, polling
 	receiveInto  = "ReceiveInto"
 	receive      = "Receive"
@@ -59,11 +59,11 @@ const (
 	leaseHandle16 = "lease.Handle of 16" // Concurrency
 )
 
-// spinTime is how long the layers that spin do so before they sleep: longer
-// than the other side takes, so that they never sleep while both run.
+// spinTime is how long spinning layers spin before they sleep: longer than the other
+// side takes, so that they never sleep while both run.
 const spinTime = 200 * time.Microsecond
 
-// layers are those that every backend has.
+// layers are the layers that every backend has.
 var layers = []layer{
 	{name: receiveInto, receive: loopReceiveInto},
 	{name: receive, receive: loopReceive},

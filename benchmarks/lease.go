@@ -15,11 +15,11 @@ import (
 	"ipcmq/stream/lease"
 )
 
-// lend gives the payloads of q to handle, in some order and one at a time, until
-// handle returns false, and acknowledges each.
+// lend passes the payloads of q to handle, in any order and one at a time, until handle
+// returns false, and acknowledges each.
 type lend func(ctx context.Context, q mq.Queue, handle func(data []byte) bool) error
 
-// lendSysV is a layer on queues with keys, since others do not lend.
+// lendSysV is a layer on queues with keys, since only these lend.
 func lendSysV(name string, receive lend) contender {
 	return contender{name: name, kind: ours, lends: true, meet: meetKeyed, open: func(_ context.Context, j job) (end, error) {
 		q, err := openSysV(j.There)
@@ -70,8 +70,8 @@ func lendAndAck(ctx context.Context, q mq.Queue, handle func([]byte) bool) error
 	}
 }
 
-// lendHandle has so many messages handled at once, which then come in some order:
-// each must come once, and is numbered anew.
+// lendHandle handles this many messages at once, which then come in any order: each
+// must come once, and gets a new number.
 func lendHandle(concurrency int) lend {
 	return func(ctx context.Context, q mq.Queue, handle func([]byte) bool) error {
 		ctx, cancel := context.WithCancel(ctx)
@@ -112,5 +112,5 @@ func lendHandle(concurrency int) lend {
 	}
 }
 
-// maxCount is more messages than any contest has.
+// maxCount is larger than the number of messages in any contest.
 const maxCount = 1 << 20

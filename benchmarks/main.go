@@ -22,8 +22,8 @@ func main() {
 		return
 	}
 	var b bench
-	flag.IntVar(&b.rounds, "rounds", 7, "have all contenders of a contest work `N` times in turn")
-	flag.BoolVar(&b.quick, "quick", false, "one round of a few messages: shows that all works, the figures mean nothing")
+	flag.IntVar(&b.rounds, "rounds", 7, "let all contenders of a contest work `N` times in turn")
+	flag.BoolVar(&b.quick, "quick", false, "one round of a few messages: shows that everything works; the figures mean nothing")
 	flag.StringVar(&b.profiles, "cpuprofile", "", "write a CPU profile of the timed Go process of each row into `directory`")
 	pattern := flag.String("run", "", "measure only rows whose name, such as sysv/one-way/Receive/64, matches `regexp`")
 	size := flag.Int("size", 0, "measure only messages of this size in `bytes`: 64, 1024 or 8192, or 7168 in requests")
@@ -42,7 +42,7 @@ func main() {
 		fmt.Println(strings.Join(p.names(), "\n"))
 		return
 	}
-	// So that the queues of a run that is interrupted are removed.
+	// So that an interrupted run removes its queues.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	all, err := b.measure(ctx, p)
 	stop()

@@ -43,14 +43,15 @@ func TestEveryRowRuns(t *testing.T) {
 	}
 	for _, r := range all.Rows {
 		if r.Failed != "" {
-			// What is not on this machine is not there; all else works.
+			// Only software that is not installed may be missing.
 			if !strings.HasPrefix(r.Layer, "Redis") || !strings.Contains(r.Failed, errNotThere.Error()) {
 				t.Errorf("%s failed: %s", r.Name, r.Failed)
 			}
 			continue
 		}
-		// C takes no less than a system call, and Go no less than a channel, which may
-		// hold them all before the first is timed. Nothing takes as long as a second.
+		// C takes at least a system call, and Go at least a channel operation, since a
+		// channel may hold all messages before the first is timed. Nothing takes a whole
+		// second.
 		for what, ns := range map[string]float64{"C": r.C, "Go": r.NS} {
 			if ns < 5 || ns > 1e9 {
 				t.Errorf("%s: %s takes %v ns", r.Name, what, ns)
@@ -104,9 +105,9 @@ func TestEveryRowRuns(t *testing.T) {
 	}
 }
 
-// A peer that fails or hangs has a row that says so; the others go on.
+// A peer that fails or hangs has a row with the reason; the others go on.
 func TestPeerThatFailsOrHangsDoesNotEndTheRun(t *testing.T) {
-	b := bench{rounds: 2, quick: true, patience: time.Second, exe: os.Args[0], programs: t.TempDir()}
+	b := bench{rounds: 2, quick: true, peerLimit: time.Second, exe: os.Args[0], programs: t.TempDir()}
 	if err := buildC(t.Context(), b.programs); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +123,7 @@ func TestPeerThatFailsOrHangsDoesNotEndTheRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	if rows[0].Failed != "" || rows[0].NS <= 0 {
-		t.Errorf("beside a peer that fails: %+v", rows[0])
+		t.Errorf("next to a failing peer: %+v", rows[0])
 	}
 	if want := `receive: no contender "broken"`; rows[1].Failed != want && rows[1].Failed != strings.Replace(want, "receive", "send", 1) {
 		t.Errorf("peer failed with %q, want %q", rows[1].Failed, want)
@@ -147,8 +148,8 @@ func TestPeerThatFailsOrHangsDoesNotEndTheRun(t *testing.T) {
 	}
 }
 
-// What is slower than something else comes first, the worst first of all.
-func TestTablesBeginWithWhereOthersAreFaster(t *testing.T) {
+// Rows in which something else is faster come first, beginning with the worst.
+func TestTablesBeginWithRowsWhereOthersAreFaster(t *testing.T) {
 	half, twice := spread{0.5, 0.4, 0.6}, spread{2, 1, 3}
 	rows := []result{
 		{Title: "T", Shape: "S", Layer: receive, Kind: ours, Size: 64, Speed: spread{0.7, 0.6, 0.8}},
@@ -250,7 +251,7 @@ func TestWriteReplacesTheSummaryOnly(t *testing.T) {
 	}
 }
 
-// What the summary shows can be measured.
+// The rows of the summary can be measured.
 func TestHighlightsAreRows(t *testing.T) {
 	p, err := newPlan("", 0)
 	if err != nil {

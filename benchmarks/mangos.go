@@ -28,8 +28,8 @@ func meetMangos(_ context.Context, b *bench, j *job) (meeting, error) {
 	}}, nil
 }
 
-// openMangos opens the socket that is made for the role: push and pull, pair, or
-// requests and replies.
+// openMangos opens the kind of socket for the role: push and pull, pair, or requests
+// and replies.
 func openMangos(ctx context.Context, j job) (end, error) {
 	s, err := map[role]func() (mangos.Socket, error){
 		send: push.NewSocket, take: pull.NewSocket, ping: pair.NewSocket, echo: pair.NewSocket, ask: req.NewSocket, serve: rep.NewSocket,
@@ -75,7 +75,7 @@ func openMangos(ctx context.Context, j job) (end, error) {
 		close: s.Close,
 	}
 	if !j.first() {
-		// What it has sent may still be on its way: the other side ends first.
+		// Sent messages may still be on their way: the other side ends first.
 		e.close = func() error {
 			select {
 			case <-detached:
@@ -87,7 +87,7 @@ func openMangos(ctx context.Context, j job) (end, error) {
 	return e, nil
 }
 
-// A messenger is a socket of mangos or a context of one.
+// A messenger is a socket of mangos, or a context of a socket.
 type messenger interface {
 	SendMsg(*mangos.Message) error
 	RecvMsg() (*mangos.Message, error)
@@ -99,8 +99,8 @@ func sendMangos(to messenger, data []byte) error {
 	return to.SendMsg(m)
 }
 
-// mangosCaller returns call, which uses a context of the socket for each call at
-// a time.
+// mangosCaller returns call, which uses a context of the socket for each concurrent
+// call.
 func mangosCaller(s mangos.Socket) func(context.Context, []byte) ([]byte, error) {
 	free := make(chan mangos.Context, 64)
 	return func(_ context.Context, data []byte) ([]byte, error) {

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// limit is when a run is taken to hang.
+// limit is how long a run may take before it counts as hanging.
 const limit = 2 * time.Minute
 
 // A bench runs the processes of the benchmarks.
@@ -26,19 +26,19 @@ type bench struct {
 	exe      string // this program
 	programs string // directory of the C programs
 	rounds   int
-	quick    bool   // a few messages, to see that everything works
-	profiles string // directory for CPU profiles of the timed Go processes; or empty
+	quick    bool   // a few messages, to check that everything works
+	profiles string // directory for CPU profiles of the timed Go processes, or empty
 
-	patience time.Duration // with peers and alternatives that may hang; 0 means a quarter of limit
+	peerLimit time.Duration // for peers and alternatives, which may hang; 0 means a quarter of limit
 
 	builds  map[string]build // by build tag
 	servers map[string]*server
 }
 
-// A spread is the median of some figures, with the least and the greatest.
+// A spread is the median of some figures, with the minimum and the maximum.
 type spread struct{ Median, Min, Max float64 }
 
-// A result is what was measured for a contender: medians of all rounds.
+// A result is the measurement of a contender: medians of all rounds.
 type result struct {
 	Name  string
 	Group string
@@ -47,25 +47,25 @@ type result struct {
 	Layer string // the contender
 	Kind  kind
 	Size  int    // bytes
-	Count int    // messages or round trips that were timed, each time
-	Than  string `json:",omitempty"` // with what C stands for; empty for C
+	Count int    // timed messages or round trips, each time
+	Than  string `json:",omitempty"` // the alternative that C stands for, empty for C
 
 	Speed  spread  // time of C / its time, of each round
 	C      float64 // nanoseconds for a message or round trip
 	NS     float64
 	Allocs float64 // for a message or round trip, all Go processes together
-	CPUC   float64 // seconds for a million messages or round trips, all processes together
+	CPUC   float64 // seconds per million messages or round trips, all processes together
 	CPU    float64
 
-	// Ahead is, of a peer or an alternative, its time / that of a layer of ours,
-	// of each round: above 1, ours is faster.
+	// Ahead, for a peer or an alternative, is its time / that of our layer, for
+	// each round: above 1, ours is faster.
 	Ahead map[string]spread `json:",omitempty"`
 
-	// Failed says why a peer or an alternative has no figures.
+	// Failed is the reason why a peer or an alternative has no figures.
 	Failed string `json:",omitempty"`
 }
 
-// measure does all of p, and tells the standard error what it has come to.
+// measure does all of p, and reports its progress on standard error.
 func (b *bench) measure(ctx context.Context, p plan) (results, error) {
 	var err error
 	if b.exe, err = os.Executable(); err != nil {
@@ -105,8 +105,8 @@ func (b *bench) measure(ctx context.Context, p plan) (results, error) {
 	return all, err
 }
 
-// contest measures C and all contenders in turn, in each round. Others than
-// ours that fail do so once.
+// contest measures C and all contenders in turn, in each round. Contenders other than
+// ours that fail are not tried again.
 func (b *bench) contest(ctx context.Context, c contest) ([]result, error) {
 	var theirs []sample // C
 	samples := make([][]sample, len(c.contenders))
@@ -166,7 +166,7 @@ func (b *bench) contest(ctx context.Context, c contest) ([]result, error) {
 	return rows, nil
 }
 
-// A sample is what one run of one side took, in the units of a result.
+// A sample is the result of one run of one side, in the units of a result.
 type sample struct{ ns, allocs, cpu float64 }
 
 func (s sample) time() float64        { return s.ns }
@@ -181,7 +181,7 @@ func medianOf(samples []sample, of func(sample) float64) float64 {
 	return median(v)
 }
 
-// ratios are the times of a over those of b, of the same rounds.
+// ratios returns the times of a divided by those of b, for each round.
 func ratios(a, b []sample) spread {
 	var v []float64
 	for i := range a {
@@ -198,7 +198,7 @@ func spreadOf(v []float64) spread {
 	return spread{Median: (v[(n-1)/2] + v[n/2]) / 2, Min: v[0], Max: v[n-1]}
 }
 
-// count returns how many messages of a shape are timed.
+// count returns the number of timed messages of a shape.
 func (b *bench) count(s shape, size int) int {
 	switch {
 	case b.quick && s.large:
@@ -215,14 +215,14 @@ func (b *bench) count(s shape, size int) int {
 func (b *bench) run(ctx context.Context, c contest, of contender, s side) (_ sample, err error) {
 	j := job{Backend: c.backend.name, Layer: of.name, Size: c.size, Count: b.count(c.shape, c.size), Callers: c.shape.callers}
 	j.Warm = max(j.Count/10, 1)
-	if of.tag != "" { // which may have to be built, and takes a while then
+	if of.tag != "" { // it may have to be built, which takes a while
 		if _, err := b.tagged(ctx, of.tag); err != nil {
 			return sample{}, err
 		}
 	}
 	limit := limit
 	if of.kind == peer || of.kind == alternative {
-		limit = cmp.Or(b.patience, limit/4)
+		limit = cmp.Or(b.peerLimit, limit/4)
 	}
 	ctx, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("took longer than %v", limit))
 	defer stop()
@@ -294,8 +294,7 @@ func (b *bench) cCommand(ctx context.Context, program string, spins bool, j job)
 		strconv.Itoa(j.Size), strconv.Itoa(j.Warm), strconv.Itoa(j.Count))
 }
 
-// execute runs a process and returns its report and the processor time that it
-// took in all.
+// execute runs a process and returns its report and its total processor time.
 func execute(ctx context.Context, cmd *exec.Cmd) (report, time.Duration, error) {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -310,7 +309,7 @@ func execute(ctx context.Context, cmd *exec.Cmd) (report, time.Duration, error) 
 	return r, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
 }
 
-// A processError is how a process of a benchmark failed.
+// A processError is the failure of a process of a benchmark.
 type processError struct {
 	program string
 	err     error
@@ -320,7 +319,7 @@ type processError struct {
 func (e *processError) Error() string { return fmt.Sprintf("%s: %v\n%s", e.program, e.err, e.stderr) }
 func (e *processError) Unwrap() error { return e.err }
 
-// reason is the first line that tells why something failed.
+// reason returns the first line that explains why something failed.
 func reason(err error) string {
 	text := err.Error()
 	if failed := (*processError)(nil); errors.As(err, &failed) {

@@ -6,15 +6,15 @@ import (
 	"os"
 )
 
-// A meeting is what the processes of one run meet at, besides the addresses
-// in their jobs.
+// A meeting is what the processes of one run share, in addition to the addresses in
+// their jobs.
 type meeting struct {
-	files  []*os.File   // that every process inherits, from descriptor 3 on
-	server *server      // that carries the messages, and whose processor time counts; may be nil
+	files  []*os.File   // inherited by every process, from descriptor 3 on
+	server *server      // carries the messages; its processor time counts; may be nil
 	remove func() error // call it in any case; may be nil
 }
 
-// meet makes what the contender c needs for j.
+// meet creates the meeting that the contender c needs for j.
 func (b *bench) meet(ctx context.Context, backend backend, c contender, j *job, two bool) (m meeting, err error) {
 	if c.meet != nil {
 		m, err = c.meet(ctx, b, j)
@@ -27,7 +27,7 @@ func (b *bench) meet(ctx context.Context, backend backend, c contender, j *job, 
 	return m, err
 }
 
-// makeQueues makes the queues of the job, one or two. Call remove in any case.
+// makeQueues creates the queues of the job, one or two. Call remove in any case.
 func (j *job) makeQueues(b backend, two bool) (remove func() error, err error) {
 	var removes []func() error
 	remove = func() error { return ends(removes...)() }

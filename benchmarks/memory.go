@@ -15,7 +15,7 @@ import (
 	"ipcmq/stream"
 )
 
-// A holder is something that a program may have many of, with all that it needs
+// A holder is something of which a program may have many, with everything that it needs
 // to wait for messages.
 type holder struct {
 	name string
@@ -72,15 +72,15 @@ func subscribeTypes(m *mux.Mux, n int) error {
 	return nil
 }
 
-// A footprint is what one of many needs while it waits.
+// A footprint is what each of many holders needs while it waits.
 type footprint struct {
 	Name    string
-	Count   int     // of them in one process
+	Count   int     // holders in one process
 	Bytes   float64 // of heap and stacks, for each
 	Threads float64 // for each
 }
 
-// memory measures the holders that a backend can have.
+// memory measures the holders that a backend supports.
 func (b *bench) memory(ctx context.Context, k backend) ([]footprint, error) {
 	n := 1000
 	if b.quick {
@@ -102,7 +102,7 @@ func (b *bench) memory(ctx context.Context, k backend) ([]footprint, error) {
 
 func alone(_ int, t task) []worker { return []worker{{task: t}} }
 
-// hold holds Count of a holder and tells what the process needs for them.
+// hold holds Count of a holder, and reports what the process needs for them.
 func (t task) hold(q mq.Queue) (tally, error) {
 	i := slices.IndexFunc(holders, func(h holder) bool { return h.name == t.Holder })
 	if i < 0 {
@@ -111,7 +111,7 @@ func (t task) hold(q mq.Queue) (tally, error) {
 	if err := awaitStart(); err != nil {
 		return tally{}, err
 	}
-	// One before, so that what all share does not count.
+	// One in advance, so that what all share does not count.
 	if err := holders[i].hold(q, 1); err != nil {
 		return tally{}, err
 	}
@@ -126,8 +126,8 @@ func (t task) hold(q mq.Queue) (tally, error) {
 	return tally{Bytes: after.Bytes - before.Bytes, Threads: after.Threads - before.Threads}, err
 }
 
-// needs returns the memory in use, without garbage, and the threads of this
-// process, once all other goroutines wait.
+// needs returns the memory in use, without garbage, and the threads of this process,
+// once all other goroutines are waiting.
 func needs() (tally, error) {
 	states := []metrics.Sample{
 		{Name: "/sched/goroutines/runnable:goroutines"}, {Name: "/sched/goroutines/running:goroutines"},
@@ -142,14 +142,14 @@ func needs() (tally, error) {
 		}
 	}
 	runtime.GC()
-	runtime.GC() // what had a finalizer or was in a pool
+	runtime.GC() // objects with finalizers or in pools
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	n, err := threads()
 	return tally{Bytes: int64(m.HeapAlloc + m.StackInuse), Threads: n}, err
 }
 
-// writeMemory writes what one of many needs as Markdown.
+// writeMemory writes the footprints as Markdown.
 func writeMemory(w io.Writer, all []figures) {
 	fmt.Fprintln(w, "\n### Memory while waiting")
 	fmt.Fprintln(w)

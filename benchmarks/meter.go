@@ -13,7 +13,7 @@ type meter struct {
 	job     job
 	seen    int
 	start   time.Time
-	startOf time.Duration // processor time then
+	startOf time.Duration // processor time at the start
 	before  runtime.MemStats
 
 	report report
@@ -53,7 +53,7 @@ func (m *meter) end() {
 	pprof.StopCPUProfile()
 }
 
-// processorTime is what this process has used.
+// processorTime returns the processor time that this process has used.
 func processorTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

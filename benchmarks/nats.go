@@ -13,19 +13,19 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// The server may keep all messages of a run for a slow subscriber, which it
-// would cut off otherwise.
+// The server may keep all messages of a run for a slow subscriber, which it would
+// otherwise disconnect.
 const natsConfig = `
 listen: "127.0.0.1:-1"
 max_pending: 2GB
 write_deadline: "60s"
 `
 
-// natsListens is in the line that tells the port.
+// natsListens matches the line with the port.
 var natsListens = regexp.MustCompile(`Listening for client connections on (\S+)`)
 
-// meetNATS uses one server for the whole run of the program; it is a tool of this
-// module.
+// meetNATS uses one server for the whole run of the program; the server is a tool of
+// this module.
 func meetNATS(ctx context.Context, b *bench, j *job) (meeting, error) {
 	s, err := b.server("NATS", func() (*server, error) {
 		path, err := tool(ctx, "nats-server")
@@ -91,8 +91,8 @@ func publishTo(c *nats.Conn, subject string) mqSender {
 	return sendFunc(func(_ context.Context, data []byte) error { return c.Publish(subject, data) })
 }
 
-// subscribe receives in the callback of a subscription, which is the shortest
-// way, and without a limit of messages that wait.
+// subscribe receives in the callback of a subscription, which is the shortest path, and
+// without a limit on waiting messages.
 func subscribe(c *nats.Conn, subject string) (func(context.Context, func(*nats.Msg) bool) error, error) {
 	var handle func(*nats.Msg) bool
 	set, done, ended := make(chan struct{}), make(chan struct{}), false
@@ -141,14 +141,13 @@ func answer(c *nats.Conn, subject string) (func(context.Context, int) error, err
 	}, err
 }
 
-// announce answers those who ask whether this process has subscribed.
+// announce answers the question whether this process has subscribed.
 func announce(c *nats.Conn, subject string) error {
 	_, err := c.Subscribe(subject+".ready", func(m *nats.Msg) { _ = m.Respond(nil) })
 	return errors.Join(err, c.Flush())
 }
 
-// awaitOther asks until announce answers: NATS drops what nobody has subscribed
-// to.
+// awaitOther asks until announce answers: NATS drops messages without a subscriber.
 func awaitOther(ctx context.Context, c *nats.Conn, subject string) error {
 	for {
 		_, err := c.Request(subject+".ready", nil, time.Second)

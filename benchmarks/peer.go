@@ -11,37 +11,37 @@ import (
 	"ipcmq/mq"
 )
 
-// A library opens queues that other processes have made. Peers are libraries,
-// and so is this one in their trials.
+// A library opens queues that other processes have created. Peers are libraries, and so
+// is this one in their trials.
 type library struct {
 	name    string
 	module  string
-	backend string // by which its queues are made
+	backend string // that creates its queues
 
-	// tag is the build tag that it needs: of libraries that need cgo or cannot be
-	// linked together, each has a build of this program of its own.
+	// tag is the build tag that it needs: each library that needs cgo, or cannot be
+	// linked with others, has its own build of this program.
 	tag string
 
 	open func(address string) (opened, error) // nil if this program is built without the tag
 }
 
-// opened is a queue as a library gives it.
+// opened is a queue opened by a library.
 type opened struct {
 	// send sends a message of a type, or priority.
 	send func(t int64, data []byte) error
 
-	// receive returns the oldest message, and its type or priority; -1 if the
-	// library does not tell.
+	// receive returns the oldest message, and its type or priority, or -1 if the
+	// library does not return that.
 	receive func() (t int64, data []byte, err error)
 
 	// within is receive with a time limit; nil if there is none.
 	within func(d time.Duration) error
 
-	// cancel is the call that might end a receive that waits; nil if there is none.
+	// cancel is the call that might end a waiting receive; nil if there is none.
 	cancel func() error
 }
 
-// peersOf returns those of a kind of queue.
+// peersOf returns the peers for a kind of queue.
 func peersOf(backend string) []contender {
 	var all []contender
 	for _, l := range peerLibraries() {
@@ -54,10 +54,10 @@ func peersOf(backend string) []contender {
 
 func peerLibraries() []library { return []library{siadat, hslam, syucream, joe} }
 
-// openers are those of the libraries that need a tag, by name.
+// openers are the open functions of libraries that need a tag, by name.
 var openers = map[string]func(address string) (opened, error){}
 
-// version is that of the module in this program.
+// version returns the version of the module in this program.
 func (l library) version() string {
 	info, _ := debug.ReadBuildInfo()
 	for _, m := range info.Deps {
@@ -68,7 +68,7 @@ func (l library) version() string {
 	return ""
 }
 
-// linked returns the library with its open, if it is in this program.
+// linked returns the library with its open function, if it is in this program.
 func (l library) linked() (library, error) {
 	if l.tag != "" {
 		l.open = openers[l.name]
@@ -79,8 +79,8 @@ func (l library) linked() (library, error) {
 	return l, nil
 }
 
-// contender loops around the library's send and receive. Callers of these
-// libraries have to try again when a signal comes, so this does.
+// contender loops around the library's send and receive. Callers of these libraries
+// must retry after a signal, so this does.
 func (l library) contender() contender {
 	return contender{name: l.name, kind: peer, tag: l.tag, open: func(_ context.Context, j job) (end, error) {
 		l, err := l.linked()

@@ -6,8 +6,8 @@ import (
 	hslamipc "github.com/hslam/ipc"
 )
 
-// hslam is System V queues without cgo. It does not tell the type of a message
-// that it receives.
+// hslam has System V queues without cgo. It does not return the type of a received
+// message.
 var hslam = library{
 	name: "hslam/ipc", module: "github.com/hslam/ipc", backend: "sysv",
 	open: func(address string) (opened, error) {

@@ -1,6 +1,6 @@
 package main
 
-// Both are POSIX queues through the C library, and define the same symbols of C.
+// Both have POSIX queues through the C library, and define the same C symbols.
 // Without attributes, which are for new queues, their receive buffers have
 // 16 MiB.
 var (

@@ -6,7 +6,7 @@ import (
 	siadatipc "github.com/siadat/ipc"
 )
 
-// siadat is System V queues without cgo.
+// siadat has System V queues without cgo.
 var siadat = library{
 	name: "siadat/ipc", module: "github.com/siadat/ipc", backend: "sysv",
 	open: func(address string) (opened, error) {

@@ -22,8 +22,8 @@ func meetPipes(context.Context, *bench, *job) (meeting, error) {
 	}, nil
 }
 
-// openPipes opens those of the process, as os.Pipe would: they wait in the
-// runtime's poller.
+// openPipes opens the pipes of the process as os.Pipe would: they wait in the runtime's
+// poller.
 func openPipes(_ context.Context, j job) (end, error) {
 	in, out := firstFile+2, firstFile+1
 	switch j.Role {

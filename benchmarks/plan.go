@@ -10,14 +10,14 @@ import (
 type plan struct {
 	contests []contest
 	trials   []trial
-	figures  []backend // of which to measure the figures
+	figures  []backend // whose figures are measured
 	curves   []curve
 }
 
-// alternativesGroup is the group of the contests with them.
+// alternativesGroup is the group of contests with alternatives.
 const alternativesGroup = "alternatives"
 
-// newPlan returns what pattern matches, of one size unless that is 0.
+// newPlan returns the plan of what pattern matches, for one size unless that is 0.
 func newPlan(pattern string, size int) (plan, error) {
 	want, err := regexp.Compile(pattern)
 	if err != nil {
@@ -36,7 +36,7 @@ func newPlan(pattern string, size int) (plan, error) {
 		}
 	}
 	for _, s := range alternativeShapes {
-		p.add(contest{group: alternativesGroup, title: "System V and what else there is", backend: systemV, shape: s, contenders: alternatives}, want, size)
+		p.add(contest{group: alternativesGroup, title: "System V and alternatives", backend: systemV, shape: s, contenders: alternatives}, want, size)
 	}
 	for _, t := range trials() {
 		if size == 0 && want.MatchString(t.name()) {
@@ -54,8 +54,8 @@ func newPlan(pattern string, size int) (plan, error) {
 	return p, nil
 }
 
-// add adds the contest with what want chooses of its contenders, once for each
-// size. Others bring those that they are compared with.
+// add adds the contest with the contenders that want matches, once for each size. Peers
+// and alternatives bring the contenders with which they are compared.
 func (p *plan) add(c contest, want *regexp.Regexp, size int) {
 	others := c.contenders
 	for _, c.size = range c.shape.sizes {

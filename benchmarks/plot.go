@@ -25,12 +25,12 @@ type picture struct {
 	of     func(point) *spread // nil where it was not measured
 }
 
-// pictures returns those of a growth: of the time for a message, or how many
-// there are in a second, and of half of the calls if they were timed.
+// pictures returns the pictures of a growth: of the time per message, or the number per
+// second, and of the median of calls if they were timed.
 func (g growth) pictures() []picture {
 	first := picture{g, g.Name + ".svg", "time of a " + g.Of + ", µs", func(p point) *spread { return p.NS.times(1e-3) }}
 	if g.Rate {
-		first.label = "thousand " + g.Of + "s a second"
+		first.label = "thousand " + g.Of + "s per second"
 		first.of = func(p point) *spread { return p.NS.perSecond().times(1e-3) }
 	}
 	all := []picture{first}
@@ -49,18 +49,17 @@ func (g growth) pictures() []picture {
 
 func (s spread) times(f float64) *spread { return &spread{s.Median * f, s.Min * f, s.Max * f} }
 
-// perSecond turns nanoseconds for one into how many there are in a second.
+// perSecond converts nanoseconds for one into the number per second.
 func (s spread) perSecond() spread { return spread{1e9 / s.Median, 1e9 / s.Max, 1e9 / s.Min} }
 
-// Colors that the color-blind can tell apart; the first is of what the others
-// are compared with.
+// Colors that the color-blind can distinguish. The others are compared with the first.
 var colors = []color.NRGBA{{0x55, 0x55, 0x55, 0xff}, {0x00, 0x72, 0xb2, 0xff}, {0xd5, 0x5e, 0x00, 0xff}, {0x00, 0x9e, 0x73, 0xff}}
 
 var glyphs = []draw.GlyphDrawer{draw.BoxGlyph{}, draw.CircleGlyph{}, draw.TriangleGlyph{}, draw.PyramidGlyph{}}
 
 const pictureWidth, pictureHeight = 7 * vg.Inch, 3.4 * vg.Inch
 
-// svg draws the picture: the medians as lines, the spread as a band around each.
+// svg draws the medians as lines, and the spread as a band around each.
 func (p picture) svg() ([]byte, error) {
 	plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
 	fig := plot.New()
@@ -158,14 +157,14 @@ func reversed(v plotter.XYs) plotter.XYs {
 	return r
 }
 
-// A logarithmFromZero has room for 0, which a logarithm has not.
+// A logarithmFromZero also accepts 0.
 type logarithmFromZero struct{}
 
 func (logarithmFromZero) Normalize(low, high, x float64) float64 {
 	return (math.Log1p(x) - math.Log1p(low)) / (math.Log1p(high) - math.Log1p(low))
 }
 
-// ticksAt marks what was measured.
+// ticksAt marks the measured points.
 func ticksAt(points []point) plot.ConstantTicks {
 	var ticks plot.ConstantTicks
 	for _, p := range points {
@@ -200,5 +199,5 @@ func ticksFromZero(_, high float64) (ticks []plot.Tick) {
 	return ticks
 }
 
-// number writes what a tick stands for, without what floating point adds.
+// number formats the value of a tick, without noise of floating point.
 func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }

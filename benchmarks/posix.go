@@ -39,8 +39,8 @@ func posixBackend(name, title string, blocking bool, raws []contender) backend {
 	}
 }
 
-// rawPOSIX sends and receives as a C program does: one buffer, no canceling. If
-// it spins, no call waits.
+// rawPOSIX sends and receives like a C program: one buffer, no canceling. If it spins,
+// no call waits.
 func rawPOSIX(name string, spins bool) contender {
 	return contender{name: name, kind: ours, open: func(_ context.Context, j job) (end, error) {
 		to, from := j.addresses()

@@ -18,8 +18,8 @@ import (
 
 var redisReady = regexp.MustCompile(`eady to accept connections`)
 
-// meetRedis uses one server for the whole run of the program, on a Unix socket
-// and without files, if there is one.
+// meetRedis uses one server, if installed, for the whole run of the program, on a Unix
+// socket and without files.
 func meetRedis(ctx context.Context, b *bench, j *job) (meeting, error) {
 	socket := filepath.Join(b.programs, "redis")
 	s, err := b.server("Redis", func() (*server, error) {
@@ -43,8 +43,8 @@ func newRedis(socket string) *redis.Client {
 	return redis.NewClient(&redis.Options{Network: "unix", Addr: socket, PoolSize: 32, ReadTimeout: -1, WriteTimeout: -1})
 }
 
-// batchSize is how many elements a receiver of Redis takes at once, if they are
-// there, and how many a one-way sender to a server or a database sends at once.
+// batchSize is how many elements a Redis receiver takes at once, if available, and how
+// many a one-way sender sends to a server or a database at once.
 const batchSize = 64
 
 func openRedis(_ context.Context, j job) (end, error) {
@@ -79,8 +79,8 @@ func openRedis(_ context.Context, j job) (end, error) {
 	return e, nil
 }
 
-// openRedisLeases moves each element to a list of those that are being handled, and
-// removes it from there when it is done.
+// openRedisLeases moves each element to a list of elements being handled, and removes
+// it from there when it is done.
 func openRedisLeases(_ context.Context, j job) (end, error) {
 	c := newRedis(j.There)
 	waiting, handled := j.Back+":there", j.Back+":back"
@@ -107,7 +107,7 @@ func openRedisLeases(_ context.Context, j job) (end, error) {
 type pipelined struct {
 	c    *redis.Client
 	key  string
-	left int // elements to come
+	left int // elements still to come
 	wait redis.Pipeliner
 }
 
@@ -140,8 +140,7 @@ func redisCall(c *redis.Client, prefix, requests string) func(context.Context, [
 	}
 }
 
-// serveRedis takes all requests that wait, and sends all their replies with one
-// write.
+// serveRedis takes all waiting requests, and sends all their replies with one write.
 func serveRedis(ctx context.Context, c *redis.Client, prefix, requests string, n int) error {
 	for n > 0 {
 		_, elements, err := c.BLMPop(ctx, 0, "right", batchSize, requests).Result()

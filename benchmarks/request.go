@@ -14,8 +14,8 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// requestReply returns what sets call and serve to Request and Handle of package
-// rpc, with that Spin.
+// requestReply returns a function that sets call and serve to Request and Handle of
+// package rpc, with that Spin.
 func requestReply(spin time.Duration) func(j job, e *end, out, in mq.Queue) error {
 	return func(j job, e *end, out, in mq.Queue) error {
 		q := out
@@ -68,7 +68,7 @@ func (j job) ask(ctx context.Context, e end) (report, error) {
 	return meter.report, meter.err
 }
 
-// askAll makes n calls, in as many goroutines as j says.
+// askAll makes n calls, in the number of goroutines given by j.
 func (j job) askAll(ctx context.Context, e end, n int) error {
 	callers := max(j.Callers, 1)
 	errs := make([]error, callers)
@@ -99,7 +99,7 @@ func (j job) serve(ctx context.Context, e end) (report, error) {
 	if err := e.serve(ctx, j.Warm+j.Count); err != nil {
 		return report{}, err
 	}
-	// The warm-up is in it, so take the share of the rest.
+	// This includes the warm-up, so take only the share of the rest.
 	cpu := (processorTime() - start).Nanoseconds()
 	return report{CPU: cpu * int64(j.Count) / int64(j.Warm+j.Count)}, nil
 }

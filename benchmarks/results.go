@@ -24,7 +24,7 @@ type results struct {
 	Growth  []growth
 }
 
-// A machine is where and how the figures were measured.
+// A machine describes where and how the figures were measured.
 type machine struct {
 	Date       string
 	CPU        string
@@ -69,7 +69,7 @@ func readLine(path string) string {
 	return line
 }
 
-// compilerVersion returns what the C compiler says about itself.
+// compilerVersion returns the version of the C compiler.
 func compilerVersion(ctx context.Context) string {
 	out, err := exec.CommandContext(ctx, compiler(), "--version").Output()
 	if err != nil {
@@ -180,7 +180,7 @@ func (r result) MarshalJSON() ([]byte, error) {
 func rounded(v float64) float64 {
 	short, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 4, 64), 64)
 	if err != nil {
-		return v // it is no number
+		return v // not a number
 	}
 	return short
 }

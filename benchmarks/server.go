@@ -32,7 +32,7 @@ func startServer(ctx context.Context, cmd *exec.Cmd, ready *regexp.Regexp) (*ser
 		return nil, err
 	}
 	cmd.Stdout, cmd.Stderr = w, w
-	// It ends with the thread that starts it, so hold that.
+	// The server ends with the thread that starts it, so keep the thread.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	s := &server{cmd: cmd, ended: make(chan struct{})}
 	started := make(chan error)
@@ -85,7 +85,7 @@ func (s *server) stop() {
 	<-s.ended
 }
 
-// processorTime is what all threads of the server have used.
+// processorTime returns the processor time of all threads of the server.
 func (s *server) processorTime() time.Duration {
 	if s == nil {
 		return 0

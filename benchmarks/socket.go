@@ -17,7 +17,7 @@ const (
 	datagramSocket  = syscall.SOCK_DGRAM
 )
 
-// The descriptors of the files that processes inherit.
+// The first descriptor of the files that processes inherit.
 const firstFile = 3
 
 // meetSockets makes a pair of connected Unix sockets.
@@ -58,7 +58,7 @@ type frames struct {
 	data  []byte
 }
 
-// buffered has the end that open opens buffer what it sends.
+// buffered makes the end that open opens buffer its messages.
 func buffered(open func(context.Context, job) (end, error)) func(context.Context, job) (end, error) {
 	return func(ctx context.Context, j job) (end, error) {
 		e, err := open(ctx, j)
@@ -71,10 +71,10 @@ func buffered(open func(context.Context, job) (end, error)) func(context.Context
 	}
 }
 
-// largest is what a stream takes.
+// largest is the largest message of a stream.
 const largest = 16 << 20
 
-// lengthSize is the bytes of the length before a message in a stream.
+// lengthSize is the size of the length before a message in a stream, in bytes.
 const lengthSize = 4
 
 func newStream(c net.Conn) conn { return newFrames(c, c) }
@@ -93,7 +93,7 @@ func (s *frames) send(data []byte) error {
 		return err
 	}
 	s.frame = binary.NativeEndian.AppendUint32(s.frame[:0], uint32(len(data)))
-	if len(data) > idSize+maxSize { // two writes take less than to copy it
+	if len(data) > idSize+maxSize { // two writes cost less than a copy
 		if _, err := s.Write(s.frame); err != nil {
 			return err
 		}
@@ -124,7 +124,7 @@ func (s *frames) receive() ([]byte, error) {
 	return s.data[:n], err
 }
 
-// packets are messages already.
+// packets need no frames.
 type packets struct {
 	net.Conn
 	data []byte

@@ -51,7 +51,7 @@ var highlights = []highlight{
 // mainPictures are the curves whose first pictures README.md shows.
 var mainPictures = []string{"size-one-way-sysv", "callers", "senders", "backlog"}
 
-// writeSummary writes what README.md shows of a run, as Markdown.
+// writeSummary writes the summary of a run in README.md, as Markdown.
 func writeSummary(w io.Writer, all results) {
 	fmt.Fprintf(w, "%s\n\n", all.Machine)
 	fmt.Fprintln(w, "| work | compared with | our speed (theirs = 1) | least to greatest | ours, ns |")
@@ -81,7 +81,7 @@ func writeSummary(w io.Writer, all results) {
 	}
 }
 
-// row returns the row of that name.
+// row returns the row with that name.
 func (all results) row(name string) (result, bool) {
 	for _, r := range all.Rows {
 		if r.Name == name && r.Failed == "" {

@@ -36,8 +36,8 @@ func openSysV(address string) (mq.Queue, error) {
 	return sysv.OpenID(id, nil)
 }
 
-// rawSysV sends and receives as a C program does: one buffer for each, no
-// canceling. Calls that do not wait come first; if it spins, there are no others.
+// rawSysV sends and receives like a C program: one buffer for each, no canceling. It
+// first tries calls that do not wait; if it spins, it uses only these.
 func rawSysV(name string, spins bool) contender {
 	return contender{name: name, kind: ours, open: func(_ context.Context, j job) (end, error) {
 		to, from := j.addresses()
@@ -71,8 +71,8 @@ func rawSysV(name string, spins bool) contender {
 	}}
 }
 
-// A rawSender sends as a C program does, but for a copy: one buffer, no
-// canceling. It is for one goroutine only.
+// A rawSender sends like a C program, except for a copy: one buffer, no canceling. Only
+// one goroutine may use it.
 type rawSender struct {
 	id  int
 	buf []byte

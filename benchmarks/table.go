@@ -54,7 +54,7 @@ type lag struct {
 	speed             spread
 }
 
-// lags returns all of them, the worst first.
+// lags returns all lags, the worst first.
 func lags(rows []result) []lag {
 	var all []lag
 	for _, r := range rows {
@@ -74,8 +74,8 @@ func lags(rows []result) []lag {
 	return all
 }
 
-// writeOthersBetter writes the rows in which others are, peers and alternatives
-// before C.
+// writeOthersBetter writes the rows in which others are faster: first peers and
+// alternatives, then C.
 func writeOthersBetter(w io.Writer, rows []result) {
 	if len(rows) == 0 {
 		return
@@ -135,8 +135,8 @@ func writeOthers(w io.Writer, rows []result, of kind) {
 	}
 }
 
-// referencesOf returns the layers that others of the same work are compared
-// with, in order.
+// referencesOf returns the layers with which others are compared in the same work, in
+// order.
 func referencesOf(rows []result, like result) []string {
 	var layers []string
 	for _, r := range rows {
@@ -163,7 +163,7 @@ func writeTrials(w io.Writer, all []tried) {
 			if !slices.Contains(libraries, t.Library) {
 				libraries = append(libraries, t.Library)
 			}
-			if t.Version != "" { // one that hung did not tell
+			if t.Version != "" { // a hanging library reports none
 				named[t.Library] = " " + t.Version
 			}
 			if !slices.Contains(titles, t.Ability) {

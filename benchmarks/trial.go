@@ -12,26 +12,26 @@ import (
 	"ipcmq/mq"
 )
 
-// try is the role of a process that tries something out.
+// try is the role of a process that runs a trial.
 const try role = "try"
 
-// A trial is something that a library should be able to do.
+// A trial checks something that a library should be able to do.
 type trial struct {
 	library library
 	what    ability
 }
 
-// An ability is what is tried.
+// An ability is what a trial checks.
 type ability struct {
 	name  string
 	title string
 
-	// try tells what happened; passed is whether nothing was wrong with it. An
-	// error is one of the trial itself.
+	// try describes what happened; passed reports whether that was correct. err is
+	// an error of the trial itself.
 	try func(a attempt) (found string, passed bool, err error)
 }
 
-// tried is how a trial went.
+// tried is the result of a trial.
 type tried struct {
 	Library string
 	Version string
@@ -45,7 +45,7 @@ func (t trial) name() string {
 	return fmt.Sprintf("trial/%s/%s/%s", t.library.backend, t.library.name, t.what.name)
 }
 
-// trials returns all of them, those of this library first.
+// trials returns all trials, those of this library first.
 func trials() []trial {
 	var all []trial
 	for _, l := range append(ownLibraries(), peerLibraries()...) {
@@ -65,7 +65,7 @@ func libraryNamed(backend, name string) (library, bool) {
 	return library{}, false
 }
 
-// ownName is this library's in the trials.
+// ownName is the name of this library in the trials.
 const ownName = "ipcmq"
 
 // ownLibraries are this library on each kind of queue.
