@@ -31,7 +31,7 @@ const drainTime = 5 * time.Second
 func sidecar(ctx context.Context) error {
 	ctx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
-	told, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
+	stopping, stop := signal.NotifyContext(ctx, syscall.SIGTERM)
 	defer stop()
 	q, err := posix.Open(os.Getenv(envQueue), &posix.Config{Access: mq.ReadOnly, OpenOnly: true})
 	if err != nil {
@@ -46,7 +46,7 @@ func sidecar(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	context.AfterFunc(told, func() {
+	context.AfterFunc(stopping, func() {
 		time.AfterFunc(drainTime, giveUp)
 		s.Shutdown(ctx) // then the loop below ends, after the rest
 	})

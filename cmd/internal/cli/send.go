@@ -32,8 +32,8 @@ Send waits while there is no room; --timeout applies to each message.
 ` + largeHelp + `
 
 ` + jetstreamHelp + `
-A message with an --id that a queue there has stored within the last two minutes, or
-as long as the queue says, is not stored again: send then ends as if it were.`,
+Within two minutes, or the time that the queue has set, it stores a message with the
+same --id only once: sending it again succeeds without effect.`,
 		Example: `  ipcmq send 42 "hello"
   ipcmq send /jobs --priority 9 "at once"
   ipcmq send 0x2a --type 7 --stdin whole --large < picture.png
@@ -48,7 +48,7 @@ as long as the queue says, is not stored again: send then ends as if it were.`,
 	p := addWaitFlags(c, "for room")
 	c.Flags().BoolVar(&create, "create", false, "create the queue if it does not exist, as ipcmq create does")
 	stdin := choiceFlag(c, "stdin", "", "read standard input: whole, as one message, or lines, each as a message", "whole", "lines")
-	c.Flags().StringVar(&options.ID, "id", "", "id of the message, which is stored once (JetStream)")
+	c.Flags().StringVar(&options.ID, "id", "", "id of the message, which is stored only once (JetStream)")
 	c.Flags().DurationVar(&options.TTL, "ttl", 0, "remove the message after this time, in full seconds (JetStream)")
 	for _, name := range []string{"id", "ttl"} {
 		c.MarkFlagsMutuallyExclusive(name, "no-wait")
@@ -59,7 +59,7 @@ as long as the queue says, is not stored again: send then ends as if it were.`,
 			return usagef("give either MESSAGE or --stdin whole or --stdin lines")
 		}
 		if options.ID != "" && stdin.value == "lines" {
-			return usagef("--id is the id of one message, and --stdin lines sends many")
+			return usagef("--id identifies one message, and --stdin lines sends many")
 		}
 		a, err := servers.parse(args[0])
 		if err != nil {
@@ -67,7 +67,7 @@ as long as the queue says, is not stored again: send then ends as if it were.`,
 		}
 		for _, name := range []string{"id", "ttl"} {
 			if c.Flags().Changed(name) && a.Kind != address.JetStream {
-				return usagef("--%s is for queues on JetStream, such as js:orders; %v is one of the kernel", name, a)
+				return usagef("--%s is for queues on JetStream, such as js:orders; %v is a kernel queue", name, a)
 			}
 		}
 		q, err := large.wrap(servers.openAny(c.Context(), a, mq.WriteOnly, create))
@@ -99,7 +99,7 @@ as long as the queue says, is not stored again: send then ends as if it were.`,
 	return c
 }
 
-// An optionSender sends with options, for which it may have to wait.
+// An optionSender sends with options, which may require waiting.
 type optionSender struct {
 	mq.Queue
 	options mq.SendOptions
@@ -109,7 +109,7 @@ func (s optionSender) Send(ctx context.Context, m mq.Message) error {
 	return mq.SendWith(ctx, s.Queue, m, s.options)
 }
 
-// TrySend sends nothing: Send has to.
+// TrySend sends nothing; Send must be used.
 func (s optionSender) TrySend(mq.Message) error { return mq.ErrFull }
 
 // kindFlags are the type and the priority of messages to send.
