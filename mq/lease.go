@@ -29,8 +29,8 @@ type LeaseReceiver interface {
 	LeaseBatch(ctx context.Context, n int) ([]Lease, error)
 }
 
-// A BatchAcker is a [LeaseReceiver] that acknowledges many leases at less cost than one
-// by one. Handlers of ipcmq/stream/lease use it on queues of other hosts.
+// A BatchAcker is a [LeaseReceiver] that acknowledges many leases at a lower cost than
+// one by one. Handlers of ipcmq/stream/lease use it on queues of other hosts.
 type BatchAcker interface {
 	LeaseReceiver
 

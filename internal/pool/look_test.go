@@ -32,7 +32,7 @@ func take1(t *testing.T, p *pool.Pool, typ int64, payload string) *pool.Lent {
 // A message that was taken but not lent yet counts too; only its taker knows its
 // length.
 func TestALookSeesWhatIsBeingTaken(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see")
 	p := open(t, 4, 64)
 	if _, err := pool.Look(segment(t)); err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func segment(t testing.TB) int {
 }
 
 func TestALookWaitsForNobody(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see, so that it looks dead to them")
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see, so that it looks dead to them")
 	p := open(t, 64, 64)
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {

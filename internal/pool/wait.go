@@ -100,8 +100,8 @@ func (p *Pool) watchOver() {
 	}
 }
 
-// plan returns how long the watcher may sleep; less than 0 means until told. calm
-// says that it found nothing in use the last time.
+// plan returns how long the watcher may sleep; less than 0 means until it is
+// woken. calm says that it found nothing in use the last time.
 func (p *Pool) plan(calm *bool) time.Duration {
 	if p.busy() {
 		*calm = false
@@ -110,8 +110,8 @@ func (p *Pool) plan(calm *bool) time.Duration {
 		return p.next()
 	}
 	p.setResting(true)
-	// It looks once more before it has to be told: who lends a message now and
-	// then need not tell each time.
+	// It looks once more before it must be woken, so that occasional leases
+	// need not wake it each time.
 	if !*calm {
 		*calm = true
 		return recheck
@@ -162,7 +162,7 @@ func (p *Pool) next() time.Duration {
 	return left
 }
 
-// anyAgain reports whether a message is to be lent again.
+// anyAgain reports whether a message is due to be lent again.
 func (p *Pool) anyAgain() bool {
 	var at clock
 	for i := range p.used {
@@ -190,7 +190,7 @@ func (p *Pool) AwaitRoom() sys.Errno {
 }
 
 // sleep blocks the thread until another event than those seen, or the timeout.
-// It answers 0, or EINTR after a signal.
+// It returns 0, or EINTR after a signal.
 func (p *Pool) sleep(seen uint32, timeout time.Duration) sys.Errno {
 	if errno := sys.FutexWait(p.events, seen, timeout); errno == sys.EINTR {
 		return errno

@@ -64,7 +64,7 @@ func TestTheBootClockIsThatOfTheSystem(t *testing.T) {
 func TestTheBootClockGoesOn(t *testing.T) {
 	id, before, err := procfs.BootTime()
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("this system does not tell: %v", err)
+		t.Skipf("this system does not report it: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -249,7 +249,7 @@ func send(tb testing.TB, queue int, t store.Ticket) {
 }
 
 func TestPayloadsWithoutTicketsAreCollected(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see, so that it looks dead to them")
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see, so that it looks dead to them")
 	store.SetGrace(time.Millisecond)
 	defer store.SetGrace(30 * time.Second)
 	s, r, queue := newStore(t, 1<<20), newReader(t), newQueue(t)

@@ -5,7 +5,7 @@ import "syscall"
 // Errno is an error number; 0 means success.
 type Errno = syscall.Errno
 
-// The error numbers that the backends tell apart.
+// The error numbers that the backends distinguish.
 const (
 	EPERM     = syscall.EPERM
 	ENOENT    = syscall.ENOENT

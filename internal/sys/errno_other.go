@@ -10,7 +10,7 @@ import (
 // Errno stands in for Linux's error numbers where there are none.
 type Errno uintptr
 
-// The error numbers that the backends tell apart, as on Linux.
+// The error numbers that the backends distinguish, as on Linux.
 const (
 	EPERM     Errno = 1
 	ENOENT    Errno = 2

@@ -2,5 +2,5 @@
 
 package sys
 
-// FileID answers ENOSYS.
+// FileID returns ENOSYS.
 func FileID(string) (dev, ino uint64, err error) { return 0, 0, ENOSYS }

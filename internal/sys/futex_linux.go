@@ -15,7 +15,7 @@ const (
 
 // FutexWait wraps futex(2), FUTEX_WAIT: it blocks the thread while *w is value,
 // for no longer than the timeout if that is not negative, until it is woken or
-// a signal comes. It answers 0, EAGAIN, EINTR or ETIMEDOUT.
+// a signal comes. It returns 0, EAGAIN, EINTR or ETIMEDOUT.
 func FutexWait(w *atomic.Uint32, value uint32, timeout time.Duration) Errno {
 	// Without any timeout the kernel would go on after a signal (SA_RESTART).
 	if timeout < 0 {

@@ -7,5 +7,5 @@ import "syscall"
 // OwnGroup returns nil: there are no queues to serve.
 func OwnGroup() *syscall.SysProcAttr { return nil }
 
-// KillGroup answers ENOSYS.
+// KillGroup returns ENOSYS.
 func KillGroup(int) error { return ENOSYS }

@@ -4,5 +4,5 @@ package sys
 
 import "os"
 
-// MemoryFile answers ENOSYS.
+// MemoryFile returns ENOSYS.
 func MemoryFile([]byte) (*os.File, error) { return nil, ENOSYS }

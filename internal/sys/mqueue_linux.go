@@ -115,8 +115,8 @@ func MqSend(fd int, data []byte, priority uint32, d *Deadline) Errno {
 }
 
 // TryMqSend is MqSend on a descriptor with O_NONBLOCK, or until a time in the
-// past; either way it answers EAGAIN instead of waiting. The scheduler is not
-// told of it, which saves time as long as the call takes no more than some
+// past; either way it returns EAGAIN instead of waiting. The scheduler is not
+// notified, which saves time as long as the call takes no more than a few
 // microseconds.
 func TryMqSend(fd int, data []byte, priority uint32, d *Deadline) Errno {
 	_, _, errno := syscall.RawSyscall6(mqTimedsend(d), uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(data))),
@@ -132,7 +132,7 @@ func MqReceive(fd int, buf []byte, d *Deadline) (n int, priority uint32, errno E
 	return int(r), priority, errno
 }
 
-// TryMqReceive is to MqReceive what [TryMqSend] is to MqSend.
+// TryMqReceive is MqReceive like [TryMqSend] is MqSend.
 func TryMqReceive(fd int, buf []byte, d *Deadline) (n int, priority uint32, errno Errno) {
 	r, _, errno := syscall.RawSyscall6(mqTimedreceive(d), uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(buf))),
 		uintptr(len(buf)), uintptr(unsafe.Pointer(&priority)), uintptr(unsafe.Pointer(d)), 0)
@@ -146,7 +146,7 @@ func refused(errno Errno) Errno {
 	return errno
 }
 
-// MqCanSleep answers ENOSYS if calls with a [Deadline] are missing, as before
+// MqCanSleep returns ENOSYS if calls with a [Deadline] are missing, as before
 // Linux 5.1 on 32-bit systems.
 func MqCanSleep() Errno {
 	var d Deadline

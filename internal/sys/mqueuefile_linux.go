@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Status is what fstat(2) reports about the file behind a queue, besides fs.FileInfo.
+// Status is what fstat(2) reports about the file of a queue, in addition to
+// fs.FileInfo.
 type Status struct {
 	UID, GID uint32
 	Links    uint64 // 0 once the name of a queue is unlinked

@@ -7,7 +7,8 @@ import (
 	"os"
 )
 
-// Status is what fstat(2) reports about the file behind a queue, besides fs.FileInfo.
+// Status is what fstat(2) reports about the file of a queue, in addition to
+// fs.FileInfo.
 type Status struct {
 	UID, GID uint32
 	Links    uint64
@@ -24,5 +25,5 @@ func Links(int) (uint64, Errno)           { return 0, ENOSYS }
 func FileRights(*os.File) []byte          { return nil }
 func RightsFile([]byte) (*os.File, error) { return nil, ENOSYS }
 
-// MountMqueue answers ENOSYS.
+// MountMqueue returns ENOSYS.
 func MountMqueue(string) error { return ENOSYS }

@@ -147,7 +147,7 @@ func everyCall(t *testing.T) {
 		{"nothing left", 0, 0, 9, 0, "", sys.ENOMSG},
 		{"still nothing", 0, 0, 9, 0, "", sys.ENOMSG},
 	} {
-		// Both functions, in turn; with IPC_NOWAIT they are to do the same.
+		// Both functions, in turn; with IPC_NOWAIT they must do the same.
 		name, receive := "TryMsgrcv", sys.TryMsgrcv
 		if i%2 == 1 {
 			name, receive = "Msgrcv", sys.Msgrcv

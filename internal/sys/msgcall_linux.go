@@ -28,8 +28,8 @@ func Msgsnd(id int, buf []byte, n, flags int) Errno {
 	return errno
 }
 
-// TryMsgsnd is Msgsnd with IPC_NOWAIT. The scheduler is not told of it, which
-// saves time as long as the call takes no more than some microseconds.
+// TryMsgsnd is Msgsnd with IPC_NOWAIT. The scheduler is not notified, which
+// saves time as long as the call takes no more than a few microseconds.
 func TryMsgsnd(id int, buf []byte, n, flags int) Errno {
 	_ = buf[:TypeSize+n]
 	_, _, errno := syscall.RawSyscall6(unix.SYS_MSGSND, uintptr(id), uintptr(unsafe.Pointer(unsafe.SliceData(buf))),

@@ -22,10 +22,10 @@ const (
 	ipc64 = 0x100 // IPC_64 of <linux/ipc.h>: msgctl through ipc(2) wants it
 )
 
-// viaIPC is set once the kernel has answered that it lacks the direct calls.
+// viaIPC is set once the kernel has reported that it lacks the direct calls.
 var viaIPC atomic.Bool
 
-// lacking reports that a direct call is missing and is to be made again with
+// lacking reports that a direct call is missing and must be repeated with
 // ipc(2).
 func lacking(errno Errno) bool {
 	if errno != ENOSYS {
@@ -48,8 +48,8 @@ func Msgsnd(id int, buf []byte, n, flags int) Errno {
 	return msgsnd(false, uintptr(id), unsafe.Pointer(unsafe.SliceData(buf)), uintptr(n), uintptr(flags))
 }
 
-// TryMsgsnd is Msgsnd with IPC_NOWAIT. The scheduler is not told of it, which
-// saves time as long as the call takes no more than some microseconds.
+// TryMsgsnd is Msgsnd with IPC_NOWAIT. The scheduler is not notified, which
+// saves time as long as the call takes no more than a few microseconds.
 func TryMsgsnd(id int, buf []byte, n, flags int) Errno {
 	_ = buf[:TypeSize+n]
 	return msgsnd(true, uintptr(id), unsafe.Pointer(unsafe.SliceData(buf)), uintptr(n), uintptr(flags|IPC_NOWAIT))

@@ -10,7 +10,7 @@ import (
 type msqidBuf [15 * 8]byte
 
 // Offsets in msqidBuf. The fields before these are 32 bits each on every
-// architecture; mode and seq may be 16 bits with zeros beside them.
+// architecture; mode and seq may be 16 bits with zeros next to them.
 const (
 	offKey, offUID, offGID, offCUID, offCGID, offMode, offSeq = 0, 4, 8, 12, 16, 20, 24
 

@@ -9,7 +9,7 @@ import (
 // A Process is one that pidfd_open(2) has found.
 type Process struct{ file *os.File }
 
-// OpenProcess wraps pidfd_open(2), with PIDFD_NONBLOCK. It answers ESRCH if there
+// OpenProcess wraps pidfd_open(2), with PIDFD_NONBLOCK. It returns ESRCH if there
 // is no such process, and other errors where that is not permitted or the kernel
 // is older than Linux 5.10.
 func OpenProcess(pid int) (*Process, Errno) {

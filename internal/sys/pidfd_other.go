@@ -5,7 +5,7 @@ package sys
 // A Process is one that pidfd_open(2) has found.
 type Process struct{}
 
-// OpenProcess answers ENOSYS.
+// OpenProcess returns ENOSYS.
 func OpenProcess(int) (*Process, Errno) { return nil, ENOSYS }
 
 // See pidfd_linux.go for these functions.

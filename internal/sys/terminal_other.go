@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// OpenTerminal fails: there are no pseudoterminals as Linux has them.
+// OpenTerminal fails: there are no pseudoterminals like those of Linux.
 func OpenTerminal(int, int) (keyboard, terminal *os.File, err error) {
 	return nil, nil, errors.ErrUnsupported
 }

@@ -10,7 +10,8 @@ import (
 	"ipcmq/internal/testutil"
 )
 
-// receiver blocks in msgrcv until it is interrupted, and tells its thread first.
+// receiver blocks in msgrcv until it is interrupted, and first sends its thread
+// id.
 func receiver(id int) (tid chan int, answer chan sys.Errno) {
 	tid, answer = make(chan int), make(chan sys.Errno)
 	go func() {

@@ -4,5 +4,5 @@ package sys
 
 import "time"
 
-// UnshareTime answers ENOSYS.
+// UnshareTime returns ENOSYS.
 func UnshareTime(time.Duration) error { return ENOSYS }

@@ -2,5 +2,5 @@
 
 package sys
 
-// Become answers ENOSYS.
+// Become returns ENOSYS.
 func Become(int, ...int) error { return ENOSYS }

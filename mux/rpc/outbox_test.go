@@ -289,7 +289,7 @@ func TestAFrozenClientLosesNoReply(t *testing.T) {
 // Replies kept for a killed client delay the end of Handle only until its death
 // is noticed.
 func TestRepliesToKilledClientsAreGivenUp(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see")
 	testutil.NeedNamespace(t)
 	v, p := newQueue(t, nil), newPOSIXQueue(t)
 	for name, q := range map[string]mq.Queue{strconv.Itoa(v.ID()): v, p.Name(): p} {

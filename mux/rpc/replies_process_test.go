@@ -47,7 +47,7 @@ func replyingServer() {
 // When a client is killed in the middle of an iteration, the context of the handler
 // ends, which sends no more and waits for nothing.
 func TestAKilledClientEndsTheHandlerOfItsRange(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see")
 	testutil.NeedNamespace(t)
 	q := newQueue(t, nil)
 	replied, why := make(chan struct{}, 1), make(chan error, 1)
@@ -127,7 +127,7 @@ func TestAStoppedClientMissesNoReply(t *testing.T) {
 // When a server is killed in the middle of an iteration, that ends with an
 // error, long before the deadline.
 func TestAKilledServerEndsItsRanges(t *testing.T) {
-	testutil.NotEmulated(t, "the emulator tells a process another start of itself than others see")
+	testutil.NotEmulated(t, "the emulator shows a process another start time of itself than others see")
 	testutil.NeedNamespace(t)
 	q := newQueue(t, nil)
 	client := newClientWith(t, q, &rpc.ClientConfig{Timeout: -1})

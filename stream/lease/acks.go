@@ -22,7 +22,7 @@ type acks struct {
 	running bool
 }
 
-// newAcks returns what acknowledges messages that r has lent.
+// newAcks returns the acks for messages that r has lent.
 func newAcks(l *loop, r mq.LeaseReceiver) *acks {
 	a := &acks{loop: l, room: make(chan struct{}, maxUnconfirmed)}
 	a.together, _ = r.(mq.BatchAcker)

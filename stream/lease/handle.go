@@ -75,13 +75,13 @@ type Config struct {
 	Concurrency int
 
 	// Prefetch is how many messages of a queue on another host are taken beyond
-	// Concurrency while handlers run, so that these need not wait for the next; 0
-	// means DefaultPrefetch, less than 0 none. They are lent, and wait in this process,
-	// so others do not get them: no more are taken than handlers get through in 20 ms,
-	// by how long they took lately. What has waited for 1 second, or a quarter of its
-	// lease, is given back, and so is what waits when Handle ends. Both count as an
-	// attempt; so nothing is taken ahead if MaxAttempts is 1, nor along with messages
-	// that were lent before. Other queues, and HandleBatches, take nothing ahead.
+	// Concurrency while handlers run, so that these need not wait for the next; 0 means
+	// DefaultPrefetch, and a negative Prefetch means none. They are lent, and wait in
+	// this process, so others do not get them: no more are taken than handlers recently
+	// got through in 20 ms. Messages that have waited for 1 second, or a quarter of
+	// their lease, are given back, and so are those that wait when Handle ends. Both
+	// count as an attempt, so nothing is prefetched if MaxAttempts is 1, nor along with
+	// messages that were lent before. Other queues, and HandleBatches, do not prefetch.
 	Prefetch int
 
 	// RetryDelay returns how long a message waits in the queue after an attempt
@@ -197,7 +197,7 @@ func (c *Config) complete(noHandler bool) error {
 	case c.Concurrency < 0:
 		detail = fmt.Sprintf("Concurrency = %d is negative; 0 means 1", c.Concurrency)
 	case c.Prefetch > maxPrefetch:
-		detail = fmt.Sprintf("Prefetch = %d exceeds the limit of %d; 0 is the default of %d", c.Prefetch, maxPrefetch, DefaultPrefetch)
+		detail = fmt.Sprintf("Prefetch = %d exceeds the limit of %d; 0 means the default of %d", c.Prefetch, maxPrefetch, DefaultPrefetch)
 	case c.MaxAttempts < 0:
 		detail = fmt.Sprintf("MaxAttempts = %d is negative; 0 means no limit", c.MaxAttempts)
 	case c.MaxAttempts > 0 && c.DeadLetter == nil:

@@ -8,8 +8,7 @@ import (
 	"ipcmq/mq"
 )
 
-// DefaultPrefetch is how many messages wait in this process at most, if the Config
-// does not say otherwise; maxPrefetch is the most that it may say.
+// DefaultPrefetch is the default of Config.Prefetch; maxPrefetch is its maximum.
 const (
 	DefaultPrefetch = 256
 	maxPrefetch     = 1 << 16
