@@ -20,7 +20,8 @@ import (
 // an inbox is refused with [mq.ErrNotInbox]. If the program that has made the
 // inbox is gone, or is not connected now, the error matches fs.ErrNotExist: the
 // servers tell at once. An inbox that has answered this handle within the last
-// second is opened without asking again; if it is gone, sending tells.
+// second is opened without asking again, and so is one that cannot be asked now; if it is
+// gone, sending tells.
 func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	const op = "open inbox"
 	id, ok := strings.CutPrefix(address, inboxScheme+q.handle.Name+":")
@@ -41,6 +42,8 @@ func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
 		return nil, out.gone(op, err)
+	case isUnavailable(err):
+		return out, nil // sending tells
 	case err != nil:
 		return nil, q.failed(op, err)
 	}

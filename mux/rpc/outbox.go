@@ -118,7 +118,7 @@ func (o *outbox) send(request mq.Message, address string, data []byte, until tim
 		inbox = again
 		err = inbox.TrySend(k.message())
 	}
-	if !errors.Is(err, mq.ErrFull) {
+	if !isKept(err) {
 		inbox.Close()
 		return false, explain(address, err)
 	}
@@ -126,6 +126,12 @@ func (o *outbox) send(request mq.Message, address string, data []byte, until tim
 }
 
 func (k kept) message() mq.Message { return mq.Message{Type: replyType, Data: k.data} }
+
+// isKept reports whether a reply that met err is kept: it was not taken now, or perhaps
+// not, and a client that gets it twice ignores the second one.
+func isKept(err error) bool {
+	return errors.Is(err, mq.ErrFull) || errors.Is(err, mq.ErrUnavailable) || errors.Is(err, mq.ErrInDoubt)
+}
 
 // explain returns err, or if it means so, an error that says that the inbox was
 // removed.
@@ -338,7 +344,7 @@ func (o *outbox) flush(b *backlog) {
 			err = cmp.Or(ended(b.inbox.SendCloser), err)
 		}
 		late := !time.Now().Before(k.until)
-		if errors.Is(err, mq.ErrFull) && !late && o.over.Err() == nil {
+		if isKept(err) && !late && o.over.Err() == nil {
 			o.mu.Lock()
 			defer o.mu.Unlock()
 			b.pause = min(2*b.pause, longestPause)
