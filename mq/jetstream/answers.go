@@ -88,6 +88,7 @@ var refusals = []struct {
 	// While a queue is being removed.
 	{codeStreamInvalid, nil, doubtful},
 	{codeConsumerCreate, []string{"consumer closed"}, doubtful},
+	{codeConsumerCreate, []string{"error creating store for consumer"}, unsent}, // another server may lead soon
 	{codeStreamCreate, []string{"error creating store for stream"}, unsent},
 }
 

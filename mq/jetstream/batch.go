@@ -149,6 +149,9 @@ func (c *call) sendTogether(messages []mq.Message, header mq.Header) error {
 		}
 		return decode(answer.Data, nil)
 	}
+	if err := c.checkKnownDisk(); err != nil {
+		return err
+	}
 	t := tries{moves: true}
 	t.try = func() error {
 		id := []string{q.messageID()}

@@ -181,7 +181,9 @@ func (c *consumer) lend(call *call, n int) (msgs []*nats.Msg, asked time.Time, e
 		looks++
 		return err
 	}
-	err = call.retry(&tries{try: try, hear: func() (*bell, error) { return &c.q.restart, nil }})
+	began := time.Now()
+	err = call.retry(&tries{try: try, hear: func() (*bell, error) { return &c.q.restart, nil },
+		over: func(err error) error { return call.diskGivenUp(err, began) }})
 	return msgs, asked, err
 }
 

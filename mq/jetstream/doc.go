@@ -158,6 +158,11 @@
 // Servers of version 2.10 or later are needed. A limit of a server or of an account that
 // is reached is [ErrLimit], whose text names it.
 //
+// So is a full disk: sends and most receives fail with ErrLimit, and the first send with
+// [mq.ErrInDoubt] too, until there is space and the server was restarted, which then has all
+// that it has confirmed; what was received meanwhile may come again. With several replicas,
+// a server whose disk is full switches JetStream off, and the others go on if they are a majority.
+//
 // Users need the right to publish and subscribe to ipcmq.NAME.>, to publish to
 // $JS.API.> (or as Config.Domain and Config.APIPrefix say) and $JS.ACK.>, and to subscribe to _INBOX.>. Without it, calls wait
 // for answers that do not come.

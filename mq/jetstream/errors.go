@@ -15,8 +15,8 @@ import (
 	"ipcmq/mq"
 )
 
-// ErrLimit: a limit of the servers or of the account is reached. The text says which,
-// and what to do.
+// ErrLimit: a limit of the servers or of the account is reached, such as the size of a
+// server's disk. The text says which, and what to do.
 var ErrLimit = errors.New("a limit of the servers or of the account is reached")
 
 // advice is what to do about limits.
@@ -34,6 +34,9 @@ func (q *Queue) failed(op string, err error) error {
 	var made *mq.Error
 	if errors.As(err, &made) {
 		return err
+	}
+	if isWriteError(err) {
+		return q.handle.Fail(op, ErrLimit, err, fmt.Sprintf("%s (%v)", diskAdvice, err))
 	}
 	switch meaningOf(err) {
 	case removed:
@@ -69,9 +72,12 @@ func unavailable(err error) string {
 	case errors.Is(err, nats.ErrDisconnected):
 		return "the connection to the server was lost, and the answer with it"
 	case errors.Is(err, nats.ErrNoResponders):
-		return "no server with JetStream answers"
+		return "no server with JetStream answers; one whose disk is full may have switched it off"
 	case errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return fmt.Sprintf("no answer within %v", answerWait)
+	}
+	if isWriteError(err) {
+		return fmt.Sprintf("%s (%v)", diskAdvice, err)
 	}
 	return "the queue is unavailable: " + err.Error()
 }
@@ -79,8 +85,12 @@ func unavailable(err error) string {
 // lost makes the error for an operation whose answer was lost; why says more,
 // or is nil.
 func (q *Queue) lost(op string, why error) error {
-	e := q.handle.Fail(op, mq.ErrInDoubt, why, "the answer was lost: in doubt whether it happened")
-	return e
+	detail := "the answer was lost: in doubt whether it happened"
+	var made *mq.Error
+	if errors.Is(why, ErrLimit) && errors.As(why, &made) {
+		detail += ": " + made.Detail
+	}
+	return q.handle.Fail(op, mq.ErrInDoubt, why, detail)
 }
 
 // ended makes the error for a call that ctx has ended, while the server was as
@@ -90,6 +100,9 @@ func (q *Queue) ended(op string, ctx context.Context, last error) error {
 	if last != nil && isUnavailable(last) && !isOfContext(last) {
 		e.Err = errors.Join(e.Err, mq.ErrUnavailable, last)
 		e.Detail = fmt.Sprintf("%v while the queue was unavailable: %v", context.Cause(ctx), unavailable(last))
+		if isWriteError(last) {
+			e.Err = errors.Join(e.Err, ErrLimit)
+		}
 	}
 	switch meaningOf(last) {
 	case full:

@@ -36,6 +36,8 @@ type Queue struct {
 	limits     atomic.Pointer[limits]
 	apiPrefix  string
 	duplicates time.Duration // how long the servers know the ids of messages, at least
+	oneDisk    bool          // the queue is on the disk of one server
+	diskFails  atomic.Bool   // the server could not write to it
 	together   bool          // several messages can be stored together or not at all
 
 	leastTogether int // how many of them are worth it
@@ -152,6 +154,7 @@ func newQueue(l *link, name string, info *js.StreamInfo, c Config) *Queue {
 		nc: l.nc, link: l, handle: handle.Handle{Name: name, Access: c.Access}, subjects: subjectsOf(name),
 		id: info.Config.Metadata[metaID], mode: modeOf(&info.Config), storage: storageOf(&info.Config), ackWait: ackWaitOf(&info.Config),
 		apiPrefix: c.api(), duplicates: min(info.Config.Duplicates, DefaultIDWindow), // which somebody may have lengthened, and not keep so
+		oneDisk:  storageOf(&info.Config) == File && info.Config.Replicas <= 1,
 		together: info.Config.AllowAtomicPublish, leastTogether: leastTogether(&info.Config),
 		sender:     rand.Text()[:idRandom],
 		subs:       make(map[string]*nats.Subscription),

@@ -81,7 +81,8 @@ func (q *Queue) selectable(op string, s mq.Selector) error {
 // unavailable. The payload is a new slice.
 //
 // If Receive returns an error, nothing was taken. The error matches
-// [mq.ErrClosed], [mq.ErrRemoved], fs.ErrPermission, errors.ErrUnsupported if
+// [mq.ErrClosed], [mq.ErrRemoved], fs.ErrPermission, [ErrLimit] if the
+// server's disk is full, errors.ErrUnsupported if
 // others receive in a way that excludes this one, or ctx.Err() and the cause of
 // ctx, and then [mq.ErrUnavailable] too if the queue was.
 //

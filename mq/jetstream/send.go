@@ -30,8 +30,8 @@ import (
 //
 // If Send returns an error, m was not sent, unless the error matches
 // [mq.ErrInDoubt]. It matches [mq.ErrTooLarge], [mq.ErrInvalidType],
-// [mq.ErrClosed], [mq.ErrRemoved], fs.ErrPermission, or ctx.Err() and the cause
-// of ctx, and then [mq.ErrUnavailable] too if the queue was.
+// [mq.ErrClosed], [mq.ErrRemoved], fs.ErrPermission, [ErrLimit] if the server's disk is
+// full, or ctx.Err() and the cause of ctx, and then [mq.ErrUnavailable] too if the queue was.
 func (q *Queue) Send(ctx context.Context, m mq.Message) error {
 	return q.send(ctx, true, m, mq.SendOptions{})
 }
@@ -137,14 +137,20 @@ type publication struct {
 
 // send tries until the message is stored, or the call is to end.
 func (p *publication) send() error {
+	if err := p.checkKnownDisk(); err != nil {
+		return err
+	}
 	t := tries{moves: true, try: p.try, hear: p.q.hearOfRoom}
 	t.over = func(err error) error { return p.tooLate(t.doubt, err) }
 	return p.retry(&t)
 }
 
-// tooLate returns an error if another try could store a message once more, since
-// the servers may have forgotten its id.
+// tooLate returns an error if another try is of no use, or could store a message once
+// more, since the servers may have forgotten its id.
 func (c *call) tooLate(doubt time.Time, err error) error {
+	if failed := c.diskError(err); failed != nil {
+		return failed
+	}
 	if !doubt.IsZero() && time.Since(doubt) > c.q.duplicates-2*answerWait {
 		return c.q.lost(c.op, err)
 	}
