@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -39,7 +40,7 @@ func isWriteError(err error) bool {
 const probeWait = 250 * time.Millisecond
 
 // neverStored is the sequence of no message.
-const neverStored = math.MaxInt64
+const neverStored int64 = math.MaxInt64
 
 // checkDisk asks whether the server cannot write to the disk, and returns an error if it
 // says so. Servers of version 2.15 do not answer to a message that they cannot write, and
@@ -51,11 +52,14 @@ func (c *call) checkDisk() error {
 	if !q.oneDisk {
 		return nil
 	}
-	request := struct {
-		Sequence uint64 `json:"seq"`
-		NoErase  bool   `json:"no_erase"`
-	}{neverStored, true}
-	err := q.apiFor(context.WithoutCancel(c.ctx), probeWait, 0, "STREAM.MSG.DELETE."+q.subjects.stream, request, nil)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), probeWait)
+	defer cancel()
+	request := fmt.Appendf(nil, `{"seq": %d, "no_erase": true}`, neverStored)
+	// Its answer does not mean that the server serves, so the link takes no notice.
+	answer, err := q.nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: q.apiPrefix + "STREAM.MSG.DELETE." + q.subjects.stream, Data: request})
+	if err == nil {
+		err = decode(answer.Data, nil)
+	}
 	q.diskFails.Store(isWriteError(err))
 	if isWriteError(err) {
 		return q.failed(c.op, err)
