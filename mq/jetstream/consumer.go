@@ -34,9 +34,10 @@ type consumer struct {
 	selector mq.Selector
 	name     string
 
-	mu     sync.Mutex
-	known  bool    // it was there a while ago
-	search *search // nil if none is under way
+	mu      sync.Mutex
+	known   bool      // it was there a while ago
+	created time.Time // by the clock of the servers; zero if not known
+	search  *search   // nil if none is under way
 }
 
 // consumer returns the consumer for s, which may not exist yet.
@@ -119,13 +120,6 @@ func (c *consumer) ensureSoon(call *call) error {
 	return nil
 }
 
-// isForgotten reports whether the server says that a consumer is gone, and all the
-// leases of what it has lent.
-func (q *Queue) isForgotten(ctx context.Context, name string) bool {
-	err := q.api(ctx, 0, "CONSUMER.INFO."+q.subjects.stream+"."+name, nil, nil)
-	return code(err) == codeConsumerNotFound
-}
-
 func (c *consumer) setKnown(known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -139,35 +133,42 @@ type pull struct {
 	gather bool          // take what is there with the first message
 }
 
-// lend takes up to n messages on lease, waiting for the first one if the call
-// does, and returns when it asked for them. There is at least one if the error is
-// nil.
-func (c *consumer) lend(call *call, n int) (msgs []*nats.Msg, asked time.Time, err error) {
+// A loan is messages that were taken on lease together.
+type loan struct {
+	msgs    []*nats.Msg
+	asked   time.Time // when they were asked for
+	created time.Time // when the consumer was made, as far as was known then
+}
+
+// lend takes up to n messages on lease, waiting for the first one if the call does.
+// There is at least one if the error is nil.
+func (c *consumer) lend(call *call, n int) (l loan, err error) {
 	p := pull{batch: min(n, maxBatch), gather: n > 1}
 	if call.waits {
 		p.wait = pullWait
 		// A request that meets the removal of the queue may stay unanswered.
 		if err := c.q.subscribe(c.q.subjects.wakeAll(), func(string) { c.q.restart.ring() }); err != nil {
-			return nil, asked, call.failed(err)
+			return l, call.failed(err)
 		}
 	}
 	looks := 0
 	try := func() error {
-		asked = time.Now()
+		l.asked = time.Now()
 		err := c.ensure(call.ctx, call.op)
 		if err == nil {
-			msgs, err = c.pull(call.ctx, p)
+			l.created = c.madeAt()
+			l.msgs, err = c.pull(call.ctx, p)
 		}
 		switch {
-		case len(msgs) > 0:
-			msgs = c.keep(msgs, n)
+		case len(l.msgs) > 0:
+			l.msgs = c.keep(l.msgs, n)
 			return nil
 		case errors.Is(err, nats.ErrNoResponders), errors.Is(err, errPullEnded):
 			c.setKnown(false)
 			return err
 		case err != nil:
 			return err
-		case call.waits && time.Since(asked) > p.wait/2:
+		case call.waits && time.Since(l.asked) > p.wait/2:
 			return errNow
 		case call.waits: // a request that gathers may be refused while others wait
 			return errNoMessage
@@ -184,7 +185,7 @@ func (c *consumer) lend(call *call, n int) (msgs []*nats.Msg, asked time.Time, e
 	began := time.Now()
 	err = call.retry(&tries{try: try, hear: func() (*bell, error) { return &c.q.restart, nil },
 		over: func(err error) error { return call.diskGivenUp(err, began) }})
-	return msgs, asked, err
+	return l, err
 }
 
 // keep returns the first n messages and gives back the others: a request that is
@@ -243,13 +244,13 @@ func (c *consumer) undelivered(ctx context.Context) (bool, error) {
 
 // take takes up to n messages for good.
 func (c *consumer) take(call *call, n int) ([]mq.Message, error) {
-	msgs, _, err := c.lend(call, n)
+	l, err := c.lend(call, n)
 	if err != nil {
 		return nil, err
 	}
-	taken := make([]mq.Message, len(msgs))
-	left := make([]string, len(msgs))
-	for i, m := range msgs {
+	taken := make([]mq.Message, len(l.msgs))
+	left := make([]string, len(l.msgs))
+	for i, m := range l.msgs {
 		taken[i], left[i] = messageOf(m), m.Reply
 	}
 	// What cannot be confirmed is given out all the same, or it could be lost.
@@ -259,13 +260,18 @@ func (c *consumer) take(call *call, n int) ([]mq.Message, error) {
 			r.ask(subject, ackBody)
 		}
 		left, err = unanswered(left, r.await(ctx, answerWait))
-		if errors.Is(err, nats.ErrNoResponders) && c.q.isForgotten(ctx, c.name) {
+		if isUnanswered(err) && c.q.isForgotten(ctx, c.name, l.created) {
 			return nil
 		}
 		return err
 	})
 	c.q.tellRoom()
 	return taken, nil
+}
+
+// isUnanswered reports whether nobody has answered a request, or nobody got it.
+func isUnanswered(err error) bool {
+	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrTimeout)
 }
 
 // unanswered returns the subjects of requests that have failed, and the first error.

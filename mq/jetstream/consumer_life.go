@@ -53,17 +53,43 @@ func (c *consumer) create(ctx context.Context) error {
 		err = c.q.api(ctx, 0, subject, request, nil)
 	}
 	if code(err) != codeConsumerNotFound {
+		c.setCreated(found.Created)
 		return err
 	}
 	if _, err := c.q.stream(ctx, 0); err != nil {
 		return err // it would be made for another queue
 	}
 	subject, request := c.request("create", ConsumerLife)
-	err = c.q.api(ctx, 0, subject, request, nil)
-	if code(err) == codeConsumerExists {
-		return nil // another version has made it meanwhile
+	err = c.q.api(ctx, 0, subject, request, &found)
+	if code(err) == codeConsumerExists { // another version has made it meanwhile
+		err = nil
 	}
+	c.setCreated(found.Created)
 	return err
+}
+
+// setCreated notes when the servers have made the consumer: by that it is told from one
+// of the same name that was made when this one had been removed.
+func (c *consumer) setCreated(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.created = at
+}
+
+// madeAt returns when the servers have made the consumer, or zero.
+func (c *consumer) madeAt() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.created
+}
+
+// isForgotten reports whether the server says that a consumer is gone, or is another one
+// than that made at created, if that is not zero: then all the leases of what it had lent
+// are over.
+func (q *Queue) isForgotten(ctx context.Context, name string, created time.Time) bool {
+	var info js.ConsumerInfo
+	err := q.api(ctx, 0, "CONSUMER.INFO."+q.subjects.stream+"."+name, nil, &info)
+	return code(err) == codeConsumerNotFound || err == nil && !created.IsZero() && !info.Created.Equal(created)
 }
 
 // use notes a consumer that this handle has used.

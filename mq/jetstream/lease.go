@@ -117,17 +117,17 @@ func (r *leases) lease(ctx context.Context, waits bool, n int) ([]mq.Lease, erro
 		return nil, err
 	}
 	defer c.end()
-	msgs, asked, err := r.from.lend(c, n)
+	from, err := r.from.lend(c, n)
 	if err != nil {
 		return nil, err
 	}
 	made := time.Now()
-	if made.Sub(asked) < q.ackWait/4 {
-		made = asked // the server has lent them since then, and may have taken its time
+	if made.Sub(from.asked) < q.ackWait/4 {
+		made = from.asked // the server has lent them since then, and may have taken its time
 	}
-	batch := make([]mq.Lease, len(msgs))
-	for i, m := range msgs {
-		batch[i] = newLease(q, m, made)
+	batch := make([]mq.Lease, len(from.msgs))
+	for i, m := range from.msgs {
+		batch[i] = newLease(q, m, made, from.created)
 	}
 	return batch, nil
 }
@@ -145,10 +145,11 @@ type lease struct {
 	attempt  int
 	deadline atomic.Int64 // nanoseconds since the lease was made
 	made     time.Time
+	created  time.Time // when the consumer was made
 }
 
-func newLease(q *Queue, m *nats.Msg, made time.Time) *lease {
-	l := &lease{q: q, message: messageOf(m), header: headerOf(m), id: m.Header.Get(nats.MsgIdHdr), subject: m.Reply, made: made}
+func newLease(q *Queue, m *nats.Msg, made, created time.Time) *lease {
+	l := &lease{q: q, message: messageOf(m), header: headerOf(m), id: m.Header.Get(nats.MsgIdHdr), subject: m.Reply, made: made, created: created}
 	if meta, err := m.Metadata(); err == nil { // or it is no message of a consumer
 		l.sequence, l.attempt, l.consumer, l.stored = meta.Sequence.Stream, int(meta.NumDelivered), meta.Consumer, meta.Timestamp
 	}
@@ -182,7 +183,8 @@ func (l *lease) Deadline() time.Time { return l.made.Add(time.Duration(l.deadlin
 // Ack removes the message and returns when the server has confirmed that. If all
 // leases of the selector were forgotten, since nobody has received with it for
 // [ConsumerLife] or somebody has removed its consumer, Ack fails at once with
-// [mq.ErrUnavailable]. A server that was killed may not know the lease any more, and
+// [mq.ErrLeaseOver]; if it was made again meanwhile, after 1 second, and with
+// [mq.ErrInDoubt] too. A server that was killed may not know the lease any more, and
 // never answers: Ack gives up when the lease has run out, but not within 1 second, with
 // [mq.ErrInDoubt], or [mq.ErrUnavailable] if no server got it. See [mq.Lease].
 func (l *lease) Ack(ctx context.Context) error {
@@ -237,19 +239,22 @@ func (l *lease) tell(ctx context.Context, op string, body []byte, late bool) err
 			return nil
 		}
 		_, err := l.q.ask(c.ctx, graceWait, &nats.Msg{Subject: l.subject, Data: body})
-		if !errors.Is(err, nats.ErrNoResponders) {
+		if !isUnanswered(err) {
 			return err
 		}
-		if gone := l.q.verify(c.ctx, op); gone != nil {
-			return gone
+		if errors.Is(err, nats.ErrNoResponders) {
+			if gone := l.q.verify(c.ctx, op); gone != nil {
+				return gone
+			}
 		}
-		if !l.q.isForgotten(c.ctx, l.consumer) {
+		if !l.q.isForgotten(c.ctx, l.consumer, l.created) {
 			return err
 		}
 		if !late {
 			return nil // it is given back already
 		}
-		return l.q.handle.Fail(op, mq.ErrUnavailable, err, "the server has forgotten the lease, and lends the message again")
+		// Without the error of the request, which would be tried again.
+		return l.q.handle.Fail(op, mq.ErrLeaseOver, nil, "the server has forgotten the lease, and lends the message again")
 	}}
 	t.over = func(err error) error {
 		switch passed := time.Now().After(last); {

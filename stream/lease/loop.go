@@ -247,13 +247,13 @@ func (l *loop) ack(lease mq.Lease, d Delivery) {
 	ctx, cancel := l.settling(lease)
 	defer cancel()
 	for n := 0; ; n++ {
-		if !unanswered && passes(err) && pause(ctx, n) {
+		over := errors.Is(err, mq.ErrLeaseOver) // another has the message, or will have it
+		if !over && !unanswered && passes(err) && pause(ctx, n) {
 			if err, unanswered = l.tryAck(ctx, lease); err == nil {
 				return
 			}
 			continue
 		}
-		over := errors.Is(err, mq.ErrLeaseOver) // another has the message
 		l.warn("message was handled but may be handled again", d, slog.Any("error", err))
 		err = fmt.Errorf("message %d was handled but may be handled again: %w", d.Sequence, err)
 		l.report(d, err)

@@ -19,7 +19,7 @@ import (
 	"ipcmq/stream"
 )
 
-// Both processes use one queue; the types keep the two directions apart.
+// Both processes use the same queue; the types separate the two directions.
 const (
 	question = 1
 	answer   = 2
@@ -41,7 +41,7 @@ func main() {
 	}
 }
 
-// The parent makes the queue, asks, and removes the queue.
+// The parent creates the queue, asks, and removes the queue.
 func parent(ctx context.Context) error {
 	s, err := server.Start(nil)
 	if err != nil {
@@ -53,7 +53,7 @@ func parent(ctx context.Context) error {
 		return err
 	}
 	defer q.Close()
-	fmt.Printf("parent %d: made a queue, %v\n", os.Getpid(), q)
+	fmt.Printf("parent %d: created a queue, %v\n", os.Getpid(), q)
 
 	child, err := startChild(s.URL())
 	if err != nil {
@@ -81,19 +81,19 @@ func ask(ctx context.Context, q *jetstream.Queue) error {
 		fmt.Printf("parent: asked %q, answered %q\n", word, m.Data)
 	}
 
-	// No answer will come now. The context ends the call that waits for one, and
-	// the queue is as before.
+	// No answer will come now. The context ends the waiting call, and the queue is
+	// unchanged.
 	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()
 	_, err = answers.Receive(short)
 	if !errors.Is(err, context.DeadlineExceeded) {
-		return errors.Join(errors.New("expected to wait in vain"), err)
+		return errors.Join(errors.New("expected no answer"), err)
 	}
 	fmt.Println("parent: no more answers:", err)
 	return nil
 }
 
-// startChild runs this program once more, as the child.
+// startChild runs this program again, as the child.
 func startChild(url string) (*exec.Cmd, error) {
 	exe, err := os.Executable()
 	if err != nil {

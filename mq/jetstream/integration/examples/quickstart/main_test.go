@@ -15,7 +15,7 @@ func TestTwoProcessesTalk(t *testing.T) {
 		t.Fatalf("%v, after\n%s", err, out)
 	}
 	numbers := regexp.MustCompile(`\b(parent|child) \d+`)
-	const want = `parent N: made a queue, quickstart (lease mode)
+	const want = `parent N: created a queue, quickstart (lease mode)
 child N: opened the queue, quickstart (lease mode)
 child: got "hello"
 parent: asked "hello", answered "HELLO"
