@@ -122,8 +122,11 @@ type Config struct {
 	// NATS is options for the connection that Open makes, such as
 	// nats.UserCredentials and nats.Secure. They come after those of Open, and
 	// may not bring back the reconnect buffer. One that fails is
-	// mq.ErrInvalidConfig. While a dialer of nats.SetCustomDialer dials, Open
-	// does not end with its context. OpenConn refuses them.
+	// mq.ErrInvalidConfig. The files of nats.UserCredentials, nats.RootCAs and
+	// nats.ClientCert are read anew for each connection, so they may be replaced
+	// while the program runs; what nats.Secure is given stays. While a dialer of
+	// nats.SetCustomDialer dials, Open does not end with its context. OpenConn
+	// refuses them.
 	NATS []nats.Option
 }
 

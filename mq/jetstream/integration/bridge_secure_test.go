@@ -2,10 +2,6 @@ package integration_test
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -39,27 +35,14 @@ func TestBridgeShowsItsCertificate(t *testing.T) {
 		o.TLS, o.TLSVerify, o.TLSTimeout = true, true, 5
 		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{servers}, ClientCAs: trusted, ClientAuth: tls.RequireAndVerifyClientCert}
 	})
-	dir := t.TempDir()
-	file := func(name, kind string, der []byte) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	key, err := x509.MarshalPKCS8PrivateKey(ours.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca := file("ca", "CERTIFICATE", servers.Certificate[0]) // of this server alone
-	cert := file("cert", "CERTIFICATE", ours.Certificate[0])
-	keyFile := file("key", "PRIVATE KEY", key)
+	files := newCredential(t.TempDir())
+	files.write(t, servers, ours)
 
 	kernel, id := newKernelQueue(t)
 	sendAll(t, kernel, mq.Message{Type: 1})
 	startBridge(t, "-server", url, "-create", id, "js:secure").wait(t, 1, "TLS")
-	startBridge(t, "-server", url, "-create", "-ca", ca, id, "js:secure").wait(t, 1, "TLS")
-	b := startBridge(t, "-server", url, "-create", "-v", "-ca", ca, "-cert", cert, "-key", keyFile, id, "js:secure")
+	startBridge(t, "-server", url, "-create", "-ca", files.ca, id, "js:secure").wait(t, 1, "TLS")
+	b := startBridge(t, "-server", url, "-create", "-v", "-ca", files.ca, "-cert", files.cert, "-key", files.key, id, "js:secure")
 	b.says(t, "forwarding")
 	kernelHolds(t, kernel, 0)
 	b.stop(t, 0, "1 forwarded")
