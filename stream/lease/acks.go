@@ -14,7 +14,7 @@ const maxUnconfirmed = 512
 // handled: all that wait for it together, since each call takes a round trip.
 type acks struct {
 	*loop
-	together mq.BatchAcker // or nil
+	together mq.BatchAcker
 	room     chan struct{} // has one for each message that is not confirmed
 
 	mu      sync.Mutex
@@ -23,20 +23,14 @@ type acks struct {
 }
 
 // newAcks returns the acks for messages that r has lent.
-func newAcks(l *loop, r mq.LeaseReceiver) *acks {
-	a := &acks{loop: l, room: make(chan struct{}, maxUnconfirmed)}
-	a.together, _ = r.(mq.BatchAcker)
-	return a
+func newAcks(l *loop, r mq.BatchAcker) *acks {
+	return &acks{loop: l, together: r, room: make(chan struct{}, maxUnconfirmed)}
 }
 
 // add has h acknowledged. It is called by a handler's goroutine, so that the loop
 // waits for what it starts.
 func (a *acks) add(h *held) {
 	a.room <- struct{}{}
-	if a.together == nil {
-		a.alone(h)
-		return
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.waiting = append(a.waiting, h)

@@ -81,7 +81,8 @@ type Config struct {
 	// got through in 20 ms. Messages that have waited for 1 second, or a quarter of
 	// their lease, are given back, and so are those that wait when Handle ends. Both
 	// count as an attempt, so nothing is prefetched if MaxAttempts is 1, nor along with
-	// messages that were lent before. Other queues, and HandleBatches, do not prefetch.
+	// messages that were lent before. Only queues whose receivers are an
+	// [mq.BatchAcker], as those on JetStream, prefetch, and HandleBatches does not.
 	Prefetch int
 
 	// RetryDelay returns how long a message waits in the queue after an attempt
@@ -179,8 +180,8 @@ func run(ctx context.Context, q mq.Queue, h Handler, c Config, take func(*loop, 
 		return err
 	}
 	loop := newLoop(ctx, h, c)
-	if lender.Capabilities().Remote {
-		loop.acks = newAcks(loop, receiver)
+	if together, ok := receiver.(mq.BatchAcker); ok {
+		loop.acks = newAcks(loop, together)
 	}
 	defer loop.halt(nil)
 	take(loop, receiver)

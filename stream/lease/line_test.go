@@ -22,8 +22,6 @@ const trip = 10 * time.Millisecond
 // A far queue is on another host: each call takes a round trip.
 type far struct {
 	*mqtest.Queue
-	single bool // acknowledges one by one only
-
 	mu      sync.Mutex
 	refuse  error         // what acknowledging together fails with, if not nil
 	stopped chan struct{} // what acknowledging together waits for, if not nil
@@ -43,10 +41,7 @@ func (q *far) Capabilities() mq.Capabilities {
 
 func (q *far) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
 	r, err := q.Queue.SelectLeases(s)
-	if q.single {
-		return &farReceiver{r, q}, err
-	}
-	return &farAcker{farReceiver{r, q}}, err
+	return &farReceiver{r, q}, err
 }
 
 type farReceiver struct {
@@ -63,9 +58,7 @@ func (r *farReceiver) LeaseBatch(ctx context.Context, n int) ([]mq.Lease, error)
 	return leases, err
 }
 
-type farAcker struct{ farReceiver }
-
-func (r *farAcker) AckBatch(ctx context.Context, leases []mq.Lease) []error {
+func (r *farReceiver) AckBatch(ctx context.Context, leases []mq.Lease) []error {
 	<-time.After(trip)
 	r.q.mu.Lock()
 	stopped, refuse := r.q.stopped, r.q.refuse
@@ -92,37 +85,34 @@ func (l farLease) Ack(ctx context.Context) error {
 // The next message is there when a handler returns, and the last one is acknowledged
 // meanwhile.
 func TestRoundTripsPassWhileHandlersRun(t *testing.T) {
-	for _, single := range []bool{false, true} {
-		for _, concurrency := range []int{1, 4} {
-			synctest.Test(t, func(t *testing.T) {
-				q := newFar(t)
-				q.single = single
-				const all = 400
-				send(t, q, 1, 0, all)
-				start := time.Now()
-				var begun, handled atomic.Int64
-				done := make(chan struct{})
-				r := startHandling(t, q, func(_ context.Context, d lease.Delivery) error {
-					if n := begun.Add(1) - 1; concurrency == 1 && string(d.Data) != fmt.Sprint(n) {
-						t.Errorf("message %d is %s", n, d.Data)
-					}
-					<-time.After(time.Millisecond)
-					if handled.Add(1) == all {
-						close(done)
-					}
-					return nil
-				}, &lease.Config{Concurrency: concurrency, Drain: -1})
-				<-done
-				took := time.Since(start)
-				if err := r.stop(); err != nil {
-					t.Error(err)
+	for _, concurrency := range []int{1, 4} {
+		synctest.Test(t, func(t *testing.T) {
+			q := newFar(t)
+			const all = 400
+			send(t, q, 1, 0, all)
+			start := time.Now()
+			var begun, handled atomic.Int64
+			done := make(chan struct{})
+			r := startHandling(t, q, func(_ context.Context, d lease.Delivery) error {
+				if n := begun.Add(1) - 1; concurrency == 1 && string(d.Data) != fmt.Sprint(n) {
+					t.Errorf("message %d is %s", n, d.Data)
 				}
-				empty(t, q.Queue)
-				if least := all * time.Millisecond / time.Duration(concurrency); took > least*3/2+5*trip {
-					t.Errorf("%d handlers at once, single %v: took %v for work of %v", concurrency, single, took, least)
+				<-time.After(time.Millisecond)
+				if handled.Add(1) == all {
+					close(done)
 				}
-			})
-		}
+				return nil
+			}, &lease.Config{Concurrency: concurrency, Drain: -1})
+			<-done
+			took := time.Since(start)
+			if err := r.stop(); err != nil {
+				t.Error(err)
+			}
+			empty(t, q.Queue)
+			if least := all * time.Millisecond / time.Duration(concurrency); took > least*3/2+5*trip {
+				t.Errorf("%d handlers at once: took %v for work of %v", concurrency, took, least)
+			}
+		})
 	}
 }
 
