@@ -47,23 +47,23 @@ const (
 	codeTooManyBatches    = 10210
 )
 
-// A meaning is what the answer to a request, or its absence, means for what was
-// to be done.
+// A meaning is what the answer to a request, or its absence, says about the
+// outcome.
 type meaning uint8
 
 const (
 	done     meaning = iota
 	refused          // and would be again
 	removed          // the queue is gone
-	tooLarge         // the message is
+	tooLarge         // the message is too large
 	absent           // there is no such message, or none now
 	full             // there is no room now
-	unsent           // nothing happened, and may if it is tried again
-	doubtful         // it may have happened, and may if it is tried again
+	unsent           // nothing happened; another try may succeed
+	doubtful         // it may have happened; another try may succeed
 )
 
-// refusals are what servers answer that is not plainly refused. A code that has
-// several reasons tells them by its text only.
+// refusals are the errors of servers that mean more than refused. If a code has
+// several reasons, only the text distinguishes them.
 var refusals = []struct {
 	code  int
 	texts []string // one of these, or any
@@ -75,11 +75,11 @@ var refusals = []struct {
 	{codeSequenceNotFound, nil, absent},
 	{codeDeleteFailed, []string{"no message found", "stream store EOF"}, absent},
 	{codeStoreFailed, []string{"maximum bytes exceeded", "maximum messages exceeded"}, full},
-	{codeBatchTooLarge, nil, full},     // for so many at once
+	{codeBatchTooLarge, nil, full},     // for a batch of that size
 	{codeBatchIncomplete, nil, unsent}, // its beginning is lost, with the leader or the connection
 	{codeTooManyBatches, nil, unsent},
-	// One server has no leader now, which says nothing of the others, who got the
-	// request too.
+	// One server has no leader now, which says nothing about the others, which got
+	// the request too.
 	{codeNotLeader, nil, doubtful},
 	{codeUnavailable, nil, doubtful},
 	{codeStreamOffline, nil, doubtful},
@@ -93,7 +93,7 @@ var refusals = []struct {
 }
 
 var (
-	// errPullEnded: a server has given up a request for messages before its time.
+	// errPullEnded: a server has given up a request for messages before it expired.
 	errPullEnded = errors.New("the server has ended the request for messages")
 
 	// errNotConnected is why nothing was sent while there is no connection.
@@ -105,17 +105,16 @@ var (
 	// errInboxFull: an inbox has refused a message.
 	errInboxFull = errors.New("the inbox is full")
 
-	// errNow: another try is worth it now.
+	// errNow: it is worth trying again now.
 	errNow = errors.New("once more")
 )
 
-// An uncommittedError is why a batch was not committed, of which nothing is stored
-// before.
+// An uncommittedError is why a batch was not committed. Nothing of it is stored.
 type uncommittedError struct{ error }
 
 func (e *uncommittedError) Unwrap() error { return e.error }
 
-// meaningOf returns what err means, of an answer that did not come, or refuses.
+// meaningOf returns the meaning of err: that of a refusal, or of a missing answer.
 func meaningOf(err error) meaning {
 	var api *js.APIError
 	var made *mq.Error
@@ -149,17 +148,16 @@ func meaningOf(err error) meaning {
 }
 
 // isUnavailable reports whether err may go away by itself: the server did not
-// answer, or answered that it cannot now.
+// answer, or said that it cannot now.
 func isUnavailable(err error) bool {
 	m := meaningOf(err)
 	return m == unsent || m == doubtful
 }
 
-// isDoubtful reports whether after err it is not known whether a request was
-// carried out.
+// isDoubtful reports whether err leaves open whether a request was carried out.
 func isDoubtful(err error) bool { return meaningOf(err) == doubtful }
 
-// isOfContext reports whether err says no more than that a context has ended.
+// isOfContext reports whether err says only that a context has ended.
 func isOfContext(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -13,14 +13,15 @@ import (
 )
 
 const (
-	// maxTogether is how many messages are stored together at most: the most that
-	// a server takes. maxTogetherBytes keeps that well within one answerWait.
+	// maxTogether is how many messages are stored together at most: the limit of
+	// the servers. maxTogetherBytes keeps that well within one answerWait.
 	maxTogether      = 1000
 	maxTogetherBytes = 1 << 20
 )
 
-// leastTogether returns how many messages are worth being stored together: fewer
-// are stored sooner one by one. One server makes files for those on disk.
+// leastTogether returns from how many messages on it pays to store them together:
+// fewer are stored faster one by one. A single server creates files for those on
+// disk.
 func leastTogether(s *js.StreamConfig) int {
 	switch {
 	case s.Replicas > 1:
@@ -38,18 +39,18 @@ const (
 	headerCommit   = "Nats-Batch-Commit"
 )
 
-// batchOverhead is what they take, at most.
+// batchOverhead is how many bytes they take at most.
 const batchOverhead = len(headerBatch+": \r\n"+headerSequence+": 1000\r\n"+headerCommit+": 1\r\n") + idRandom + idNumber
 
-// hasBatches reports whether a server of a version stores messages together: 2.12
-// and later do.
+// hasBatches reports whether servers of a version can store messages together: 2.12
+// and later can.
 func hasBatches(version string) bool { return isAtLeast(version, 12) }
 
-// leastVersion is the minor of the oldest version 2 of the servers that is used:
-// older ones do not keep the metadata of streams.
+// leastVersion is the minor of the oldest supported server version, 2.10: older
+// servers do not keep the metadata of streams.
 const leastVersion = 10
 
-// isAtLeast reports whether a server of a version has one of 2.minor or later.
+// isAtLeast reports whether a version is 2.least or later.
 func isAtLeast(version string, least int) bool {
 	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
 	minor, _, _ := strings.Cut(rest, ".")
@@ -58,19 +59,20 @@ func isAtLeast(version string, least int) bool {
 	return err == nil && err2 == nil && (a > 2 || a == 2 && b >= least)
 }
 
-// SendBatch sends messages in their order, waiting for room and while the queue is
-// unavailable, and returns how many were sent: the first n. See [mq.BatchSender].
+// SendBatch sends messages in their order, waiting while there is no room or the
+// queue is unavailable, and returns how many were sent: the first n. See
+// [mq.BatchSender].
 //
-// Up to 1,000 messages of together up to 1 MiB are stored at once, or none of
-// them: what takes a round trip for each of them with Send takes two. Where there
-// is no room for so many, fewer are, down to one by one. Each takes up to 88 bytes
-// more of MaxBytes than [Queue.Overhead] says.
+// Up to 1,000 messages, of up to 1 MiB altogether, are stored in one step, all or
+// none: they take two round trips, where Send takes one for each. If there is no
+// room for them all, fewer are stored at a time, down to one. Each takes up to 88
+// bytes more of MaxBytes than [Queue.Overhead] says.
 //
 // It needs servers of version 2.12 or later, and a queue that was created with
 // one of those; on others SendBatch sends one message after the other.
 //
-// What is said of Send holds for each group: if answers are lost it is repeated,
-// and stored once. If the error matches [mq.ErrInDoubt], up to 1,000 messages
+// Each group is like a message of Send: if its answer is lost it is repeated, and
+// stored once. If the error matches [mq.ErrInDoubt], up to 1,000 messages
 // after the first n may have been sent.
 func (q *Queue) SendBatch(ctx context.Context, messages []mq.Message) (n int, err error) {
 	c, err := q.begin("send", ctx, true, q.handle.Access.CanSend())

@@ -33,7 +33,7 @@ func (b *bell) ring() {
 	}
 }
 
-// bells are those of receivers that wait, by what they select.
+// bells are the bells of waiting receivers, by selector.
 type bells struct {
 	mu  sync.Mutex
 	all map[mq.Selector]*sharedBell
@@ -44,7 +44,7 @@ type sharedBell struct {
 	users int
 }
 
-// enter returns the bell for s, which is there until leave is called.
+// enter returns the bell for s, which exists until leave is called.
 func (b *bells) enter(s mq.Selector) (shared *bell, leave func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -66,7 +66,7 @@ func (b *bells) enter(s mq.Selector) (shared *bell, leave func()) {
 	}
 }
 
-// ring wakes those who wait for messages of type t.
+// ring wakes the receivers that wait for messages of type t.
 func (b *bells) ring(t int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -77,7 +77,7 @@ func (b *bells) ring(t int64) {
 	}
 }
 
-// ringSubject wakes those that a message to subject is for.
+// ringSubject wakes the receivers that a message to subject concerns.
 func (b *bells) ringSubject(subject string) {
 	if t := typeOf(subject); t > 0 {
 		b.ring(t)

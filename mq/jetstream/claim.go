@@ -9,32 +9,31 @@ import (
 )
 
 const (
-	// lookAgain is how often a receiver that waits looks for a message that it
-	// was not woken for, and after which time one makes sure again that the queue
-	// is not another one.
+	// lookAgain is how often a waiting receiver looks for a message that it was
+	// not woken for, and how often it checks that the queue is still the same one.
 	lookAgain = 500 * time.Millisecond
 
-	// maxSkip is how many messages of an excluded type are looked at one after
-	// the other, before the types of all messages are asked for.
+	// maxSkip is how many messages of the excluded type are skipped one by one
+	// before the types of all messages are requested.
 	maxSkip = 16
 )
 
 // claims takes messages in claim mode: it reads the next one and deletes it,
-// which the server lets one receiver do.
+// which the server allows only one receiver.
 type claims struct {
 	q        *Queue
 	selector mq.Selector
 }
 
-// A stored is a message as the API answers it.
+// A stored is a message as the API returns it.
 type stored struct {
 	Subject  string `json:"subject"`
 	Sequence uint64 `json:"seq"`
 	Data     []byte `json:"data"`
 }
 
-// take takes a message for good. No more than one: servers delete only one by one, and
-// others are after the same messages.
+// take takes one message permanently. It takes only one: servers delete messages one
+// by one, and others compete for them.
 func (r *claims) take(c *call, _ int) ([]mq.Message, error) {
 	q := r.q
 	leave := func() {}
@@ -75,16 +74,16 @@ func (r *claims) take(c *call, _ int) ([]mq.Message, error) {
 	return []mq.Message{{Type: typeOf(got.Subject), Data: got.Data}}, nil
 }
 
-// claim deletes a message and reports whether this receiver has it. If in doubt
-// it has: it may then be received twice, but it is not lost. An error means that
-// the message was not taken.
+// claim deletes a message and reports whether this receiver has it. In doubt it
+// has: the message may then be received twice, but is not lost. An error means
+// that the message was not taken.
 func (r *claims) claim(c *call, sequence uint64) (bool, error) {
 	request := struct {
 		Sequence uint64 `json:"seq"`
 		NoErase  bool   `json:"no_erase"`
 	}{sequence, true}
-	// One server loses an answer only with the connection: to ask again sooner would
-	// leave it open who has the message.
+	// A single server loses an answer only with the connection: asking again sooner
+	// would leave open who has the message.
 	wait := answerWait
 	if c.waits && r.q.isOneServer() {
 		wait = settleWait
@@ -110,8 +109,8 @@ func (r *claims) claim(c *call, sequence uint64) (bool, error) {
 	return false, err
 }
 
-// recognize returns an error if the queue is another one by now, that was created
-// under its name. It asks the server if it has not for lookAgain.
+// recognize returns an error if another queue of the same name has replaced the
+// queue. It asks the server at most once per lookAgain.
 func (q *Queue) recognize(ctx context.Context) error {
 	start := time.Now()
 	q.mu.Lock()
@@ -182,7 +181,7 @@ func (r *claims) find(ctx context.Context) (*stored, error) {
 	return r.next(ctx, 1, s.filter(r.selector))
 }
 
-// next returns the first message with a subject, from a sequence on, or nil.
+// next returns the first message with a subject and at least a sequence, or nil.
 func (r *claims) next(ctx context.Context, from uint64, subject string) (*stored, error) {
 	request := struct {
 		Sequence uint64 `json:"seq"`
@@ -191,7 +190,7 @@ func (r *claims) next(ctx context.Context, from uint64, subject string) (*stored
 	var response struct {
 		Message *stored `json:"message"`
 	}
-	// With grace, or calls that give up soon would never get so far as to take.
+	// Without grace, calls that give up soon would never get to take a message.
 	err := r.q.api(ctx, graceWait, "STREAM.MSG.GET."+r.q.subjects.stream, request, &response)
 	if meaningOf(err) == absent {
 		return nil, nil

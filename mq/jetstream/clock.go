@@ -12,17 +12,17 @@ import (
 
 var _ mq.Clocked = (*Queue)(nil)
 
-// clockLife is how long the clock of the server is known; then it is asked again.
+// clockLife is how long a reading of the server's clock is used.
 const clockLife = 10 * time.Second
 
-// A clock is what is known of the server's.
+// A clock is the last reading of the server's clock.
 type clock struct {
 	mu   sync.Mutex
 	time mq.ClockTime
-	at   time.Time // by the clock of this host, which only measures how long ago it was
+	at   time.Time // by the clock of this host, used only to measure how long ago it was
 }
 
-// now returns the time, and whether it is known lately; at is zero if it never was.
+// now returns the time, and whether its reading is recent; at is zero if there is none.
 func (c *clock) now() (t mq.ClockTime, at time.Time, lately bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -30,11 +30,11 @@ func (c *clock) now() (t mq.ClockTime, at time.Time, lately bool) {
 	return mq.ClockTime{ID: c.time.ID, Time: c.time.Time + age}, c.at, age < clockLife
 }
 
-// Clock reads the clock of the server that stores the queue, that of the leader in a
-// cluster, whatever those of the clients say: it asks for it every 10 seconds, and
-// is right but for half of what the answer took. Another leader has another ID. The
-// error matches [mq.ErrUnavailable] if the server has never answered, for which Clock
-// waits a second.
+// Clock reads the clock of the server that stores the queue, in a cluster that of the
+// leader, whatever the clocks of the clients say. It asks for the time every 10 seconds,
+// and is off by at most half of what the answer took. Another leader has another ID.
+// Clock waits a second for a first answer; without one the error matches
+// [mq.ErrUnavailable].
 func (q *Queue) Clock(ctx context.Context) (mq.ClockTime, error) {
 	const op = "clock"
 	known, at, lately := q.clock.now()

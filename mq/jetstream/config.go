@@ -40,7 +40,7 @@ type Storage uint8
 // queue that is created.
 const (
 	File   Storage = iota + 1 // on disk; see the caveats about power failures
-	Memory                    // gone when all servers that have them have stopped
+	Memory                    // lost when all servers that have it have stopped
 )
 
 // String returns "file" or "memory".
@@ -54,24 +54,24 @@ func (s Storage) String() string {
 	return "invalid storage"
 }
 
-// What a queue that is created is like unless its Config says otherwise.
+// Defaults for a queue that is created.
 const (
 	DefaultMaxBytes = 64 << 20         // bytes
 	DefaultAckWait  = 30 * time.Second // length of a lease
-	DefaultIDWindow = 2 * time.Minute  // how long ids of messages are known
+	DefaultIDWindow = 2 * time.Minute  // how long ids of messages are remembered
 )
 
-// Config says how to open a queue. The zero value, like a nil *Config, opens the
-// queue as it is or creates it in lease mode, on disk, on one server.
+// Config configures how a queue is opened. The zero value, like a nil *Config, opens
+// the queue as it is or creates it with the defaults below.
 //
 // Mode, Storage, MaxBytes, MaxMessages, Replicas, AckWait and IDWindow belong to the
-// queue, and not to the handle: they are for a queue that this call creates. One that
-// exists is opened as it is; [Queue.Stat] shows how, and [Queue.Set] changes it. Only
-// if it has another Mode or Storage than is set here, opening fails with
-// [mq.ErrInvalidConfig] and names both: those cannot be changed.
+// queue, not to the handle: they are for a queue that this call creates. An existing
+// queue is opened as it is; [Queue.Stat] returns its settings, and [Queue.Set] changes
+// them. Mode and Storage cannot be changed: if they are set here and the queue has
+// others, opening fails with [mq.ErrInvalidConfig] and names both.
 type Config struct {
-	// Access is what this handle is for. The server knows nothing of it; what
-	// a user may do is in the server's configuration.
+	// Access is what this handle may do. The server does not know it; what a
+	// user may do is in the server's configuration.
 	Access mq.Access
 
 	// Exclusive makes Open fail with fs.ErrExist if the queue exists.
@@ -91,28 +91,27 @@ type Config struct {
 	// DefaultMaxBytes.
 	MaxBytes int64
 
-	// MaxMessages is the most messages in the queue; 0 means no limit but
-	// MaxBytes.
+	// MaxMessages is the maximum number of messages in the queue; 0 means that
+	// only MaxBytes limits it.
 	MaxMessages int64
 
-	// Replicas is on how many servers of a cluster each message is kept, 1 to
-	// 5. With 3, one of them may fail. 0 means 3 in a cluster that has as many servers
-	// with JetStream, and otherwise 1: who has built a cluster expects that one of
-	// its servers may fail.
+	// Replicas is how many servers of a cluster keep each message, 1 to 5. With 3,
+	// one of them may fail. 0 means 3 in a cluster that has as many servers with
+	// JetStream, and otherwise 1: a cluster is built so that one server may fail.
 	Replicas int
 
 	// AckWait is how long a lease lasts, 10 ms or more; 0 means DefaultAckWait.
 	// In claim mode there are no leases, and it must be 0.
 	AckWait time.Duration
 
-	// IDWindow is how long the servers know the ids of messages, from when they are
-	// stored, and so how late a sender may repeat one, see [Queue.SendWith]; 0 means
-	// DefaultIDWindow, which is the least. Each id takes about 100 bytes of their memory.
+	// IDWindow is how long the servers remember the id of a message after they have
+	// stored it, and so how late a sender may repeat it, see [Queue.SendWith]; 0 means
+	// DefaultIDWindow, the minimum. Each id takes about 100 bytes of their memory.
 	IDWindow time.Duration
 
 	// Domain is the JetStream domain that keeps the queue, such as "hub"; "" means that
-	// of the server that the connection is to. A leaf node with a domain of its own
-	// has queues of its own, under the same names.
+	// of the connected server. A leaf node with its own domain has its own queues,
+	// which may have the same names.
 	Domain string
 
 	// APIPrefix is where the JetStream API of another account is imported, such as
@@ -131,7 +130,7 @@ type Config struct {
 }
 
 // maxName is the longest name of a queue, in bytes: the address of an inbox
-// holds it, and has 255.
+// contains it, and is limited to 255.
 const maxName = 128
 
 // checkName returns an error unless name can name a queue.

@@ -23,9 +23,9 @@ const (
 	// cluster without a leader are never answered.
 	answerWait = time.Second
 
-	// graceWait is how long a request that moves a message still waits for its
-	// answer when its context has ended: a healthy server answers much sooner,
-	// and so nothing is in doubt.
+	// graceWait is how long a request that moves a message keeps waiting for its
+	// answer after its context has ended: a healthy server answers much sooner,
+	// so that nothing is in doubt.
 	graceWait = answerWait
 
 	reconnectWait = 100 * time.Millisecond
@@ -44,12 +44,12 @@ func dial(ctx context.Context, servers, name string, options []nats.Option) (*na
 	}
 	own := []nats.Option{
 		nats.Name("ipcmq " + name),
-		nats.ReconnectBufSize(-1), // or a Send that has failed may be sent later
+		nats.ReconnectBufSize(-1), // or a message whose Send has failed may be sent later
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(reconnectWait),
 		nats.ReconnectJitter(reconnectWait, reconnectWait),
 		nats.PingInterval(pingInterval),
-		nats.IgnoreAuthErrorAbort(),                                       // or a password that is wrong for a while ends the handle
+		nats.IgnoreAuthErrorAbort(),                                       // or a temporarily wrong password ends the handle
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // or they go to standard error
 	}
 	for _, option := range append(own, options...) {
@@ -60,7 +60,7 @@ func dial(ctx context.Context, servers, name string, options []nats.Option) (*na
 			return nil, &mq.Error{Op: "open", Queue: name, Kind: mq.ErrInvalidConfig, Err: err, Detail: fmt.Sprintf("an option in NATS: %v", err)}
 		}
 	}
-	if opts.UserJWT != nil && opts.SignatureCB != nil { // whose key nats.go looks for only once there is a server
+	if opts.UserJWT != nil && opts.SignatureCB != nil { // nats.go looks for the key only once there is a server
 		if _, err := opts.SignatureCB([]byte("nonce")); err != nil {
 			return nil, &mq.Error{Op: "open", Queue: name, Kind: mq.ErrInvalidConfig, Err: err, Detail: fmt.Sprintf("the credentials in NATS: %v", err)}
 		}
@@ -91,8 +91,8 @@ func dial(ctx context.Context, servers, name string, options []nats.Option) (*na
 	return nc, nil
 }
 
-// withoutSecrets returns the addresses of servers for an error text, which shows
-// neither passwords nor tokens.
+// withoutSecrets returns the addresses of servers for an error text, without
+// passwords and tokens.
 func withoutSecrets(servers []string) string {
 	if len(servers) == 0 {
 		return nats.DefaultURL
@@ -116,8 +116,8 @@ func withoutSecrets(servers []string) string {
 	return strings.Join(all, ",")
 }
 
-// A dialer makes connections as the options say, and ends the first one with a
-// context.
+// A dialer makes connections as the options say, and closes the first one when a
+// context ends.
 type dialer struct {
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	opening context.Context // ends with the context of Open, unless Open has returned
@@ -143,7 +143,7 @@ func newDialer(opening context.Context, opts *nats.Options) *dialer {
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	conn, err := d.dial(d.opening, network, address)
 	if err == nil && !d.opened.Load() {
-		context.AfterFunc(d.opening, func() { conn.Close() }) // also in a handshake
+		context.AfterFunc(d.opening, func() { conn.Close() }) // even during a handshake
 	}
 	return conn, err
 }
@@ -163,13 +163,13 @@ func checkConn(nc *nats.Conn, name string) error {
 }
 
 // ask sends a request and waits for the answer, answerWait at most, and not
-// longer than grace after ctx has ended. An error of ctx says that the server was
-// not given its time, and nats.ErrTimeout that it was.
+// longer than grace after ctx has ended. An error of ctx means that the server did
+// not get its full time, and nats.ErrTimeout that it did.
 func (q *Queue) ask(ctx context.Context, grace time.Duration, m *nats.Msg) (*nats.Msg, error) {
 	return q.askFor(ctx, answerWait, grace, m)
 }
 
-// askFor is ask that waits for d at most.
+// askFor is ask, but waits for d at most.
 func (q *Queue) askFor(ctx context.Context, d, grace time.Duration, m *nats.Msg) (*nats.Msg, error) {
 	start := time.Now()
 	wait, cancel := withGrace(ctx, d, grace)
@@ -201,7 +201,8 @@ func (q *Queue) connected() error {
 	return q.notConnected()
 }
 
-// withGrace returns a context that ends after d, and grace after ctx.
+// withGrace returns a context that ends after d, or grace after ctx if that is
+// sooner.
 func withGrace(ctx context.Context, d, grace time.Duration) (context.Context, context.CancelFunc) {
 	if grace == 0 {
 		return context.WithTimeout(ctx, d)
@@ -214,13 +215,13 @@ func withGrace(ctx context.Context, d, grace time.Duration) (context.Context, co
 	}
 }
 
-// api calls the JetStream API: request, unless nil, goes there as JSON, and the
-// answer into response. What a server refuses is a *js.APIError.
+// api calls the JetStream API: request, unless nil, is sent as JSON, and the answer
+// is decoded into response. If a server refuses, the error is a *js.APIError.
 func (q *Queue) api(ctx context.Context, grace time.Duration, subject string, request, response any) error {
 	return q.apiFor(ctx, answerWait, grace, subject, request, response)
 }
 
-// apiFor is api that waits for d at most.
+// apiFor is api, but waits for d at most.
 func (q *Queue) apiFor(ctx context.Context, d, grace time.Duration, subject string, request, response any) error {
 	m := &nats.Msg{Subject: q.apiPrefix + subject}
 	if request != nil {
@@ -253,8 +254,8 @@ func decode(data []byte, response any) error {
 	return json.Unmarshal(data, response)
 }
 
-// reconnected rings every bell when the connection was made again: what was rung
-// meanwhile is lost, and so are the pulls.
+// reconnected rings every bell after the connection was restored: signals sent in
+// the meantime are lost, and so are the pulls.
 func (q *Queue) reconnected() {
 	q.restart.ring()
 	q.room.ring()
@@ -278,8 +279,8 @@ func (q *Queue) stream(ctx context.Context, grace time.Duration) (*js.StreamInfo
 // errReplaced: the queue was removed, and another one was created.
 var errReplaced = &js.APIError{Code: 404, ErrorCode: codeStreamNotFound, Description: "the queue was removed and created again"}
 
-// verify returns nil if the queue exists or cannot be asked for, and otherwise
-// the error for op.
+// verify returns nil if the queue exists, or if that cannot be found out, and
+// otherwise the error for op.
 func (q *Queue) verify(ctx context.Context, op string) error {
 	_, err := q.stream(ctx, 0)
 	if code(err) == codeStreamNotFound {

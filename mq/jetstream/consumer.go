@@ -16,19 +16,19 @@ import (
 )
 
 const (
-	// pullWait is how long a server keeps a request for messages. One that it
-	// has forgotten, with its leader, is made anew after that.
+	// pullWait is how long a server keeps a request for messages. One that was
+	// lost with its leader is made again after that.
 	pullWait = 5 * time.Second
 
 	// maxWaiting is how many requests for messages may wait at a server, for
-	// each selector. More of them try again and again.
+	// each selector. Further ones keep trying.
 	maxWaiting = 1 << 16
 )
 
-// A consumer is what a lease-mode queue receives with: a durable pull consumer
-// of the stream for each selector, which all programs share. Its name has the id
-// of the queue, so that requests and acknowledgments for a queue that was removed
-// do not reach another one that was created under its name.
+// A consumer is what a lease-mode queue receives through: a durable pull consumer
+// of the stream for each selector, which all programs share. Its name contains the
+// id of the queue, so that requests and acknowledgments for a removed queue do not
+// reach a new one of the same name.
 type consumer struct {
 	q        *Queue
 	selector mq.Selector
@@ -49,9 +49,9 @@ func (q *Queue) consumer(s mq.Selector) *consumer {
 	return &consumer{q: q, selector: s, name: name}
 }
 
-// ensure creates the consumer unless it is there. One request for it is under
-// way at a time: callers that give up at once, again and again, would keep the
-// server busy with it.
+// ensure creates the consumer unless it exists. Only one request for it is under
+// way at a time: otherwise callers that give up immediately, again and again, would
+// keep the server busy.
 func (c *consumer) ensure(ctx context.Context, op string) error {
 	c.mu.Lock()
 	if c.known {
@@ -146,7 +146,7 @@ func (c *consumer) lend(call *call, n int) (l loan, err error) {
 	p := pull{batch: min(n, maxBatch), gather: n > 1}
 	if call.waits {
 		p.wait = pullWait
-		// A request that meets the removal of the queue may stay unanswered.
+		// A request that coincides with the removal of the queue may get no answer.
 		if err := c.q.subscribe(c.q.subjects.wakeAll(), func(string) { c.q.restart.ring() }); err != nil {
 			return l, call.failed(err)
 		}
@@ -189,28 +189,28 @@ func (c *consumer) lend(call *call, n int) (l loan, err error) {
 }
 
 // keep returns the first n messages and gives back the others: a request that is
-// given up may bring more than was wanted.
+// given up may return more than that.
 func (c *consumer) keep(msgs []*nats.Msg, n int) []*nats.Msg {
 	if len(msgs) <= n {
 		return msgs
 	}
 	for _, m := range msgs[n:] {
-		// With the answer it is there for others; without one, the lease runs out.
+		// With the answer, others can have it; without one, the lease runs out.
 		_, _ = c.q.ask(context.Background(), graceWait, &nats.Msg{Subject: m.Reply, Data: nakBody})
 	}
 	return msgs[:n]
 }
 
 const (
-	// shortWait is how long a call that does not wait gives a message that is
-	// stored and has not come to the consumer yet, and maxLooks how often.
+	// shortWait is how long a call that does not wait allows a stored message to
+	// reach the consumer, and maxLooks how often.
 	shortWait = 20 * time.Millisecond
 	maxLooks  = 10
 )
 
 // undelivered reports whether there seem to be messages that are not lent. A
-// consumer learns of a message a little after the sender was told that it is
-// stored, so that what it answers by itself is not enough.
+// consumer learns of a message a little after its sender gets the confirmation, so
+// that its own answer is not enough.
 func (c *consumer) undelivered(ctx context.Context) (bool, error) {
 	s := c.q.subjects
 	var stream struct {
@@ -237,12 +237,12 @@ func (c *consumer) undelivered(ctx context.Context) (bool, error) {
 	err := c.q.api(ctx, graceWait, "CONSUMER.INFO."+s.stream+"."+c.name, nil, &info)
 	if code(err) == codeConsumerNotFound {
 		c.setKnown(false)
-		return true, nil // with the one that is made next
+		return true, nil // with the one that is created next
 	}
 	return n > info.NumAckPending, err
 }
 
-// take takes up to n messages for good.
+// take takes up to n messages permanently.
 func (c *consumer) take(call *call, n int) ([]mq.Message, error) {
 	l, err := c.lend(call, n)
 	if err != nil {
@@ -253,7 +253,7 @@ func (c *consumer) take(call *call, n int) ([]mq.Message, error) {
 	for i, m := range l.msgs {
 		taken[i], left[i] = messageOf(m), m.Reply
 	}
-	// What cannot be confirmed is given out all the same, or it could be lost.
+	// Messages whose removal is not confirmed are returned anyway, or they could be lost.
 	_ = call.settle(func(ctx context.Context) (err error) {
 		r := c.q.newRound()
 		for _, subject := range left {

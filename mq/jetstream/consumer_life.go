@@ -8,24 +8,24 @@ import (
 	js "github.com/nats-io/nats.go/jetstream"
 )
 
-// ConsumerLife is how long the servers know, in lease mode, that a selector is
-// in use when nobody receives with it. After that, others may select in another
-// way. It is [IdleLife] once a handle that has received with the selector was closed.
+// ConsumerLife is how long, in lease mode, the servers regard a selector as in use
+// while nobody receives with it. After that, others may select in another way. It is
+// [IdleLife] instead once a handle that has received with the selector was closed.
 const ConsumerLife = 10 * time.Minute
 
-// IdleLife is how long the servers know that a selector is in use after a handle that
-// has received with it was closed, unless somebody receives with it, or has a message
-// on lease. It needs servers of version 2.12: older ones would forget leases too.
+// IdleLife is how long the servers regard a selector as in use after a handle that has
+// received with it was closed, unless somebody receives with it or has a message on
+// lease. It needs servers of version 2.12: older ones would forget leases too.
 const IdleLife = 5 * time.Second
 
-// A consumerRequest makes a consumer, or changes it.
+// A consumerRequest creates a consumer, or changes it.
 type consumerRequest struct {
 	Stream string            `json:"stream_name"`
 	Config js.ConsumerConfig `json:"config"`
 	Action string            `json:"action"`
 }
 
-// request returns what makes the consumer, or changes how long it lasts.
+// request returns the request that creates the consumer, or changes how long it lasts.
 func (c *consumer) request(action string, life time.Duration) (subject string, r consumerRequest) {
 	s := c.q.subjects
 	r = consumerRequest{s.stream, js.ConsumerConfig{
@@ -36,19 +36,19 @@ func (c *consumer) request(action string, life time.Duration) (subject string, r
 		AckPolicy:         js.AckExplicitPolicy,
 		AckWait:           c.q.ackWait,
 		MaxDeliver:        -1,
-		MaxAckPending:     -1, // or so many leases would stop everybody
+		MaxAckPending:     -1, // no limit, or many leases would stop everybody
 		MaxWaiting:        maxWaiting,
 		InactiveThreshold: life,
 	}, action}
 	return "CONSUMER.CREATE." + s.stream + "." + c.name + "." + r.Config.FilterSubject, r
 }
 
-// create makes the consumer, or finds it.
+// create creates the consumer, or finds it.
 func (c *consumer) create(ctx context.Context) error {
 	var found js.ConsumerInfo
 	err := c.q.api(ctx, 0, "CONSUMER.INFO."+c.q.subjects.stream+"."+c.name, nil, &found)
 	if err == nil && found.Config.InactiveThreshold < ConsumerLife {
-		// The last user has closed its handle, and this is one.
+		// The last user has closed its handle, and this is a new one.
 		subject, request := c.request("update", ConsumerLife)
 		err = c.q.api(ctx, 0, subject, request, nil)
 	}
@@ -57,7 +57,7 @@ func (c *consumer) create(ctx context.Context) error {
 		return err
 	}
 	if _, err := c.q.stream(ctx, 0); err != nil {
-		return err // it would be made for another queue
+		return err // it would be created for another queue
 	}
 	subject, request := c.request("create", ConsumerLife)
 	err = c.q.api(ctx, 0, subject, request, &found)
@@ -99,9 +99,9 @@ func (q *Queue) use(c *consumer) {
 	q.used[c.name] = c
 }
 
-// leave has the servers forget consumers that this handle has used, if nobody else uses
-// them: that is for them to find out, since nobody can ask for it and remove one in one
-// step. If the request is lost, they last for ConsumerLife. The lock is held.
+// leave makes the servers forget consumers that this handle has used, if nobody else
+// uses them: only the servers can check that and remove one in a single step. If the
+// request is lost, the consumers last for ConsumerLife. The lock is held.
 func (q *Queue) leave() {
 	if !isAtLeast(q.nc.ConnectedServerVersion(), 12) {
 		return

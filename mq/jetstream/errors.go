@@ -29,7 +29,7 @@ var advice = map[int]string{
 	codeStorageResources: "the server has no more storage for queues: raise max_file_store in its configuration, free its disk, remove queues, or ask for less MaxBytes",
 }
 
-// failed makes an error of what a server answered, or did not.
+// failed makes the error for what a server answered, or for no answer.
 func (q *Queue) failed(op string, err error) error {
 	var made *mq.Error
 	if errors.As(err, &made) {
@@ -93,8 +93,8 @@ func (q *Queue) lost(op string, why error) error {
 	return q.handle.Fail(op, mq.ErrInDoubt, why, detail)
 }
 
-// ended makes the error for a call that ctx has ended, while the server was as
-// last says; nil means that it was well.
+// ended makes the error for a call that ctx has ended. last is the last error of
+// the server, or nil.
 func (q *Queue) ended(op string, ctx context.Context, last error) error {
 	e := handle.Ended(op, q.handle.Name, ctx)
 	if last != nil && isUnavailable(last) && !isOfContext(last) {
@@ -116,7 +116,7 @@ func (q *Queue) ended(op string, ctx context.Context, last error) error {
 // connectError says why there is no connection to one of the servers.
 func connectError(servers, name string, err error) error {
 	e := &mq.Error{Op: "open", Queue: name, Kind: mq.ErrUnavailable, Err: err, Detail: fmt.Sprintf("no server at %s: %v", servers, err)}
-	var parsing *url.Error // whose text has all of the address
+	var parsing *url.Error // its text contains the whole address
 	if errors.As(err, &parsing) {
 		e.Kind, e.Err = mq.ErrInvalidConfig, nil
 		e.Detail = fmt.Sprintf("the servers are %s; they are URLs such as nats://a.example:4222, with commas between them", servers)
@@ -145,13 +145,13 @@ func refusal(err error, at string) string {
 		errors.Is(err, nats.ErrAccountAuthExpired), errors.Is(err, nats.ErrPermissionViolation):
 		return fmt.Sprintf("the server%s does not admit this user: %v", at, err)
 	case errors.As(err, &record), errors.As(err, &alert), errors.As(err, &certificate), errors.Is(err, nats.ErrSecureConnRequired),
-		errors.Is(err, nats.ErrSecureConnWanted), err != nil && strings.Contains(err.Error(), "tls: "): // an alert of the server has a type of its own
+		errors.Is(err, nats.ErrSecureConnWanted), err != nil && strings.Contains(err.Error(), "tls: "): // alerts of the server have another type
 		return fmt.Sprintf("the server%s and this program do not agree about TLS: %v", at, err)
 	}
 	return ""
 }
 
-// notConnected is why nothing was sent while there is no connection.
+// notConnected returns why nothing was sent while there is no connection.
 func (q *Queue) notConnected() error {
 	if last := q.nc.LastError(); refusal(last, "") != "" {
 		return &refusedError{last}

@@ -13,7 +13,7 @@ import (
 	"ipcmq/stream/lease"
 )
 
-// server is where the examples have their queues, such as "nats://a.example:4222".
+// server is where the examples keep their queues, such as "nats://a.example:4222".
 var server = os.Getenv("NATS_URL")
 
 // Messages are handled by whoever is free, on any host; none is lost with its handler.
@@ -121,7 +121,7 @@ func ExampleOpen_claimMode() {
 	// job 3
 }
 
-// A sender that begins again, since it does not know how far it came, adds nothing twice.
+// A sender that starts again, not knowing how far it got, adds nothing twice.
 func ExampleQueue_SendWith() {
 	ctx, stop := context.WithTimeout(context.Background(), 30*time.Second)
 	defer stop()

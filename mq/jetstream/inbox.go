@@ -13,7 +13,7 @@ import (
 	"ipcmq/mq"
 )
 
-// InboxMessages is how many messages an inbox holds that were not received yet.
+// InboxMessages is how many unreceived messages an inbox holds.
 const InboxMessages = 256
 
 const (
@@ -22,7 +22,7 @@ const (
 	// inboxID is the length of the random part of an address.
 	inboxID = 26
 
-	// knownIDs is how many ids of messages an inbox remembers, to know those
+	// knownIDs is how many ids of messages an inbox remembers, to recognize those
 	// that are sent again because the answer was lost.
 	knownIDs = 256
 )
@@ -33,7 +33,7 @@ const (
 	answerFull  = "full"
 )
 
-// An Inbox is a queue for replies in the memory of this program, which others
+// An inbox is a queue for replies in the memory of this program, which others
 // reach through the servers; see [Queue.NewInbox].
 type inbox struct {
 	q       *Queue
@@ -53,7 +53,7 @@ type inbox struct {
 
 var _ mq.Inbox = (*inbox)(nil)
 
-// NewInbox makes a queue for replies, which lives as long as this handle. It
+// NewInbox creates a queue for replies, which lives as long as this handle. It
 // holds [InboxMessages] messages in memory: they travel through the servers but
 // are not stored there, so that a reply takes one round trip and leaves nothing
 // behind when the client is gone. Each is confirmed by this program, so that the
@@ -72,7 +72,7 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 	if err != nil {
 		return nil, q.failed(op, err)
 	}
-	// The address is good once the server has heard of it.
+	// The address works once the server knows it.
 	ctx, cancel := context.WithTimeout(c.ctx, answerWait)
 	defer cancel()
 	if err := q.nc.FlushWithContext(ctx); err != nil {
@@ -85,14 +85,14 @@ func (q *Queue) NewInbox() (mq.Inbox, error) {
 	return in, nil
 }
 
-// deliver takes a message that has come, if there is room, and answers.
+// deliver accepts a message if there is room, and answers.
 func (in *inbox) deliver(m *nats.Msg) {
 	m.Respond([]byte(in.accept(m))) // without an answer the sender asks again
 }
 
 func (in *inbox) accept(m *nats.Msg) string {
 	t := typeOf(m.Subject)
-	if t == 0 { // it was only asked whether there is an inbox
+	if t == 0 { // a ping, which asks whether there is an inbox
 		return answerTaken
 	}
 	in.mu.Lock()
@@ -119,7 +119,7 @@ func (in *inbox) Address() string { return in.address }
 // String returns the address.
 func (in *inbox) String() string { return in.address }
 
-// Close ends the inbox: what waits in it is gone, and senders see that it is.
+// Close ends the inbox: its messages are discarded, and sending to it fails.
 func (in *inbox) Close() error { return in.finish(mq.ErrClosed) }
 
 // Remove removes the inbox with what is in it.
@@ -142,9 +142,9 @@ func (in *inbox) finish(why error) error {
 		return nil
 	}
 	in.end()
-	in.sub.Unsubscribe() // fails if the connection is closed, and then it is over as well
+	in.sub.Unsubscribe() // fails if the connection is closed, which ends it too
 	if in.q.nc.IsConnected() {
-		_ = in.q.nc.FlushTimeout(answerWait) // so that senders are told from now on
+		_ = in.q.nc.FlushTimeout(answerWait) // so that sending fails from now on
 	}
 	in.q.mu.Lock()
 	defer in.q.mu.Unlock()
@@ -175,7 +175,7 @@ func (in *inbox) Capabilities() mq.Capabilities {
 	}
 }
 
-// Select returns the inbox itself for Any, and refuses all else.
+// Select returns the inbox itself for Any, and refuses everything else.
 func (in *inbox) Select(s mq.Selector) (mq.Receiver, error) {
 	if err := s.Validate(); err != nil {
 		return nil, in.fail("select", mq.ErrInvalidType, s.String()+": message types begin at 1")

@@ -13,7 +13,7 @@ import (
 	"ipcmq/mq"
 )
 
-// What a holder tells the server of a message.
+// What a holder sends to the server about a message.
 var (
 	ackBody    = []byte("+ACK")
 	nakBody    = []byte("-NAK")
@@ -42,7 +42,7 @@ func (q *Queue) SelectLeases(s mq.Selector) (mq.LeaseReceiver, error) {
 	return &leases{from}, nil
 }
 
-// leases lends what one selector selects.
+// leases lends the messages of one selector.
 type leases struct{ from *consumer }
 
 var _ mq.BatchAcker = (*leases)(nil)
@@ -67,7 +67,7 @@ func (r *leases) LeaseBatch(ctx context.Context, n int) ([]mq.Lease, error) {
 }
 
 // TryLease takes the next message on lease if there is one now. It waits for answers of
-// the server, 1 second each, and not for a message. See [mq.LeaseReceiver].
+// the server, 1 second each, but not for a message. See [mq.LeaseReceiver].
 func (r *leases) TryLease() (mq.Lease, error) {
 	batch, err := r.lease(context.Background(), false, 1)
 	if err != nil {
@@ -76,9 +76,9 @@ func (r *leases) TryLease() (mq.Lease, error) {
 	return batch[0], nil
 }
 
-// AckBatch acknowledges leases of this receiver together, with one round trip. What is
-// not answered within a second is in doubt, and what the server has forgotten fails with
-// [mq.ErrUnavailable]: Ack finds out more. See [mq.BatchAcker].
+// AckBatch acknowledges leases of this receiver together, with one round trip. Those
+// without an answer within a second are in doubt, and those that the server has forgotten
+// fail with [mq.ErrUnavailable]: Ack can find out more. See [mq.BatchAcker].
 func (r *leases) AckBatch(ctx context.Context, leases []mq.Lease) []error {
 	const op = "ack"
 	q := r.from.q
@@ -109,7 +109,7 @@ func (r *leases) AckBatch(ctx context.Context, leases []mq.Lease) []error {
 	return errs
 }
 
-// lease takes up to n messages on lease, and waits for the first one if it is to.
+// lease takes up to n messages on lease, and waits for the first one if waits is set.
 func (r *leases) lease(ctx context.Context, waits bool, n int) ([]mq.Lease, error) {
 	q := r.from.q
 	c, err := q.begin("lease", ctx, waits, q.handle.Access.CanReceive())
@@ -176,12 +176,12 @@ func (l *lease) Sequence() uint64 { return l.sequence }
 // Attempt returns how many times the message was lent. See [mq.Lease].
 func (l *lease) Attempt() int { return l.attempt }
 
-// Deadline returns when the lease runs out, up to the time that the message took
-// from the server, by which it may be sooner. See [mq.Lease].
+// Deadline returns when the lease runs out; it may be sooner, by the time that the
+// message took from the server. See [mq.Lease].
 func (l *lease) Deadline() time.Time { return l.made.Add(time.Duration(l.deadline.Load())) }
 
 // Ack removes the message and returns when the server has confirmed that. If all
-// leases of the selector were forgotten, since nobody has received with it for
+// leases of the selector were forgotten, because nobody has received with it for
 // [ConsumerLife] or somebody has removed its consumer, Ack fails at once with
 // [mq.ErrLeaseOver]; if it was made again meanwhile, after 1 second, and with
 // [mq.ErrInDoubt] too. A server that was killed may not know the lease any more, and
@@ -196,9 +196,9 @@ func (l *lease) Ack(ctx context.Context) error {
 }
 
 // Nak gives the message back. A lease that has run out is given back already, and
-// Nak then does nothing. If its answer is lost, Nak returns [mq.ErrInDoubt] and
-// does not repeat it, which could take the message from its next holder; it is
-// lent again at the end of the lease at the latest. See [mq.Lease].
+// Nak then does nothing. If the answer is lost, Nak returns [mq.ErrInDoubt] and does
+// not repeat the request, which could take the message from its next holder; the
+// message is lent again at the end of the lease at the latest. See [mq.Lease].
 func (l *lease) Nak(ctx context.Context, delay time.Duration) error {
 	body := nakBody
 	switch {
@@ -221,16 +221,16 @@ func (l *lease) Extend(ctx context.Context) error {
 	return err
 }
 
-// tell sends the server word of the message until it has answered. If late, the
-// word may come when the lease has run out, and may come again: it means the
-// same then. If not, nothing is told that could be meant for another holder.
+// tell sends body to the server until it has answered. If late is set, body may
+// arrive after the lease has run out, and more than once, with the same meaning.
+// Otherwise nothing is sent that could apply to another holder.
 func (l *lease) tell(ctx context.Context, op string, body []byte, late bool) error {
 	c, err := l.q.begin(op, ctx, true, true)
 	if err != nil {
 		return err
 	}
 	defer c.end()
-	last := l.Deadline() // try
+	last := l.Deadline() // of the last try
 	if soon := time.Now().Add(answerWait); late && last.Before(soon) {
 		last = soon
 	}

@@ -10,8 +10,8 @@ import (
 	"ipcmq/mq"
 )
 
-// Limits are those of the queue for one message, as they were when last seen: others
-// can change them.
+// limits are the queue's limits for one message when last seen: others can change
+// them.
 type limits struct {
 	maxBytes int64 // of the queue, or 0
 	maxSize  int64 // of a message with its header, or 0
@@ -36,7 +36,7 @@ func (q *Queue) maxPayload() int {
 	return int(max(n, 0))
 }
 
-// limitsAge is how often what is too large makes a handle ask for the limits.
+// limitsAge is how often at most a handle asks for the limits.
 const limitsAge = time.Second
 
 // maxPayloadNow is maxPayload after a look at the limits, which somebody may have
@@ -51,7 +51,7 @@ func (q *Queue) lookAtLimits() {
 	if time.Since(q.limits.Load().seen) > limitsAge {
 		ctx, cancel := context.WithTimeout(q.life, answerWait)
 		defer cancel()
-		_, _ = q.stream(ctx, 0) // or they are as they were
+		_, _ = q.stream(ctx, 0) // if it fails, they stay as they were
 	}
 }
 

@@ -19,25 +19,25 @@ const (
 	mostLeavePause = time.Minute
 )
 
-// A link is a connection to the servers, with what is known of the server that it is
-// to. A server that is cut off from the others still answers pings, so nats.go stays
-// with it.
+// A link is a connection to the servers, with what is known about the connected
+// server. A server that is cut off from the others still answers pings, so nats.go
+// stays with it.
 type link struct {
 	nc  *nats.Conn
-	own bool // made by Open, and so it may be moved
+	own bool // made by Open, so that it may be moved
 
 	lost bell // rings when the connection is lost, or made again
 
 	mu       sync.Mutex
-	idle     time.Time // when the first request began of those since nothing is served; zero if it serves
-	stores   bool      // one of them had to be stored
+	idle     time.Time // start of the first unserved request since one was served; zero if there is none
+	stores   bool      // one of these requests had to store something
 	probing  bool
 	notUntil time.Time // the connection is not moved before
 	pause    time.Duration
 }
 
-// watch has lost ring, and calls reconnected when the connection is there again, until
-// ctx ends.
+// watch rings lost, and calls reconnected when the connection is restored, until ctx
+// ends.
 func (l *link) watch(ctx context.Context, changed chan nats.Status, reconnected func()) {
 	defer l.nc.RemoveStatusListener(changed)
 	for {
@@ -53,7 +53,7 @@ func (l *link) watch(ctx context.Context, changed chan nats.Status, reconnected 
 	}
 }
 
-// whenLost calls lose if the connection that there is now is lost before ctx ends.
+// whenLost calls lose if the present connection is lost before ctx ends.
 func (l *link) whenLost(ctx context.Context, lose func()) (stop func() bool) {
 	made := l.nc.Stats().Reconnects
 	var look func()
@@ -70,8 +70,8 @@ func (l *link) whenLost(ctx context.Context, lose func()) (stop func() bool) {
 	return context.AfterFunc(l.lost.await(), look)
 }
 
-// note takes notice of how a request ended that began at start: with an answer, or with
-// an error.
+// note records how a request that began at start has ended: with an answer, or with an
+// error.
 func (l *link) note(q *Queue, kind kind, start time.Time, answer *nats.Msg, err error) {
 	if kind == others {
 		return
@@ -95,8 +95,8 @@ func refusalOf(answer *nats.Msg) error {
 	return decode(answer.Data, nil)
 }
 
-// served takes notice that a request was served. A server that was cut off answers from
-// what it has for a while, but stores nothing.
+// served records that a request was served. A server that was cut off still answers from
+// its own copy for a while, but stores nothing.
 func (l *link) served(kind kind) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -106,8 +106,8 @@ func (l *link) served(kind kind) {
 	l.idle, l.stores, l.pause = time.Time{}, false, 0
 }
 
-// unserved takes notice that a request which began at start was not served, and moves
-// the connection if that is so for a while.
+// unserved records that a request which began at start was not served, and moves the
+// connection if none was for leaveAfter.
 func (l *link) unserved(q *Queue, kind kind, start time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -123,9 +123,9 @@ func (l *link) unserved(q *Queue, kind kind, start time.Time) {
 	go l.probe(q.apiPrefix, l.stores)
 }
 
-// probe moves the connection if it is the server that does not serve, and not only
-// this queue that has no leader: the server is asked for what belongs to no queue. One
-// that should have stored something need not be asked.
+// probe moves the connection if the server does not serve at all, rather than only this
+// queue having no leader: it asks the server for something that belongs to no queue. If
+// something had to be stored, it need not ask.
 func (l *link) probe(apiPrefix string, stores bool) {
 	serves := false
 	if !stores {
@@ -149,7 +149,8 @@ func (l *link) probe(apiPrefix string, stores bool) {
 	_ = l.nc.ForceReconnect() // to the next server; fails if the connection is closed
 }
 
-// leave moves the connection of a server that is about to stop, if there is another.
+// leave moves the connection away from a server that is about to stop, if there is
+// another one.
 func leave(nc *nats.Conn) {
 	if len(nc.Servers()) > 1 {
 		_ = nc.ForceReconnect() // fails if the connection is closed

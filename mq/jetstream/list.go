@@ -15,12 +15,12 @@ import (
 	"ipcmq/mq"
 )
 
-// List returns the state of all queues at the servers, by name; of cfg, which may be
-// nil, it uses Domain, APIPrefix and NATS.
+// List returns the state of all queues on the servers, sorted by name. It uses only
+// Domain, APIPrefix and NATS of cfg, which may be nil.
 //
-// Like [Open] it waits for servers that are unavailable until ctx ends, or for 15
-// seconds if ctx has no deadline, and its errors are those of Open. If some of the
-// queues cannot be told of, those that can are returned beside the error.
+// Like [Open] it waits for unavailable servers until ctx ends, or for 15 seconds if ctx
+// has no deadline, and its errors are those of Open. If the state of some queues cannot
+// be read, that of the others is returned along with the error.
 func List(ctx context.Context, servers string, cfg *Config) ([]Stat, error) {
 	c, err := cfg.checkValues("")
 	if err != nil {
@@ -63,11 +63,11 @@ func List(ctx context.Context, servers string, cfg *Config) ([]Stat, error) {
 		})
 	}
 	all.Wait()
-	stats = slices.DeleteFunc(stats, func(s Stat) bool { return s.Mode == 0 }) // no queue, or not told of
+	stats = slices.DeleteFunc(stats, func(s Stat) bool { return s.Mode == 0 }) // not a queue, removed or not read
 	return stats, errors.Join(errs...)
 }
 
-// asList returns an error of what Open does too as one of List.
+// asList turns an error of a step that Open shares into one of List.
 func asList(err error) error {
 	var e *mq.Error
 	if errors.As(err, &e) {
@@ -76,12 +76,12 @@ func asList(err error) error {
 	return err
 }
 
-// asking returns a queue that can be asked for, and no more.
+// asking returns a handle that can only make requests about a queue.
 func asking(l *link, name string, c Config) *Queue {
 	return &Queue{nc: l.nc, link: l, handle: handle.Handle{Name: name}, subjects: subjectsOf(name), apiPrefix: c.api()}
 }
 
-// listNames returns the names of all streams that are named as queues, in order.
+// listNames returns the sorted names of all streams that are named like queues.
 func listNames(ctx context.Context, nc *nats.Conn, c Config) (found []string, err error) {
 	q := asking(&link{nc: nc}, "", c)
 	if err := q.checkServer(); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// A mail is where answers to requests arrive that are sent many at once.
+// A mail receives the answers to requests that are sent many at once.
 type mail struct {
 	mu     sync.Mutex
 	sub    *nats.Subscription
@@ -19,16 +19,16 @@ type mail struct {
 	rounds map[string]*round
 }
 
-// A round is requests whose answers are awaited together.
+// A round is a group of requests whose answers are awaited together.
 type round struct {
 	q      *Queue
 	prefix string        // of the answers' subjects, before the number of the request
 	errs   []error       // errUnanswered until there is an answer
 	left   int           // unanswered
-	done   chan struct{} // has something when none may be left
+	done   chan struct{} // has a value when none may be left
 }
 
-// errUnanswered is nats.ErrTimeout, as that of a single request.
+// errUnanswered is nats.ErrTimeout, as for a single request.
 var errUnanswered = nats.ErrTimeout
 
 // newRound begins a round, which await ends.
@@ -55,8 +55,8 @@ func (r *round) ask(subject string, body []byte) {
 	}
 }
 
-// begin makes a place for the answers to r, whose subjects begin with its prefix. The
-// lock is held.
+// begin prepares for the answers to r, whose subjects begin with its prefix. The lock is
+// held.
 func (m *mail) begin(r *round) (err error) {
 	if m.sub == nil {
 		m.inbox, m.rounds = r.q.nc.NewInbox()+".", make(map[string]*round)
@@ -91,7 +91,7 @@ func (r *round) await(ctx context.Context, grace time.Duration) []error {
 	}
 }
 
-// deliver notes an answer.
+// deliver records an answer.
 func (m *mail) deliver(answer *nats.Msg) {
 	dot := strings.LastIndexByte(answer.Subject, '.') + 1
 	i, err := strconv.Atoi(answer.Subject[dot:])
@@ -107,7 +107,7 @@ func (m *mail) deliver(answer *nats.Msg) {
 	r.answered(i, err)
 }
 
-// answered notes what came of a request. The lock is held.
+// answered records the result of a request. The lock is held.
 func (r *round) answered(i int, err error) {
 	r.errs[i] = err
 	if r.left--; r.left == 0 {
@@ -123,6 +123,6 @@ func (m *mail) end() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.sub != nil {
-		m.sub.Unsubscribe() // fails if the connection is closed, and then it is over as well
+		m.sub.Unsubscribe() // fails if the connection is closed, which ends it too
 	}
 }

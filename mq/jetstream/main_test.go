@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// The examples need a server. That of the tests is in module integration, so that users of
-// this one need no server: it is built there, and runs as another process.
+// The examples need a server. The one of the tests is in module integration, so that this
+// module does not require it: it is built there, and runs as another process.
 func TestMain(m *testing.M) { os.Exit(withServer(m.Run)) }
 
 func withServer(run func() int) int {

@@ -16,7 +16,7 @@ import (
 	"ipcmq/mq"
 )
 
-// What a stream says of itself as a queue.
+// The metadata of a stream that is a queue.
 const (
 	metaMode    = "ipcmq-mode"     // "lease" or "claim"
 	metaID      = "ipcmq-id"       // chosen at random when the queue is created
@@ -26,9 +26,9 @@ const (
 var metaModes = map[Mode]string{LeaseMode: "lease", ClaimMode: "claim"}
 
 const (
-	// openWait is how long what has no context, or one without a deadline, waits
-	// for a queue that is unavailable: longer than a cluster takes to elect a
-	// leader.
+	// openWait is how long calls without a context, or with one without a
+	// deadline, wait for an unavailable queue: longer than a cluster takes to
+	// elect a leader.
 	openWait = 15 * time.Second
 )
 
@@ -171,11 +171,11 @@ func (q *Queue) create(ctx context.Context, c Config) (*js.StreamInfo, error) {
 	return &info, err
 }
 
-// mostConsumers is how many selectors leases can be had with, for which the servers
-// would allow 1,000 unless told otherwise.
+// mostConsumers is how many selectors can have leases; by default the servers would
+// allow 1,000.
 const mostConsumers = 1 << 20
 
-// usualReplicas returns how many servers keep a message unless a Config says it.
+// usualReplicas returns how many servers keep a message by default.
 func (q *Queue) usualReplicas() int {
 	if q.nc.ConnectedClusterName() == "" || len(q.nc.Servers()) < 3 {
 		return 1
@@ -192,8 +192,8 @@ func (q *Queue) checkServer() error {
 	return q.unsupported("open", nil, fmt.Sprintf("the server has version %s; 2.%d or later is needed", version, leastVersion))
 }
 
-// compare returns an error if the stream that exists is not a queue, or not one as c
-// asks for, and cannot be made so.
+// compare returns an error if the existing stream is not a queue, or differs from c in
+// what cannot be changed.
 func (q *Queue) compare(s *js.StreamConfig, c Config) error {
 	differs := func(what string, asked, is any) error {
 		return q.handle.Fail("open", mq.ErrInvalidConfig, nil,
@@ -213,7 +213,7 @@ func (q *Queue) compare(s *js.StreamConfig, c Config) error {
 	return nil
 }
 
-// modeOf returns the mode of a queue, or 0 if s is none.
+// modeOf returns the mode of a queue, or 0 if s is not one.
 func modeOf(s *js.StreamConfig) Mode {
 	if len(s.Subjects) != 1 || s.Discard != js.DiscardNew || s.Metadata[metaID] == "" {
 		return 0
@@ -242,17 +242,17 @@ func ackWaitOf(s *js.StreamConfig) time.Duration {
 	return d
 }
 
-// Bytes of a message besides its subject and payload.
+// Bytes of a message other than its subject and payload.
 const (
 	idRandom     = 12 // of the id of a message: chosen at random for the handle
-	idNumber     = 10 // and counted, in hexadecimal
+	idNumber     = 10 // and a counter, in hexadecimal
 	headerSize   = len("NATS/1.0\r\n"+nats.MsgIdHdr+": \r\n\r\n") + idRandom + idNumber
 	fileRecord   = 34 // of a message with a header, in the file store
 	memoryRecord = 16
 )
 
-// overhead returns what a message of the type with most digits takes besides its
-// payload. All types count as that one, so that their limit is the same.
+// overhead returns how many bytes a message of the type with the most digits takes
+// without its payload. All types count as that one, so that they have the same limit.
 func overhead(s subjects, storage Storage) int {
 	n := s.longest() + headerSize
 	if storage == Memory {
@@ -261,12 +261,12 @@ func overhead(s subjects, storage Storage) int {
 	return n + fileRecord
 }
 
-// Overhead returns how many bytes a message takes in the queue besides its
-// payload, at most, as the servers count them for MaxBytes.
+// Overhead returns how many bytes at most a message takes in the queue in addition to
+// its payload, as the servers count them for MaxBytes.
 func (q *Queue) Overhead() int { return overhead(q.subjects, q.storage) }
 
-// messageID makes the id of a message, by which the servers know it again. It
-// always has the same size.
+// messageID makes the id of a message, by which the servers recognize it. It always
+// has the same size.
 func (q *Queue) messageID() string {
 	n := strconv.FormatUint(q.lastSent.Add(1)&(1<<(4*idNumber)-1), 16)
 	return q.sender + "0000000000"[len(n):] + n

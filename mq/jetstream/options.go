@@ -14,31 +14,31 @@ import (
 
 var _ mq.OptionSender = (*Queue)(nil)
 
-// headerTTL is after how many seconds the servers remove a message.
+// headerTTL is the header with the seconds after which the servers remove a message.
 const headerTTL = "Nats-TTL"
 
-// hasTTL reports whether a server of a version removes messages by their TTL: 2.11 and
+// hasTTL reports whether servers of a version remove messages by their TTL: 2.11 and
 // later do.
 func hasTTL(version string) bool { return isAtLeast(version, 11) }
 
-// maxTTL is the longest TTL, which the servers' arithmetic is right with.
+// maxTTL is the longest TTL allowed; the servers' arithmetic is right up to it.
 const maxTTL = 100 * 365 * 24 * time.Hour
 
 // SendWith is [Queue.Send] with options, see [mq.SendWith].
 //
-// A message whose ID the servers know already is in the queue, or was and is received,
-// and SendWith returns nil without storing it once more. They know ids for the IDWindow
-// of the queue, see [Config]; ids that Send chooses are others. All servers that were stopped at
-// once, or killed if there is one, know only those of the messages that are still in the queue. So receivers that must not do the same twice look at [mq.IDOf].
+// If the servers already know the ID, its message is in the queue or was received, and
+// SendWith returns nil without storing it again. They remember ids for the IDWindow of the
+// queue, see [Config]; ids that Send chooses are different. After all servers were stopped
+// together, or a single server was killed, only the ids of messages that are still in the
+// queue are known. So receivers that must not do the same thing twice must check [mq.IDOf].
 //
-// A TTL counts from when the message is stored, in full seconds, of which one that has begun
-// counts as a whole. When it is over the message is removed, lent or not: its Ack then
-// returns nil. The error matches errors.ErrUnsupported, and nothing was sent, if the
-// servers are older than 2.11, or the queue was created by such; then [Queue.Set] with
-// Settings.TTL lets messages have one.
+// A TTL counts from when the message is stored, rounded up to full seconds. After it the
+// message is removed, lent or not: its Ack then returns nil. The error matches
+// errors.ErrUnsupported, and nothing was sent, if the servers are older than 2.11, or such
+// servers created the queue; in the latter case [Queue.Set] with Settings.TTL allows TTLs.
 //
-// [Queue.SendBatch] has no options: what needs them is sent one by one, by several
-// goroutines if that takes too long.
+// [Queue.SendBatch] has no options: messages that need them are sent one by one, from
+// several goroutines if that takes too long.
 func (q *Queue) SendWith(ctx context.Context, m mq.Message, o mq.SendOptions) error {
 	return q.send(ctx, true, m, o)
 }

@@ -15,13 +15,12 @@ import (
 	"ipcmq/mq"
 )
 
-// OpenInbox opens the inbox with the given address, of this queue, for sending.
-// An address that is not "jetstream:", the name of this queue, ":" and the id of
-// an inbox is refused with [mq.ErrNotInbox]. If the program that has made the
-// inbox is gone, or is not connected now, the error matches fs.ErrNotExist: the
-// servers tell at once. An inbox that has answered this handle within the last
-// second is opened without asking again, and so is one that cannot be asked now; if it is
-// gone, sending tells.
+// OpenInbox opens the inbox of this queue with the given address, for sending. An
+// address that is not "jetstream:", the name of this queue, ":" and the id of an inbox
+// is refused with [mq.ErrNotInbox]. If the program that created the inbox is gone, or
+// is not connected now, the error matches fs.ErrNotExist: the servers report that at
+// once. An inbox that has answered this handle within the last second is opened
+// without asking, and so is one that cannot be asked now; if it is gone, sending fails.
 func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	const op = "open inbox"
 	id, ok := strings.CutPrefix(address, inboxScheme+q.handle.Name+":")
@@ -43,7 +42,7 @@ func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 	case errors.Is(err, nats.ErrNoResponders):
 		return nil, out.gone(op, err)
 	case isUnavailable(err):
-		return out, nil // sending tells
+		return out, nil // sending fails if it is gone
 	case err != nil:
 		return nil, q.failed(op, err)
 	}
@@ -52,13 +51,13 @@ func (q *Queue) OpenInbox(address string) (mq.SendCloser, error) {
 }
 
 const (
-	// heardWait is how long an inbox that has answered is taken to be there, and
-	// heardInboxes of how many that is remembered.
+	// heardWait is how long an inbox that has answered is assumed to exist, and
+	// heardInboxes how many are remembered.
 	heardWait    = time.Second
 	heardInboxes = 1024
 )
 
-// heard is when inboxes of others have answered last, by address.
+// heard is when inboxes of others last answered, by address.
 type heard struct {
 	mu   sync.Mutex
 	when map[string]time.Time
@@ -139,7 +138,7 @@ func (out *outbox) send(ctx context.Context, waits bool, m mq.Message) error {
 		Header:  nats.Header{nats.MsgIdHdr: []string{out.q.messageID()}},
 		Data:    m.Data,
 	}
-	t := tries{moves: true, hear: func() (*bell, error) { return new(bell), nil }} // nothing tells of room
+	t := tries{moves: true, hear: func() (*bell, error) { return new(bell), nil }} // nothing signals room
 	t.try = func() error {
 		answer, err := out.q.ask(c.ctx, graceWait, msg)
 		switch {
@@ -162,7 +161,7 @@ func (out *outbox) send(ctx context.Context, waits bool, m mq.Message) error {
 // maxInboxPayload is the largest payload that an inbox takes.
 func (q *Queue) maxInboxPayload() int { return int(max(q.nc.MaxPayload()-int64(headerSize), 0)) }
 
-// sendableTo returns an error if an inbox never takes m.
+// sendableTo returns an error if an inbox can never take m.
 func (q *Queue) sendableTo(address string, m mq.Message) error {
 	e := &mq.Error{Op: "send", Queue: address}
 	switch {

@@ -6,9 +6,9 @@ import (
 	"ipcmq/mq"
 )
 
-// Peek returns the oldest message with a sequence from the given one on, and its
-// sequence, and leaves it where it is: messages that are lent are there too. To see all
-// of them, begin with 1, and go on behind the sequence that it has returned.
+// Peek returns the oldest message with at least the given sequence, and its sequence,
+// and leaves it in the queue. Messages that are lent are included. To see all messages,
+// begin with 1, and continue after the sequence that it has returned.
 //
 // Peek waits for the servers until ctx ends. The error matches [mq.ErrEmpty] if there is
 // none, [mq.ErrRemoved], or ctx.Err() and the cause of ctx.

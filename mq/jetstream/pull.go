@@ -10,11 +10,11 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// roomPause is how often senders that wait are told of room at most.
+// roomPause is the least time between two signals of room to waiting senders.
 const roomPause = time.Millisecond
 
-// tellRoom tells senders that wait that there may be room: at once, unless they were
-// told within roomPause, and otherwise after it.
+// tellRoom signals to waiting senders that there may be room: immediately, or roomPause
+// after the last signal.
 func (q *Queue) tellRoom() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -35,16 +35,15 @@ func (q *Queue) sayRoom() {
 	q.publishRoom()
 }
 
-// publishRoom tells of room. The lock is held.
+// publishRoom sends the signal. The lock is held.
 func (q *Queue) publishRoom() {
 	q.roomTold = time.Now()
-	q.nc.Publish(q.subjects.free(), nil) // if it fails they look again by themselves
+	q.nc.Publish(q.subjects.free(), nil) // if it fails, they still look again
 }
 
-// An intake is where messages arrive that one request asks for at a time. It is
-// used again only when the server has certainly done with the request: what came
-// of it later would be taken for what another request has brought, which may be
-// for other types.
+// An intake receives the messages of one request at a time. It is used again only
+// when the server is certainly done with the request: a later message of it would be
+// taken for one of the next request, which may be for other types.
 type intake struct {
 	sub   *nats.Subscription
 	inbox string
@@ -56,7 +55,7 @@ const maxBatch = 256
 // maxIdle is how many intakes a queue keeps for later requests.
 const maxIdle = 64
 
-// intake returns one that is not in use.
+// intake returns an intake that is not in use.
 func (q *Queue) intake() (*intake, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -88,11 +87,11 @@ func (q *Queue) reuse(in *intake) {
 }
 
 func (in *intake) end() {
-	in.sub.Unsubscribe() // fails if the connection is closed, and then it is over as well
+	in.sub.Unsubscribe() // fails if the connection is closed, which ends it too
 }
 
 // pull makes one request for messages. It may return none without an error.
-// Messages that it returns are lent, also when there is an error.
+// Messages that it returns are lent, even with an error.
 func (c *consumer) pull(ctx context.Context, p pull) (msgs []*nats.Msg, err error) {
 	if err := c.q.connected(); err != nil {
 		return nil, err
@@ -147,7 +146,7 @@ func (c *consumer) pull(ctx context.Context, p pull) (msgs []*nats.Msg, err erro
 				c.q.abandon(in)
 				return msgs, err
 			}
-		case wait.Err() == nil: // nobody has got the request, or there is not even a subscription any more
+		case wait.Err() == nil: // nobody got the request, or the subscription is gone
 			in.end()
 			return msgs, err
 		default:
@@ -177,7 +176,7 @@ func statusOf(m *nats.Msg) (over bool, err error) {
 	}
 }
 
-// giveUp gives up a request, and returns what has come of it until then.
+// giveUp gives up a request, and returns the messages that still came for it.
 func (c *consumer) giveUp(in *intake, p pull) (msgs []*nats.Msg) {
 	nc := c.q.nc
 	if !nc.IsConnected() {
@@ -188,10 +187,10 @@ func (c *consumer) giveUp(in *intake, p pull) (msgs []*nats.Msg) {
 		c.q.abandon(in)
 		return nil
 	}
-	// The server may have a message for this request in hand. So the client keeps
-	// the subscription as long as a message waits in it, this one; and the answer
-	// to another request, which has come after the end of the subscription, is
-	// sent after what was in hand.
+	// The server may be about to send a message for this request. So the client
+	// keeps the subscription as long as a message waits in it, such as this one;
+	// and the server answers another request, which reaches it after the end of
+	// the subscription, only after sending that message.
 	if nc.Publish(in.inbox, nil) != nil || in.sub.Drain() != nil {
 		in.end()
 		return nil
@@ -209,9 +208,9 @@ func (c *consumer) giveUp(in *intake, p pull) (msgs []*nats.Msg) {
 	}
 }
 
-// abandon gives back what comes of a request that was given up, until the server
-// has forgotten it. In a cluster, a message may be on its way from one server to
-// another for a subscription that is over: so this one lives on.
+// abandon gives back messages that come for a request that was given up, until the
+// server has forgotten it. In a cluster, a message for a subscription that has ended
+// may be on its way from one server to another: so this one is kept.
 func (q *Queue) abandon(in *intake) {
 	q.background.Go(func() {
 		defer in.end()

@@ -26,7 +26,7 @@ type Queue struct {
 	nc       *nats.Conn
 	link     *link // nc, and what is known of it
 	handle   handle.Handle
-	id       string // distinguishes the queue from another one of its name
+	id       string // distinguishes the queue from others of the same name
 	subjects subjects
 	created  bool
 
@@ -40,7 +40,7 @@ type Queue struct {
 	diskFails  atomic.Bool   // the server could not write to it
 	together   bool          // several messages can be stored together or not at all
 
-	leastTogether int // how many of them are worth it
+	leastTogether int // from how many messages on that pays
 
 	sender   string // begins the ids of the messages of this handle
 	lastSent atomic.Uint64
@@ -59,9 +59,9 @@ type Queue struct {
 	idle       []*intake                     // for requests for messages
 	used       map[string]*consumer          // by name
 	inboxes    map[*inbox]struct{}
-	recognized time.Time // when the queue was still this one, in claim mode
-	roomTold   time.Time // when senders were told last that there may be room
-	roomLater  bool      // they will be, once more
+	recognized time.Time // when the queue was last known to be this one, in claim mode
+	roomTold   time.Time // when room was last signaled to senders
+	roomLater  bool      // another signal will follow
 
 	life       context.Context // ends with Close
 	end        context.CancelFunc
@@ -84,24 +84,24 @@ var (
 //
 // A name is letters and digits of ASCII, - and _, at most 128 bytes.
 //
-// If the connection is lost later, it is made again: calls that wait go on, and
-// those that do not fail with [mq.ErrUnavailable], and fs.ErrPermission too while a
+// If the connection is lost later, it is restored. Meanwhile, calls that wait keep
+// waiting, and others fail with [mq.ErrUnavailable], and with fs.ErrPermission too while a
 // server refuses the user or the certificate, which may change.
 //
-// If another server is known, the connection moves to it when the one that it is to says
-// that it will stop, or serves nothing for 3 seconds, because it is cut off from the
-// others: 5 seconds later at the soonest it moves on, and a minute later if none serves. A
-// nats.ReconnectHandler in Config.NATS is told.
+// If another server is known, the connection moves to it when the current one announces
+// that it will stop, or serves nothing for 3 seconds because it is cut off from the others.
+// It stays there for at least 5 seconds, or up to a minute while no server serves. A
+// nats.ReconnectHandler in Config.NATS is called.
 //
-// Open waits for a queue that is unavailable until ctx ends, or for 15 seconds if
-// ctx has no deadline. If no server accepts a connection it fails at once. If Open
-// fails, no queue was created, unless the error matches [mq.ErrInDoubt].
+// Open waits for an unavailable queue until ctx ends, or for 15 seconds if ctx has
+// no deadline. If no server accepts a connection it fails at once. If Open fails, no
+// queue was created, unless the error matches [mq.ErrInDoubt].
 // The error matches [mq.ErrUnavailable] if no server answers, fs.ErrPermission if
 // the server does not admit the user, fs.ErrExist, fs.ErrNotExist,
 // [ErrLimit] if the servers or the account have no room for the queue,
 // errors.ErrUnsupported if the server is older than 2.10, and [mq.ErrInvalidConfig] if
-// servers or cfg are contradictory or out of range, or the queue exists in another
-// Mode or Storage. Passwords and tokens in servers are not in its text.
+// servers or cfg are contradictory or out of range, or the queue exists with another
+// Mode or Storage. Its text does not contain passwords and tokens from servers.
 func Open(ctx context.Context, servers, name string, cfg *Config) (*Queue, error) {
 	c, err := cfg.check(name)
 	if err != nil {
@@ -125,15 +125,16 @@ func Open(ctx context.Context, servers, name string, cfg *Config) (*Queue, error
 	return nil, err
 }
 
-// OpenConn is [Open] over a connection that the caller has made, and closes
+// OpenConn is [Open] over a connection that the caller has made, and must close
 // after the queue. Several queues may share one.
 //
 // The connection must have been made with nats.ReconnectBufSize(-1) and without
-// nats.NoEcho. nats.MaxReconnects(-1) makes it outlive a long outage,
-// nats.IgnoreAuthErrorAbort() a password that is wrong for a while, and
-// nats.PingInterval(time.Second) makes it notice a server that hangs. It is not moved
-// from a server that serves nothing or will stop, as that of Open is, since others may use
-// it: its ForceReconnect does that, and a nats.LameDuckModeHandler is told when to.
+// nats.NoEcho. nats.MaxReconnects(-1) makes it survive a long outage,
+// nats.IgnoreAuthErrorAbort() a temporarily wrong password, and
+// nats.PingInterval(time.Second) makes it notice a server that hangs. Unlike that of
+// Open, it is not moved away from a server that serves nothing or will stop, since others
+// may use it: the caller can do that with its ForceReconnect, for example when its
+// nats.LameDuckModeHandler is called.
 func OpenConn(ctx context.Context, nc *nats.Conn, name string, cfg *Config) (*Queue, error) {
 	c, err := cfg.check(name)
 	if err != nil {
@@ -185,8 +186,9 @@ func (q *Queue) Created() bool { return q.created }
 // Close unblocks every call that is blocked on this handle, waits until it has
 // returned, and makes it and all later ones fail with [mq.ErrClosed]. Leases
 // stay with their holders until they run out, but cannot be acknowledged any
-// more; so does, in a cluster, a message that is on its way to a call that was
-// canceled just before. The queue and its messages stay with the servers; see [Queue.Remove].
+// more; in a cluster the same holds for a message on its way to a call that was
+// canceled just before. The queue and its messages stay with the servers; see
+// [Queue.Remove].
 // Close closes the connection that Open made, always returns nil, and may be
 // called more than once.
 func (q *Queue) Close() error {
@@ -194,7 +196,7 @@ func (q *Queue) Close() error {
 	q.closed = true
 	q.mu.Unlock()
 	q.end()
-	q.calls.Wait() // which begin what is in the background, and make inboxes
+	q.calls.Wait() // calls start work in the background, and create inboxes
 	q.background.Wait()
 	q.mu.Lock()
 	inboxes := slices.Collect(maps.Keys(q.inboxes))
@@ -205,7 +207,7 @@ func (q *Queue) Close() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, s := range q.subs {
-		s.Unsubscribe() // fails if the connection is closed, and then it is over as well
+		s.Unsubscribe() // fails if the connection is closed, which ends it too
 	}
 	for _, in := range q.idle {
 		in.end()
@@ -282,7 +284,7 @@ func (q *Queue) Capabilities() mq.Capabilities {
 	return can
 }
 
-// Check returns nil if the queue exists, or cannot be asked for now.
+// Check returns nil if the queue exists, or if that cannot be found out now.
 func (q *Queue) Check() error {
 	c, err := q.begin("check", context.Background(), false, true)
 	if err != nil {
@@ -292,7 +294,7 @@ func (q *Queue) Check() error {
 	return q.verify(c.ctx, "check")
 }
 
-// A call is one that is under way on a queue.
+// A call is a running call of a queue.
 type call struct {
 	q    *Queue
 	op   string
@@ -300,7 +302,7 @@ type call struct {
 	ctx  context.Context // ends with user, and when the queue is closed
 	end  func()
 
-	waits bool // for what it wants; if not, user is no matter
+	waits bool // for what it needs; if not, user never ends
 }
 
 // begin begins a call, or returns why it cannot be made.
@@ -333,8 +335,8 @@ func (q *Queue) begin(op string, user context.Context, waits, allowed bool) (*ca
 	return c, nil
 }
 
-// ended makes the error for a call whose context has ended, while the server
-// was as last says.
+// ended makes the error for a call whose context has ended. last is the last error
+// of the server, or nil.
 func (c *call) ended(last error) error {
 	if c.q.life.Err() != nil {
 		return c.q.handle.Fail(c.op, mq.ErrClosed, nil, "")
@@ -342,7 +344,7 @@ func (c *call) ended(last error) error {
 	return c.q.ended(c.op, c.user, last)
 }
 
-// failed makes an error of err, which the call has met.
+// failed makes the error of the call from err.
 func (c *call) failed(err error) error {
 	if c.ctx.Err() != nil {
 		return c.ended(err)
@@ -350,8 +352,8 @@ func (c *call) failed(err error) error {
 	return c.q.failed(c.op, err)
 }
 
-// subscribe makes ring be called with the subjects of messages to subject, once
-// for the handle. What is asked of a server afterwards, it does after that.
+// subscribe has ring called with the subjects of messages to subject; the handle
+// subscribes only once. A server handles later requests after the subscription.
 func (q *Queue) subscribe(subject string, ring func(subject string)) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()

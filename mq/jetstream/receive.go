@@ -11,9 +11,8 @@ import (
 	"ipcmq/mq"
 )
 
-// What a receive gives to the confirmation that a message was removed, if answers
-// are lost, before it gives the message out without: time, and answers of one
-// server.
+// If answers are lost, a receive returns a message without the confirmation that it
+// was removed after this time, or after so many lost answers of a single server.
 const (
 	settleWait     = 10 * time.Second
 	mostUnanswered = 2
@@ -21,11 +20,11 @@ const (
 
 // A source takes messages that one selector selects.
 type source interface {
-	// take takes up to n messages, one at least, and waits for the first one if c does.
+	// take takes up to n messages, at least one, and waits for the first one if c waits.
 	take(c *call, n int) ([]mq.Message, error)
 }
 
-// source returns where messages that s selects come from.
+// source returns the source of messages that s selects.
 func (q *Queue) source(s mq.Selector) source {
 	if q.mode == ClaimMode {
 		return &claims{q, s}
@@ -42,9 +41,9 @@ type receiver struct {
 // Select returns a receiver of the messages that s selects.
 //
 // A queue in lease mode has either receivers of Any, or receivers of single
-// types; the first one decides, and another one is refused with
-// errors.ErrUnsupported, also in other programs, until nobody has received in
-// the first way for [ConsumerLife], or for [IdleLife] once a handle that did was closed.
+// types; the first one decides, and the other kind is refused with
+// errors.ErrUnsupported, in other programs too, until nobody has received in the
+// first way for [ConsumerLife], or for [IdleLife] once a handle that did was closed.
 // UpTo and Except need claim mode.
 //
 // Select asks the server, and waits for 15 seconds if the queue is unavailable.
@@ -77,22 +76,22 @@ func (q *Queue) selectable(op string, s mq.Selector) error {
 	return nil
 }
 
-// Receive takes the next message, waiting for one, and while the queue is
+// Receive takes the next message, waiting while there is none or the queue is
 // unavailable. The payload is a new slice.
 //
 // If Receive returns an error, nothing was taken. The error matches
 // [mq.ErrClosed], [mq.ErrRemoved], fs.ErrPermission, [ErrLimit] if the
 // server's disk is full, errors.ErrUnsupported if
 // others receive in a way that excludes this one, or ctx.Err() and the cause of
-// ctx, and then [mq.ErrUnavailable] too if the queue was.
+// ctx, and then [mq.ErrUnavailable] too if the queue was unavailable.
 //
 // The message is removed before Receive returns it. If that cannot be confirmed,
-// Receive returns it all the same, and it may come once more.
+// Receive returns it anyway, and it may come again.
 func (r *receiver) Receive(ctx context.Context) (mq.Message, error) { return r.receive(ctx, true) }
 
 // ReceiveBatch takes up to n messages, 256 at most, waiting for the first one like
-// Receive: it asks for them with one request, removes them with as many, and waits for
-// all the answers together. In claim mode it takes one. See [mq.BatchReceiver].
+// Receive: it asks for them with one request, removes each with another, and waits for
+// the answers together. In claim mode it takes one. See [mq.BatchReceiver].
 func (r *receiver) ReceiveBatch(ctx context.Context, n int) ([]mq.Message, error) {
 	if n < 1 {
 		return nil, r.q.badBatch("receive", n)
@@ -112,7 +111,7 @@ func (r *receiver) ReceiveInto(ctx context.Context, m *mq.Message) error {
 // at most for each; without one, the error matches [mq.ErrUnavailable].
 func (r *receiver) TryReceive() (mq.Message, error) { return r.receive(context.Background(), false) }
 
-// TryReceiveInto is TryReceive into *m, as [Queue.ReceiveInto] does it.
+// TryReceiveInto is TryReceive into *m, like [Queue.ReceiveInto].
 func (r *receiver) TryReceiveInto(m *mq.Message) error {
 	got, err := r.receive(context.Background(), false)
 	return store(m, got, err)
@@ -152,8 +151,8 @@ func store(m *mq.Message, got mq.Message, err error) error {
 	return nil
 }
 
-// settle makes try remove a message that this call has in hand. Without an
-// answer it tries again, for a while: the error that is left then means doubt.
+// settle calls try to remove a message that this call holds. Without an answer it
+// tries again for a while: an error that remains means doubt.
 func (c *call) settle(try func(ctx context.Context) error) error {
 	if !c.waits {
 		return try(c.ctx)
@@ -163,8 +162,8 @@ func (c *call) settle(try func(ctx context.Context) error) error {
 	t := tries{ctx: ctx, waits: true, try: func() error { return try(ctx) }}
 	unanswered := 0
 	t.over = func(err error) error {
-		// One server that is there and does not answer twice was killed, and does not
-		// know any more what it has lent. In a cluster, another may still answer.
+		// A single server that is connected but twice does not answer was killed, and no
+		// longer knows what it has lent. In a cluster, another one may still answer.
 		if c.q.isOneServer() && errors.Is(err, nats.ErrTimeout) && c.q.nc.IsConnected() {
 			unanswered++
 		}
@@ -176,5 +175,5 @@ func (c *call) settle(try func(ctx context.Context) error) error {
 	return t.run()
 }
 
-// isOneServer reports whether the server is no part of a cluster.
+// isOneServer reports whether the server is not part of a cluster.
 func (q *Queue) isOneServer() bool { return q.nc.ConnectedClusterName() == "" }

@@ -15,9 +15,9 @@ import (
 type kind uint8
 
 const (
-	others  kind = iota // programs, and not JetStream
-	reading             // or what needs no agreement of the servers
-	storing             // is done once a majority of the servers has it
+	others  kind = iota // for programs, not for JetStream
+	reading             // or anything else that needs no agreement of the servers
+	storing             // done once a majority of the servers has it
 )
 
 // kindOf returns what a request is for.
@@ -37,12 +37,12 @@ func (q *Queue) kindOf(m *nats.Msg) kind {
 const ackPrefix = "$JS.ACK."
 
 // repeatWait is how long a request that may be repeated waits for its answer before it
-// is sent once more; the wait doubles after that. A server that stops takes requests
-// along that another one would answer at once.
+// is sent again; the wait doubles after that. Requests are lost with a server that stops,
+// while another one would answer them at once.
 const repeatWait = 100 * time.Millisecond
 
 // repeatable reports whether it makes no difference if the servers get a request
-// twice: it has an id, or only reads, or says of a lease what holds already.
+// twice: it has an id, or only reads, or acknowledges or extends a lease.
 func (q *Queue) repeatable(m *nats.Msg) bool {
 	if name, ok := strings.CutPrefix(m.Subject, q.apiPrefix); ok {
 		return strings.HasPrefix(name, "STREAM.INFO.") || strings.HasPrefix(name, "CONSUMER.INFO.") || strings.HasPrefix(name, "STREAM.MSG.GET.")
@@ -53,16 +53,16 @@ func (q *Queue) repeatable(m *nats.Msg) bool {
 	return m.Header[nats.MsgIdHdr] != nil && m.Header[headerBatch] == nil
 }
 
-// A budget keeps requests that are repeated a small part of all, so that servers that
-// are slow do not get twice the work. The zero budget is full.
+// A budget keeps repeated requests a small part of all, so that slow servers do not get
+// twice the work. The zero budget is full.
 type budget struct{ spent atomic.Int64 }
 
 const (
-	repeatCost = 20 // requests that are answered for one that is repeated
+	repeatCost = 20 // answered requests that pay for a repeated one
 	mostSpent  = 64 * repeatCost
 )
 
-// earn takes notice of a request that was answered.
+// earn records an answered request.
 func (b *budget) earn() {
 	if n := b.spent.Load(); n > 0 {
 		b.spent.CompareAndSwap(n, n-1) // or another one has earned
@@ -82,11 +82,11 @@ func (b *budget) spend() bool {
 	}
 }
 
-// errServerGone: nobody is there who could still answer.
+// errServerGone: nobody is left who could answer.
 var errServerGone = errors.New("the server that had the request is gone")
 
-// request sends a request and waits for its answer until ctx ends. In a cluster it sends
-// one that is repeatable again and again if the answer takes long, and takes the first answer.
+// request sends a request and waits for its answer until ctx ends. In a cluster it repeats
+// a repeatable one while the answer takes long, and takes the first answer.
 func (q *Queue) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	if q.isOneServer() || !q.repeatable(m) {
 		return q.nc.RequestMsgWithContext(ctx, m)
@@ -118,8 +118,8 @@ func (q *Queue) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	return answer, err
 }
 
-// repeat sends a request again and again, and returns an answer, or why there will be
-// none; neither of them if ctx has ended, or the budget.
+// repeat repeats a request, and returns an answer or why there will be none; neither if
+// ctx has ended or the budget is spent.
 func (q *Queue) repeat(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	for d := 2 * repeatWait; ctx.Err() == nil && q.repeats.spend(); d *= 2 {
 		short, cancel := context.WithTimeout(ctx, d)

@@ -10,39 +10,38 @@ import (
 	"ipcmq/mq"
 )
 
-// Tries are how something is done for which one request may not be enough: it is
-// tried again while the servers do not answer, or cannot now; and while there is
-// no room or no message, until there is.
+// tries repeats something for which one request may not be enough: while the servers
+// do not answer, or cannot now, and while there is no room or no message.
 type tries struct {
 	ctx   context.Context
 	call  *call // that it is for, or nil
-	waits bool  // or else what cannot be done now, is not tried again
+	waits bool  // otherwise what cannot be done now is not tried again
 
 	try func() error
 
 	// hear, unless nil, makes it wait for room or a message. It is called once,
-	// when there was none, and returns what rings when there may be; the next try
-	// follows at once, so that nothing is missed. look is how long to wait for the
-	// bell; 0 means longer and longer.
+	// when there was none, and returns a bell that rings when there may be; the
+	// next try follows at once, so that nothing is missed. look is how long to wait
+	// for the bell; 0 means pauses that grow.
 	hear func() (*bell, error)
 	look time.Duration
 
-	// over, unless nil, is asked before it is tried again because of err, and
-	// returns an error if that is too late.
+	// over, unless nil, is called before another try because of err, and returns
+	// an error if it is too late for one.
 	over func(err error) error
 
 	moves bool      // a message, or the queue: if its answer is lost, it is in doubt
-	doubt time.Time // when the first try began whose answer was lost; zero for none
+	doubt time.Time // start of the first try whose answer was lost; zero for none
 }
 
-// run tries until it is done or there is no point in another try, and returns the last error; that of the
-// context only if there was no other.
+// run tries until it is done or another try is pointless, and returns the last error;
+// that of the context only if there was no other.
 func (t *tries) run() error {
 	var pauses backoff
 	var heard *bell
 	var met error
 	for {
-		var again, rung <-chan struct{} // from before the try: what rings meanwhile counts
+		var again, rung <-chan struct{} // from before the try, so that rings during it count
 		if t.call != nil {
 			again = t.call.q.restart.await().Done()
 		}
@@ -92,14 +91,13 @@ func (t *tries) run() error {
 	}
 }
 
-// isLack reports whether err says that there is no room or no message, and that
-// is waited for.
+// isLack reports whether err is a lack of room or of messages that is waited for.
 func (t *tries) isLack(err error) bool {
 	m := meaningOf(err)
 	return t.hear != nil && (m == full || m == absent)
 }
 
-// gone returns why there is no use in another try, after one that has met err.
+// gone returns why another try after err is pointless, or nil.
 func (t *tries) gone(err error) error {
 	if t.call != nil && (errors.Is(err, nats.ErrNoResponders) || errors.Is(err, errPullEnded)) {
 		if gone := t.call.q.verify(t.ctx, t.call.op); gone != nil {
@@ -112,13 +110,13 @@ func (t *tries) gone(err error) error {
 	return nil
 }
 
-// insist tries until it is done, refused, or ctx has ended.
+// insist calls try until it succeeds, is refused, or ctx has ended.
 func insist(ctx context.Context, try func() error) error {
 	t := tries{ctx: ctx, waits: true, try: try}
 	return t.run()
 }
 
-// retry makes the tries for a call, and an error for its caller of the last.
+// retry makes the tries for a call, and turns the last error into one for its caller.
 func (c *call) retry(t *tries) error {
 	t.ctx, t.call, t.waits = c.ctx, c, c.waits
 	err := t.run()

@@ -13,20 +13,20 @@ import (
 	"ipcmq/mq"
 )
 
-// Send adds m to the queue, waiting for room, and while the queue is
+// Send adds m to the queue, waiting while there is no room or the queue is
 // unavailable. m.Type must be 1 or more; m.Priority is ignored.
 //
 // The payload may be up to the server's max_payload (1 MiB by default) less a
 // header of 49 bytes, and up to MaxBytes less [Queue.Overhead]. A larger one is
 // refused at once.
 //
-// What [mq.WithHeader] has put into ctx goes with the message, and takes as many bytes
-// more. If they do not fit with the payload, the message is sent without.
+// The header that [mq.WithHeader] has put into ctx goes with the message, and its bytes
+// count too. If it does not fit with the payload, the message is sent without it.
 //
 // If an answer is lost, Send repeats the message until there is one; the servers
-// know it by an id and store it once. They know it for two minutes, and Send
-// gives up before. A server that is killed forgets the ids of messages that were
-// received already: one whose answer was lost then may be stored once more.
+// recognize it by an id and store it once. They remember the id for two minutes, and
+// Send gives up before that. A server that is killed forgets the ids of messages that
+// were already received: one whose answer was lost then may be stored again.
 //
 // If Send returns an error, m was not sent, unless the error matches
 // [mq.ErrInDoubt]. It matches [mq.ErrTooLarge], [mq.ErrInvalidType],
@@ -37,7 +37,7 @@ func (q *Queue) Send(ctx context.Context, m mq.Message) error {
 }
 
 // TrySend adds m to the queue if there is room now. If there is none the error
-// matches [mq.ErrFull]; otherwise it is as [Queue.Send]. It waits for one
+// matches [mq.ErrFull]; otherwise it is like [Queue.Send]. It waits for one
 // answer of the server, 1 second at most; without one, the error matches
 // [mq.ErrUnavailable] or, if m may have been sent, [mq.ErrInDoubt].
 func (q *Queue) TrySend(m mq.Message) error {
@@ -70,8 +70,8 @@ func (q *Queue) send(ctx context.Context, waits bool, m mq.Message, o mq.SendOpt
 	return p.send()
 }
 
-// messageFor returns m as it goes to the servers, with the headers for its options, and
-// with a header that is left out if the message would be too large with it.
+// messageFor returns m as it is sent to the servers, with the headers for its options,
+// and with header unless that would make the message too large.
 func (q *Queue) messageFor(m mq.Message, header mq.Header, options nats.Header) *nats.Msg {
 	msg := &nats.Msg{Subject: q.subjects.message(m.Type), Header: nats.Header{}, Data: m.Data}
 	maps.Copy(msg.Header, options)
@@ -86,7 +86,7 @@ func (q *Queue) messageFor(m mq.Message, header mq.Header, options nats.Header) 
 	return msg
 }
 
-// header returns what the user wants in the headers of messages.
+// header returns the user's header for messages.
 func (c *call) header() (mq.Header, error) {
 	h := mq.OutgoingHeader(c.user)
 	var bad *mq.Error
@@ -135,7 +135,7 @@ type publication struct {
 	message *nats.Msg
 }
 
-// send tries until the message is stored, or the call is to end.
+// send tries until the message is stored, or the call must end.
 func (p *publication) send() error {
 	if err := p.checkKnownDisk(); err != nil {
 		return err

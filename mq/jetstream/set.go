@@ -10,32 +10,32 @@ import (
 	"ipcmq/mq"
 )
 
-// Settings are what can be changed of a queue that exists.
+// Settings are what can be changed about an existing queue.
 type Settings struct {
 	MaxBytes    int64 // capacity in bytes, overhead included
-	MaxMessages int64 // most messages; 0 for no limit
+	MaxMessages int64 // maximum number of messages; 0 means no limit
 	Replicas    int   // servers that keep each message, 1 to 5
 
-	// IDWindow is how long the servers know the ids of messages, see [Config].
+	// IDWindow is how long the servers remember the ids of messages, see [Config].
 	IDWindow time.Duration
 
 	// TTL is whether messages may have one, see [Queue.SendWith]. It is set for queues
-	// that servers of version 2.11 or later have created, and stays set.
+	// that servers of version 2.11 or later created. Once set, it stays set.
 	TTL bool
 }
 
 // Set changes the settings of the queue, for all its users: it reads them, lets change
-// edit them, and writes them back. If two programs do it at once, one may undo what the
-// other did.
+// edit them, and writes them back. If two programs do this at once, one may undo the
+// changes of the other.
 //
 //	err := q.Set(ctx, func(s *jetstream.Settings) { s.Replicas = 3 })
 //
 // Limits may be less than what is in the queue: nothing is lost, and senders wait until
-// there is room again. More replicas are filled while the queue is in use.
+// there is room again. New replicas are filled while the queue is in use.
 //
 // Set waits for the servers until ctx ends. If it returns an error, nothing was changed,
 // unless the error matches [mq.ErrInDoubt]. It matches [mq.ErrInvalidConfig] if there
-// are not so many servers or a value is out of range, [ErrLimit], [mq.ErrRemoved],
+// are too few servers or a value is out of range, [ErrLimit], [mq.ErrRemoved],
 // errors.ErrUnsupported if the servers are too old for a TTL, or ctx.Err() and the cause
 // of ctx.
 func (q *Queue) Set(ctx context.Context, change func(*Settings)) error {
@@ -80,7 +80,7 @@ func (q *Queue) Set(ctx context.Context, change func(*Settings)) error {
 	}
 	doubt := false
 	var changed js.StreamInfo
-	err = insist(c.ctx, func() error { // the same once more changes nothing
+	err = insist(c.ctx, func() error { // repeating it changes nothing
 		err := q.api(c.ctx, graceWait, "STREAM.UPDATE."+q.subjects.stream, cfg, &changed)
 		doubt = doubt || isDoubtful(err)
 		return err

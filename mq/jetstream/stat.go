@@ -19,10 +19,10 @@ type Stat struct {
 	Messages    int64 // messages in the queue, those that are lent included
 	Lent        int64 // messages that are lent now, or wait for the end of a delay
 	Bytes       int64 // bytes in the queue, overhead included
-	MaxBytes    int64 // most bytes, overhead included
-	MaxMessages int64 // most messages; 0 for no limit
+	MaxBytes    int64 // maximum number of bytes, overhead included
+	MaxMessages int64 // maximum number of messages; 0 means no limit
 
-	IDWindow time.Duration // how long the ids of messages are known
+	IDWindow time.Duration // how long the ids of messages are remembered
 	TTL      bool          // messages may have a TTL
 
 	Created  time.Time // when the queue was created
@@ -44,8 +44,8 @@ func (q *Queue) Stat(ctx context.Context) (Stat, error) {
 	return s, nil
 }
 
-// lent counts the messages that are lent. It asks for each consumer by itself: a
-// list of all waits for servers that are gone.
+// lent counts the messages that are lent. It asks for each consumer separately: a list
+// of all would wait for servers that are gone.
 func (q *Queue) lent(ctx context.Context) (n int64, err error) {
 	for offset := 0; ; {
 		request := struct {

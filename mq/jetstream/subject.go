@@ -43,7 +43,7 @@ func (s subjects) filter(x mq.Selector) string {
 }
 
 // typeOf returns the type at the end of a subject. Others may publish to any
-// subject of the queue: what is no type is 0, and selected by Any only.
+// subject of the queue: anything that is not a type is 0, and only Any selects it.
 func typeOf(subject string) int64 {
 	i := len(subject)
 	for i > 0 && subject[i-1] != '.' {

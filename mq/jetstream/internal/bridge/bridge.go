@@ -15,8 +15,8 @@ const (
 	// backWait is how long a message in hand may take to be put or given back.
 	backWait = 2 * time.Second
 
-	// lookEvery is how often the bridge looks whether its queues still exist: one
-	// that waits for messages would not learn that the other queue is gone.
+	// lookEvery is how often the bridge checks whether its queues still exist: while
+	// it waits for messages it would not notice that the other queue is gone.
 	lookEvery = time.Second
 )
 
@@ -26,8 +26,8 @@ type bridge struct {
 	selector mq.Selector
 	convert  func(mq.Message) (mq.Message, error)
 
-	ctx  context.Context // ends when the bridge is to take no more
-	last context.Context // ends when the message in hand is to be put back
+	ctx  context.Context // ends when the bridge must take no more
+	last context.Context // ends when the message in hand must be put back
 
 	forwarded int
 	putBack   int
@@ -49,8 +49,8 @@ func run(ctx context.Context, s *settings) error {
 		b.convert = prioritized
 	}
 	var err error
-	// The kernel's queue first: a mistake there need not wait for a server. What
-	// is taken may have to be put back, so that must be allowed.
+	// The kernel's queue first: a mistake there need not wait for a server. A
+	// message may have to be put back, so from must allow sending too.
 	open := []func() error{
 		func() (err error) { b.from, err = s.open(ctx, s.from, mq.ReadWrite); return err },
 		func() (err error) { b.to, err = s.open(ctx, s.to, mq.WriteOnly); return err },
@@ -121,7 +121,7 @@ func (b *bridge) watch(end context.CancelCauseFunc) {
 }
 
 // outgoing returns m as it is sent: with its priority or type, and if it is a request of
-// package rpc, with its deadline by the clock of the queue that it is for.
+// package rpc, with its deadline by the clock of its destination.
 func (b *bridge) outgoing(m mq.Message) (mq.Message, error) {
 	m, err := b.convert(m)
 	if err == nil {
@@ -141,8 +141,8 @@ func unlessEnded(ctx context.Context, err error) error {
 	return nil
 }
 
-// arrived returns an error if what was sent to a queue is in one that nobody can
-// open any more: handles of POSIX queues do not notice that.
+// arrived returns an error if the queue that was sent to can no longer be opened:
+// handles of POSIX queues do not notice that.
 func (q queue) arrived() error {
 	if q.Capabilities().SeesRemoval {
 		return nil

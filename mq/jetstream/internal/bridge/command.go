@@ -16,8 +16,8 @@ import (
 
 const help = `usage: ipcmq-bridge [flags] FROM TO
 
-ipcmq-bridge takes messages out of one queue and sends them to another, until it
-is told to stop. One of them is a queue of the kernel, the other is on NATS
+ipcmq-bridge takes messages out of one queue and sends them to another, until a
+signal stops it. One of them is a queue of the kernel, the other is on NATS
 JetStream.
 
   42, 0x2a, -42    the key of a System V queue
@@ -46,11 +46,11 @@ clocks of the hosts say. Their replies do not come back: they do not travel in q
 Each message is stored in TO before the next is taken, so that little is at
 stake when the bridge ends:
 
-  a kernel queue, or       SIGTERM, SIGINT: the message in hand is put through in
+  a kernel queue, or       SIGTERM, SIGINT: the message in hand is sent within
   a JetStream queue in     the time of -grace, or put back at the end of FROM.
   claim mode, to any       SIGKILL: at most one message is lost, that in hand.
 
-  a JetStream queue in     SIGTERM, SIGINT: the message in hand is put through, or
+  a JetStream queue in     SIGTERM, SIGINT: the message in hand is sent, or
   lease mode, to a         given back to its place.
   kernel queue             SIGKILL: none is lost, at most one comes twice.
 
@@ -61,7 +61,7 @@ may what was taken out of a queue in claim mode while its server failed. If a
 queue is removed, or does not take a message, the bridge puts that message back
 and ends.
 
-Exit status: 0 told to stop, 1 failed, 2 wrong usage.
+Exit status: 0 stopped by a signal, 1 failed, 2 wrong usage.
 
 Examples:
   ipcmq-bridge -server nats://10.0.0.5:4222 0x2a js:orders
@@ -118,8 +118,8 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	f.BoolVar(&s.priorities, "priorities", false, "carry POSIX priorities as types")
 	f.BoolVar(&s.create, "create", false, "create a queue that does not exist: mode 0600; lease mode, on disk, one replica")
 	f.DurationVar(&s.grace, "grace", 5*time.Second, "how long the message in hand may take after a signal")
-	f.BoolVar(&s.verbose, "v", false, "tell when the forwarding begins, and at the end how many messages went over")
-	f.BoolVar(&s.json, "json", false, "tell everything in JSON, an object a line: time, level, msg, from, to")
+	f.BoolVar(&s.verbose, "v", false, "report when forwarding begins, and at the end how many messages were forwarded")
+	f.BoolVar(&s.json, "json", false, "report everything in JSON, one object per line: time, level, msg, from, to")
 	err := f.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		io.WriteString(out, help)
@@ -150,8 +150,8 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	return s, s.check()
 }
 
-// check returns an error if there is a file that cannot be read, before queues are
-// made. What is in them is looked at when the queue on JetStream is opened.
+// check returns an error if a file cannot be opened, before queues are created. Their
+// content is checked when the queue on JetStream is opened.
 func (f *serverFlags) check() error {
 	for _, name := range []string{f.creds, f.ca, f.cert, f.key} {
 		if name == "" {

@@ -1,13 +1,13 @@
 package bridge
 
-// remembered is how many messages are known after they were acknowledged. A
-// server that fails may have forgotten the last acknowledgments, and lends those
-// messages again when their leases have run out.
+// remembered is how many acknowledged messages are remembered. A server that fails
+// may forget the last acknowledgments, and lend those messages again when their
+// leases have run out.
 const remembered = 1 << 16
 
-// known is the sequences of messages that were sent, which must not be sent
-// again: all that are not acknowledged, and the last ones that are. Sequences
-// begin at 1; one of 0 is not known.
+// known has the sequences of messages that were sent and must not be sent again: all
+// that are not acknowledged, and the last ones that are. Sequences begin at 1; 0 means
+// unknown.
 type known struct {
 	sequences    map[uint64]struct{}
 	acknowledged []uint64 // a ring
@@ -30,7 +30,7 @@ func (k *known) sent(sequence uint64) {
 	}
 }
 
-// confirmed says that the message was acknowledged, and forgets an older one.
+// confirmed records that a message was acknowledged, and forgets an older one.
 func (k *known) confirmed(sequence uint64) {
 	delete(k.sequences, k.acknowledged[k.next])
 	k.acknowledged[k.next] = sequence

@@ -10,12 +10,11 @@ import (
 )
 
 // ackWait is how long to wait for the confirmation that a message was removed. It
-// may never come: a server that was killed can have forgotten that it has lent the
-// message, and lends it once more. It is known then.
+// may never come: a server that was killed may have forgotten that it lent the
+// message, and lend it again. The bridge then recognizes it.
 const ackWait = 2 * time.Second
 
-// lend forwards from a queue that lends: what is taken stays there until it was
-// sent.
+// lend forwards from a queue that lends: a message stays there until it was sent.
 func (b *bridge) lend() error {
 	var from mq.LeaseReceiver
 	err := persist(b.ctx, func() (err error) {
@@ -107,8 +106,8 @@ func (b *bridge) acknowledge(l mq.Lease) error {
 	return err
 }
 
-// giveBack ends a lease without waiting for its end. If that fails the message is
-// lent again nevertheless, only later.
+// giveBack ends a lease early. If that fails the message is still lent again, only
+// later.
 func (b *bridge) giveBack(l mq.Lease) {
 	ctx, cancel := context.WithTimeout(context.Background(), backWait)
 	defer cancel()

@@ -17,16 +17,16 @@ import (
 // A queue is one that messages are taken from or sent to.
 type queue struct {
 	exchange
-	name string // as the command line has it
+	name string // as on the command line
 }
 
-// An exchange is what all of these queues are.
+// An exchange is what all these queues have in common.
 type exchange interface {
 	mq.Exchange
 	mq.Checker
 }
 
-// open opens the queue at a. It waits for a server that is not there.
+// open opens the queue at a. It waits for an unavailable server.
 func (s *settings) open(ctx context.Context, a queueAddress, access mq.Access) (queue, error) {
 	var q exchange
 	var err error
@@ -54,8 +54,8 @@ func as[Q exchange](q Q, err error) (exchange, error) {
 	return q, nil
 }
 
-// options returns what the flags say about the connection, and tells when it is
-// lost and made again.
+// options returns the options of the connection, which include reports when it is
+// lost and restored.
 func (f *serverFlags) options() []nats.Option {
 	opts := []nats.Option{
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
@@ -77,8 +77,7 @@ func (f *serverFlags) options() []nats.Option {
 	return opts
 }
 
-// tryAgain is the pause before something is tried again for which there was no
-// server.
+// tryAgain is the pause before another try when there was no server.
 const tryAgain = 500 * time.Millisecond
 
 // persist calls try until there is a server, or ctx ends.

@@ -6,8 +6,8 @@ import (
 	"ipcmq/mq"
 )
 
-// topType is the type of priority 0. Priorities end one below it, and so the
-// highest is type 1: the lowest type first is the highest priority first.
+// topType is the type of priority 0. The highest priority is one less, which makes it
+// type 1: the lowest type first is the highest priority first.
 const topType = 32768
 
 // kept returns m as it is.

@@ -9,8 +9,8 @@ import (
 	"ipcmq/mq"
 )
 
-// relay forwards from a queue that does not lend: what is taken is only here
-// until it is sent, or put back.
+// relay forwards from a queue that does not lend: a message that was taken exists
+// only here until it is sent or put back.
 func (b *bridge) relay() error {
 	var from mq.Receiver
 	err := persist(b.ctx, func() (err error) {
@@ -49,8 +49,8 @@ func (b *bridge) pass(m mq.Message) error {
 	}
 }
 
-// back puts m back, which could not be sent because of why, and returns the
-// error to end with.
+// back puts back m, which could not be sent because of why, and returns the error
+// to end with.
 func (b *bridge) back(m mq.Message, why error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), backWait)
 	defer cancel()

@@ -39,7 +39,7 @@ func status(err error) int {
 	return statusFailed
 }
 
-// report tells err and returns the exit status.
+// report logs err and returns the exit status.
 func report(err error) int {
 	s := status(err)
 	if err != nil {
@@ -52,12 +52,12 @@ func report(err error) int {
 	return s
 }
 
-// logger tells what the bridge does by itself. Main may set another one before
-// anything uses it.
+// logger reports what the bridge does. Main may set another one before anything uses
+// it.
 var logger = slog.New(lines{os.Stderr})
 
-// lines writes the text of records as lines for people. It may have words of
-// servers and peers in it, which must not command a terminal.
+// lines writes the text of records as lines for people. It may contain text from
+// servers and peers, which must not control a terminal.
 type lines struct{ w io.Writer }
 
 func (l lines) Enabled(context.Context, slog.Level) bool { return true }
@@ -69,10 +69,10 @@ func (l lines) Handle(_ context.Context, r slog.Record) error {
 	return err
 }
 
-// warn tells of something to look at.
+// warn reports something that needs attention.
 func warn(format string, args ...any) { logger.Warn(fmt.Sprintf(format, args...)) }
 
-// inform tells of what is as it should be.
+// inform reports normal events.
 func inform(format string, args ...any) { logger.Info(fmt.Sprintf(format, args...)) }
 
 // explain returns the text of err without the prefix of the library.
