@@ -62,8 +62,8 @@ const (
 	doubtful         // it may have happened; another try may succeed
 )
 
-// refusals are the errors of servers that mean more than refused. If a code has
-// several reasons, only the text distinguishes them.
+// refusals are the errors of servers that mean something other than refused. If a code
+// has several reasons, only the text distinguishes them.
 var refusals = []struct {
 	code  int
 	texts []string // one of these, or any

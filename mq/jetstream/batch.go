@@ -124,7 +124,7 @@ func (q *Queue) worthIt(messages []mq.Message) int {
 	return n
 }
 
-// sendOne sends a message by itself.
+// sendOne sends a single message.
 func (c *call) sendOne(m mq.Message, header mq.Header) error {
 	if err := c.q.sendable(m); err != nil {
 		return err

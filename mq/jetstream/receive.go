@@ -12,7 +12,7 @@ import (
 )
 
 // If answers are lost, a receive returns a message without the confirmation that it
-// was removed after this time, or after so many lost answers of a single server.
+// was removed after this time, or after that many lost answers of a single server.
 const (
 	settleWait     = 10 * time.Second
 	mostUnanswered = 2

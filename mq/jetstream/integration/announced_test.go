@@ -12,11 +12,11 @@ import (
 	"ipcmq/mq/jetstream"
 )
 
-// A server that is about to stop tells everybody who waits for a message that the
-// request is over, and for 50 ms goes on to send messages for it all the same; and
-// a new leader of a cluster may say so of a request that was fulfilled. What comes
-// then must not be taken for what a later request has brought, which may be one of
-// another receiver for another type.
+// A server that is about to stop reports to all who wait for a message that their
+// request is over, but keeps sending messages for it for 50 ms; and a new leader of
+// a cluster may report that about a request that was fulfilled. Messages that come
+// then must not be taken for those of a later request, which may be another
+// receiver's, for another type.
 func TestARequestThatIsSaidToBeOverBringsNothingToAnother(t *testing.T) {
 	t.Parallel()
 	for name, fulfilled := range map[string]bool{"while it waits": false, "when it is fulfilled": true} {

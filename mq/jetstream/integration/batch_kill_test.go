@@ -92,7 +92,7 @@ func killInBatches(t *testing.T, c *server.Cluster) {
 		t.Fatal(err)
 	}
 	counts.torn(t)
-	if len(c.Nodes) > 1 { // a server by itself forgets the ids of what was received
+	if len(c.Nodes) > 1 { // a single server forgets the ids of received messages
 		counts.check(t, "batches", last)
 	}
 }
@@ -100,7 +100,7 @@ func killInBatches(t *testing.T, c *server.Cluster) {
 // batchOf is how many messages a batch of the test has.
 const batchOf = 100
 
-// sendBatches sends batches of numbers until ctx ends, each for most at most.
+// sendBatches sends batches of numbers until ctx ends, trying each for most.
 func (c *tally) sendBatches(ctx context.Context, t *testing.T, q *jetstream.Queue, name string, most time.Duration) {
 	pause := time.NewTicker(5 * time.Millisecond)
 	defer pause.Stop()
@@ -134,7 +134,7 @@ func (c *tally) sendBatches(ctx context.Context, t *testing.T, q *jetstream.Queu
 	}
 }
 
-// waiting returns about how many messages are sent and not received.
+// waiting returns about how many messages are sent but not received.
 func (c *tally) waiting() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -174,7 +174,7 @@ func (c *tally) takeBatches(ctx context.Context, t *testing.T, q *jetstream.Queu
 	}
 }
 
-// handle handles messages, some of them ahead of their handlers, until ctx ends.
+// handle handles messages, taking some in advance, until ctx ends.
 func (c *tally) handle(ctx context.Context, t *testing.T, q *jetstream.Queue) {
 	err := lease.Handle(ctx, q, func(_ context.Context, d lease.Delivery) error {
 		c.took(string(d.Data), fmt.Sprint(d.Sequence))
@@ -185,7 +185,7 @@ func (c *tally) handle(ctx context.Context, t *testing.T, q *jetstream.Queue) {
 	}
 }
 
-// stream takes messages for good, many at once, until ctx ends.
+// stream receives messages, many at once, until ctx ends.
 func (c *tally) stream(ctx context.Context, t *testing.T, q *jetstream.Queue) {
 	s, err := stream.New(q, nil)
 	if err != nil {
@@ -205,7 +205,7 @@ func (c *tally) stream(ctx context.Context, t *testing.T, q *jetstream.Queue) {
 	}
 }
 
-// took notes that a message was received; the sequence is "" if that is not known.
+// took records that a message was received; the sequence is "" if it is not known.
 func (c *tally) took(number, sequence string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -213,7 +213,7 @@ func (c *tally) took(number, sequence string) {
 }
 
 // torn fails the test if a part of a batch has arrived without the rest, which no
-// error can have said.
+// error allows.
 func (c *tally) torn(t *testing.T) {
 	t.Helper()
 	c.mu.Lock()

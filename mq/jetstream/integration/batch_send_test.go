@@ -120,7 +120,7 @@ func TestSendBatchStopsAtWhatCannotBeSent(t *testing.T) {
 		receiveNumbers(t, q, 0, 133)
 		messagesIn(t, q, 0)
 	}
-	// What is too large together with the headers of a batch, is sent by itself.
+	// A message that is too large with the headers of a batch is sent by itself.
 	large := openQueue(t, url, "large", &jetstream.Config{Storage: jetstream.Memory})
 	all := counted(0, 50)
 	all[20].Data = make([]byte, large.Capabilities().MaxPayload)

@@ -19,7 +19,7 @@ import (
 	"ipcmq/stream/lease"
 )
 
-// A batched queue is one of batches that the contract can remove.
+// A batched queue is a queue of batches that the contract can remove.
 type batched struct {
 	*batch.Queue
 	beneath *jetstream.Queue
@@ -78,8 +78,8 @@ func handleFrames() {
 	}))
 }
 
-// TestOneMessageOfAFrameDoesNotTakeTheOthersAlong sends frames in which a message
-// fails, and one kills its holders: both are dead in the end, and they alone.
+// TestOneMessageOfAFrameDoesNotTakeTheOthersAlong sends frames in which one message
+// fails, and one kills its holders: both end as dead letters, and only they.
 func TestOneMessageOfAFrameDoesNotTakeTheOthersAlong(t *testing.T) {
 	url, name := start(t, nil).URL(), newName()
 	q := newBatched(t, url, name, &jetstream.Config{Mode: jetstream.LeaseMode, Storage: jetstream.Memory, AckWait: 500 * time.Millisecond})

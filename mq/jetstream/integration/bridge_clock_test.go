@@ -9,8 +9,8 @@ import (
 	"ipcmq/mq/jetstream"
 )
 
-// requestDue returns a request of package rpc as a program sends it whose wall clock is
-// an hour off, and which is due by the clock of a queue.
+// requestDue returns a request of package rpc that is due by the clock of a queue, from
+// a program whose wall clock is an hour off.
 func requestDue(due mq.ClockTime) []byte {
 	b := append([]byte("ipcq\x01\x01\x00\x00"), make([]byte, 32)...)
 	b[8], b[16], b[34] = 5, 6, 29
@@ -19,7 +19,7 @@ func requestDue(due mq.ClockTime) []byte {
 	return append(binary.LittleEndian.AppendUint64(b, uint64(due.Time)), "payload"...)
 }
 
-// A request has as much time left behind a bridge as before it, by the clock of the queue
+// A request has as much time left after a bridge as before it, by the clock of the queue
 // that it is in, and by the wall clock of the bridge's host.
 func TestBridgeRewritesDeadlines(t *testing.T) {
 	t.Parallel()

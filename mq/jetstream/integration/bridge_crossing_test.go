@@ -30,8 +30,8 @@ type crossing struct {
 	got []int // numbers, as they came
 }
 
-// startCrossing starts to send n messages, for a bridge that is to be started.
-// from is "kernel", or a mode by its word.
+// startCrossing starts to send n messages, for a bridge that is started later.
+// from is "kernel", or the word for a mode.
 func startCrossing(t *testing.T, from string, n int) *crossing {
 	t.Helper()
 	c := &crossing{cluster: startCluster(t, 1), n: n, sent: make(chan struct{})}
@@ -82,7 +82,7 @@ func receivingNumbers(q mq.Queue) func(context.Context) (int, error) {
 }
 
 // leasing receives what is stored in a queue, each message once: those that come
-// again because an acknowledgment was lost are known by their sequence.
+// again because an acknowledgment was lost are recognized by their sequence.
 func leasing(t *testing.T, q *jetstream.Queue) func(context.Context) (int, error) {
 	r, err := q.SelectLeases(mq.Any())
 	if err != nil {
@@ -106,7 +106,7 @@ func leasing(t *testing.T, q *jetstream.Queue) func(context.Context) (int, error
 	}
 }
 
-// numbered returns message i, and numberOf what i was.
+// numbered returns message i, and numberOf returns i.
 func numbered(i int) mq.Message {
 	return mq.Message{Type: int64(i%3) + 1, Data: []byte(strconv.Itoa(i))}
 }
@@ -144,7 +144,7 @@ func (c *crossing) receive(ctx context.Context, t *testing.T) {
 	}
 }
 
-// advance waits until so many messages have crossed.
+// advance waits until n messages have crossed.
 func (c *crossing) advance(t *testing.T, n int) {
 	t.Helper()
 	await(t, func() error {
@@ -166,7 +166,7 @@ func (c *crossing) allSent(t *testing.T) {
 	}
 }
 
-// finish waits until all has crossed, and returns how many messages were lost,
+// finish waits until all have crossed, and returns how many messages were lost,
 // how many came too often, and how often one came before one with a lower number.
 func (c *crossing) finish(t *testing.T) (lost, doubled, back int) {
 	t.Helper()
@@ -286,9 +286,9 @@ func TestBridgeOutlivesItsServer(t *testing.T) {
 			}
 			lost, doubled, _ := c.finish(t)
 			t.Logf("server killed %d times: %d lost, %d doubled, of %d", rounds, lost, doubled, c.n)
-			// A claim in doubt is sent, and may come once more. A message that is
-			// sent again may have been received before its server was killed,
-			// which then does not know it.
+			// A claim in doubt is sent, and may come again. A message that is sent
+			// again may have been received before its server was killed, which
+			// then no longer knows it.
 			mayDouble := rounds
 			if from == "lease" {
 				mayDouble = 0

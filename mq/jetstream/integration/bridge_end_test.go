@@ -58,7 +58,7 @@ func TestBridgeEndsWithItsQueues(t *testing.T) {
 			args, remove := prepare(t, js)
 			b := startBridge(t, append([]string{"-server", url}, args...)...)
 			if name != "POSIX target" {
-				// It is at work when a message has come through.
+				// It works once a message has come through.
 				crossOnce(t, js, args)
 			}
 			if err := remove(); err != nil {

@@ -26,7 +26,7 @@ type bridgeProcess struct {
 	text said         // standard error
 }
 
-// said is what a process says meanwhile.
+// said is what a process has said so far.
 type said struct {
 	mu   sync.Mutex
 	text []byte
@@ -100,7 +100,7 @@ func (b *bridgeProcess) kill(t *testing.T) {
 	b.Wait()
 }
 
-// newKernelQueue makes a System V queue, and returns its address too.
+// newKernelQueue creates a System V queue, and also returns its address.
 func newKernelQueue(t *testing.T) (*sysv.Queue, string) {
 	t.Helper()
 	q, err := sysv.Open(sysv.Private, nil)
@@ -114,7 +114,7 @@ func newKernelQueue(t *testing.T) (*sysv.Queue, string) {
 	return q, fmt.Sprint("id:", q.ID())
 }
 
-// newPosixQueue makes a POSIX queue, whose name is its address.
+// newPosixQueue creates a POSIX queue, whose name is its address.
 func newPosixQueue(t *testing.T) *posix.Queue {
 	t.Helper()
 	q, err := posix.Open(fmt.Sprintf("/bridge-%d-%s", os.Getpid(), newName()), &posix.Config{Exclusive: true, MaxMessages: 4})
@@ -155,7 +155,7 @@ func receiveAll(t *testing.T, q mq.Receiver, messages ...mq.Message) {
 	}
 }
 
-// holds waits until a queue on JetStream has so many messages.
+// holds waits until a queue on JetStream has that many messages.
 func holds(t *testing.T, q *jetstream.Queue, messages, lent int64) {
 	t.Helper()
 	await(t, func() error {

@@ -77,7 +77,7 @@ func TestBridgeCarriesPrioritiesAsTypes(t *testing.T) {
 		mq.Message{Priority: 9, Data: []byte("nine")},
 		mq.Message{Priority: 0, Data: []byte("least")})
 
-	// A type that is no priority stays where it is.
+	// A message whose type is no priority stays where it is.
 	sendAll(t, js, mq.Message{Type: 32769})
 	back.wait(t, 1, "type 32769", "1 to 32768", "it stays there")
 	receiveAll(t, js, mq.Message{Type: 32769})
@@ -141,7 +141,7 @@ func TestBridgeThatIsStoppedWithoutAServerPutsBack(t *testing.T) {
 	receiveAll(t, kernel, mq.Message{Type: 3, Data: []byte("in hand")})
 }
 
-// What can be neither sent nor put back is told.
+// A message that can be neither sent nor put back is reported.
 func TestBridgeTellsWhatItCannotPutBack(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, 1)
@@ -159,8 +159,8 @@ func TestBridgeTellsWhatItCannotPutBack(t *testing.T) {
 	b.wait(t, 1, "nor put back", `{"type":3,"size":7,"data":"aW4gaGFuZA=="}`)
 }
 
-// fill fills a queue with messages of 8000 bytes, so that there is room for one
-// more only when one was received.
+// fill fills a queue with messages of 8000 bytes, so that there is room for another
+// only when one was received.
 func fill(t *testing.T, q *sysv.Queue) (messages int) {
 	t.Helper()
 	for {
@@ -225,7 +225,8 @@ func TestBridgeThatIsStoppedGivesALeaseBack(t *testing.T) {
 	receiveAll(t, js, waiting)
 }
 
-// A bridge that has slept longer than its lease leaves the message to who has it.
+// A bridge that was stopped for longer than its lease leaves the message to its new
+// holder.
 func TestBridgeDoesNotSendWhatItHasNoLongerOnLease(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)
@@ -235,7 +236,7 @@ func TestBridgeDoesNotSendWhatItHasNoLongerOnLease(t *testing.T) {
 	extended := extends(t, url, js.Name())
 	b := startBridge(t, "-server", url, "-v", "js:slept", id)
 	sendAll(t, js, mq.Message{Type: 5, Data: make([]byte, 8000)})
-	extended(t) // so the bridge has the message, and knows well how long
+	extended(t) // so the bridge has the message, and knows for how long
 	if err := b.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}

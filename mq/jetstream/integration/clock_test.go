@@ -11,7 +11,7 @@ import (
 	"ipcmq/mux/rpc"
 )
 
-// Deadlines of requests go by the clock of the server, whatever those of the hosts
+// Deadlines of requests use the clock of the server, whatever those of the hosts
 // say.
 func TestDeadlinesGoByTheClockOfTheServer(t *testing.T) {
 	t.Parallel()

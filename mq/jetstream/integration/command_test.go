@@ -16,9 +16,9 @@ import (
 	"ipcmq/mq/jetstream/integration/server"
 )
 
-// The command ipcmq, as it is installed, each script with servers of its own: PLAIN
-// admits everybody, and is the default; SECRET wants a password; BARE has no JetStream;
-// NOWHERE is none.
+// The command ipcmq, as it is installed, each script with its own servers: PLAIN admits
+// everybody, and is the default; SECRET requires a password; BARE has no JetStream;
+// NOWHERE is not a server.
 func TestCommand(t *testing.T) {
 	testutil.NeedNamespace(t)
 	bin := t.TempDir()

@@ -12,7 +12,7 @@ import (
 	"ipcmq/mq"
 )
 
-// An operator is who a server trusts to say who its users are: it signs accounts,
+// An operator is trusted by servers to say who their users are: it signs accounts,
 // which sign users.
 type operator struct {
 	key, account nkeys.KeyPair
@@ -61,7 +61,7 @@ func publicKey(t *testing.T, key nkeys.KeyPair) string {
 	return public
 }
 
-// demand makes a server let in the operator's users alone.
+// demand makes a server admit only the operator's users.
 func (o *operator) demand(t *testing.T) func(*natsserver.Options) {
 	public := publicKey(t, o.key)
 	return func(opts *natsserver.Options) {

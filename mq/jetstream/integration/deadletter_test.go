@@ -14,7 +14,7 @@ import (
 )
 
 // Dead letters go from any queue that lends to any other queue, on JetStream or in the
-// kernel, with all that is known of the message.
+// kernel, with all that is known about the message.
 func TestDeadLettersGoToAQueueOfEitherKind(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)

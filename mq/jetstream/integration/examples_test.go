@@ -8,7 +8,7 @@ import (
 )
 
 // The example is the one of the same name that uses a queue of the kernel, but for
-// how it opens the queue and starts a server. So what differs is to stay little.
+// how it opens the queue and starts a server. So the difference must stay small.
 func TestTheExampleIsThatOfTheKernel(t *testing.T) {
 	t.Parallel()
 	const file, most = "quickstart/main.go", 20
@@ -31,7 +31,7 @@ func lines(t *testing.T, name string) []string {
 
 // common returns how many lines a and b have in common, in the same order.
 func common(a, b []string) int {
-	longest := make([]int, len(b)+1) // for what of b is before each line
+	longest := make([]int, len(b)+1) // for the part of b before each line
 	for _, line := range a {
 		diagonal := 0
 		for j := range b {

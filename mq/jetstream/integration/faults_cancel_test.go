@@ -16,7 +16,7 @@ import (
 	"ipcmq/mq/jetstream"
 )
 
-// cancels is how many calls the test of cancels ends.
+// cancels is how many calls the test cancels.
 func cancels(t *testing.T) int64 {
 	t.Helper()
 	text := os.Getenv("IPCMQ_CANCELS")
@@ -44,7 +44,7 @@ func TestCanceledCallsStrandNoMessage(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			// A message that is stranded would stay so for longer than the test.
+			// A stranded message would stay so for longer than the test.
 			q := openQueue(t, url, strconv.Itoa(rand.Int()), &jetstream.Config{Mode: test.mode, AckWait: ackWait(test.mode, time.Hour)})
 			take := test.taker(q)
 			strand(t, cancels(t), q, take, take, take)
@@ -52,8 +52,8 @@ func TestCanceledCallsStrandNoMessage(t *testing.T) {
 	}
 }
 
-// In a cluster, what is for a call that was canceled may be on its way from one
-// server to another.
+// In a cluster, a message for a canceled call may be on its way from one server to
+// another.
 func TestCanceledCallsInAClusterStrandNoMessage(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, 3)
@@ -95,7 +95,7 @@ func leaseBatch(q *jetstream.Queue) taker {
 	}
 }
 
-// ending returns a context that ends after d, of which it may know before.
+// ending returns a context that ends after d, at random with a deadline or without.
 func ending(parent context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if rand.IntN(2) == 0 {
 		return context.WithTimeout(parent, d)
@@ -105,7 +105,7 @@ func ending(parent context.Context, d time.Duration) (context.Context, context.C
 	return ctx, cancel
 }
 
-// strand cancels so many calls of takers at random moments, while messages come
+// strand cancels that many calls of takers at random moments, while messages come
 // one at a time and in bursts.
 func strand(t *testing.T, total int64, q *jetstream.Queue, all ...taker) {
 	var (

@@ -73,7 +73,7 @@ func startChannels(t *testing.T, url, name string, cfg *jetstream.Config, pace t
 	}()
 	ctx, cancel := context.WithCancel(t.Context())
 	c.end = cancel
-	t.Cleanup(func() { // also if the test has failed
+	t.Cleanup(func() { // even if the test has failed
 		cancel()
 		c.senders.Wait()
 		unserve()
@@ -137,8 +137,8 @@ func (c *channels) runs() error {
 	}
 }
 
-// await waits until check returns nil, and fails the test if something ends
-// meanwhile, or with all that is to know if nothing moves.
+// await waits until check returns nil, and fails the test if something ends in the
+// meantime, or with all details if nothing moves.
 func (c *channels) await(t *testing.T, check func() error) {
 	t.Helper()
 	err := eventually(func() error {
@@ -154,7 +154,7 @@ func (c *channels) await(t *testing.T, check func() error) {
 	}
 }
 
-// advance waits until n messages more have gone through each channel.
+// advance waits until n more messages have gone through each channel.
 func advance(t *testing.T, all []*channels, n int) {
 	t.Helper()
 	until := map[*line]int{}
@@ -196,8 +196,8 @@ func unavailable(t *testing.T, q *jetstream.Queue) {
 	})
 }
 
-// finish ends the traffic, and fails the test if something that was sent does
-// not arrive or something has not lasted until now.
+// finish ends the traffic, and fails the test if a message that was sent does not
+// arrive or something has ended before.
 func finish(t *testing.T, all []*channels) {
 	t.Helper()
 	for _, c := range all {
@@ -266,7 +266,7 @@ func TestStreamsAndMuxesOutliveARestartOfTheServer(t *testing.T) {
 	finish(t, all)
 }
 
-// ask makes a request that waits as long as there is no server.
+// ask makes a request that waits while there is no server.
 func (c *channels) ask(t *testing.T) chan error {
 	done := make(chan error, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -309,7 +309,7 @@ func TestStreamsAndMuxesOutliveTheirLeaders(t *testing.T) {
 	finish(t, all)
 }
 
-// stepDown makes the nodes that lead a stream and its consumers leave that to
+// stepDown makes the nodes that lead a stream and its consumers hand that over to
 // others.
 func stepDown(t *testing.T, c *server.Cluster, stream string) {
 	t.Helper()

@@ -34,8 +34,8 @@ func leaseOne(t *testing.T, r mq.LeaseReceiver) mq.Lease {
 	return l
 }
 
-// timely calls check until it has returned by the time that it returns: on a busy
-// machine, leases run out before what they were taken for is done.
+// timely repeats check until it returns before the time that it gives: on a busy
+// machine, leases may run out before check is done with them.
 func timely(t *testing.T, check func() (by time.Time, err error)) {
 	t.Helper()
 	for range 10 {
@@ -82,7 +82,7 @@ func TestWhatASlowHolderKeepsIsLentAgain(t *testing.T) {
 	if took := time.Since(start); string(again.Message().Data) != "slow" || again.Attempt() != 2 || again.Sequence() != slow.Sequence() || took < wait/2 {
 		t.Errorf("%q, attempt %d, sequence %d (was %d), after %v", again.Message().Data, again.Attempt(), again.Sequence(), slow.Sequence(), took)
 	}
-	// The slow holder is not told, and the message is gone for both.
+	// The slow holder gets no error, and the message is gone for both.
 	if err := slow.Ack(t.Context()); err != nil {
 		t.Errorf("Ack of a lease that has run out: %v", err)
 	}
@@ -242,7 +242,7 @@ func TestTwoProgramsThatSelectDifferently(t *testing.T) {
 	}
 }
 
-// Whoever comes first decides, also if both come at once.
+// Whoever comes first decides, even if both come at once.
 func TestTwoProgramsThatSelectDifferentlyAtOnce(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)

@@ -53,7 +53,7 @@ func newHalted(t *testing.T, c *server.Cluster, word string, mode jetstream.Mode
 	return h
 }
 
-// put sends a message and notes what came of it.
+// put sends a message and records the result.
 func (h *halted) put(number string, send func(mq.Message) error) error {
 	err := send(mq.Message{Type: 1, Data: []byte(number)})
 	switch {
@@ -107,7 +107,7 @@ func (h *halted) without(t *testing.T) {
 	h.receive = receiving(t.Context(), h.queue)
 }
 
-// again checks that what was blocked goes on, and what was sent is there.
+// again checks that blocked calls continue, and that what was sent is there.
 func (h *halted) again(t *testing.T) {
 	t.Helper()
 	h.sends["blocked"] = "sent"

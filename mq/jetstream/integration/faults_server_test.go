@@ -18,7 +18,7 @@ import (
 	"ipcmq/mq/jetstream/integration/server"
 )
 
-// modes are the modes by words that can be in the name of a queue.
+// modes are the modes, by words that can be in the name of a queue.
 var modes = map[string]jetstream.Mode{"lease": jetstream.LeaseMode, "claim": jetstream.ClaimMode}
 
 // ackWait returns d, or 0 if there are no leases in the mode.
@@ -54,7 +54,7 @@ func TestOpenWithoutAServerSaysSo(t *testing.T) {
 	}
 }
 
-// A server that has the port open and says nothing.
+// A server whose port is open, but which says nothing.
 func TestOpenOfAMuteServerEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -74,7 +74,7 @@ func TestOpenOfAMuteServerEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// A call is one that is blocked, in a goroutine.
+// A call is a blocked call, in a goroutine.
 type call struct {
 	message mq.Message
 	done    chan error
@@ -96,7 +96,7 @@ func sending(ctx context.Context, s mq.Sender, m mq.Message) *call {
 	return c
 }
 
-// wait returns the error of the call, which has to end.
+// wait returns the error of the call, which must end.
 func (c *call) wait(t *testing.T) error {
 	t.Helper()
 	select {
@@ -118,8 +118,8 @@ func (c *call) blocked(t *testing.T) {
 	}
 }
 
-// observe returns a function that waits until calls that began since then are
-// blocked: so many receivers of one queue, and a sender to the other one.
+// observe returns a function that waits until calls that have begun since are
+// blocked: that many receivers of one queue, and a sender to the other one.
 func observe(t *testing.T, url, empty, full string) (blocked func(t *testing.T, mode jetstream.Mode, receivers int)) {
 	t.Helper()
 	nc, err := nats.Connect(url)

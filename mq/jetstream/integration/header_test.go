@@ -56,7 +56,7 @@ func TestHeadersGoWithMessagesThatAreLent(t *testing.T) {
 		if got := mq.HeaderOf(l); !maps.Equal(got, want) {
 			t.Errorf("message %d of type %d came with %v", i, l.Message().Type, got)
 		}
-		if i == 0 { // it comes again as it was
+		if i == 0 { // it comes again unchanged
 			if err := l.Nak(t.Context(), 0); err != nil {
 				t.Fatal(err)
 			}

@@ -14,7 +14,7 @@ import (
 	"ipcmq/mq/jetstream"
 )
 
-// A selector that nobody uses any more does not stand in the way of another one for long.
+// A selector that nobody uses any more soon stops excluding others.
 func TestASelectorIsFreeSoonAfterItsLastHandleIsClosed(t *testing.T) {
 	t.Parallel()
 	for _, nodes := range []int{1, 3} {

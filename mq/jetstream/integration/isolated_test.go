@@ -11,8 +11,8 @@ import (
 	"ipcmq/mq/jetstream/integration/server"
 )
 
-// startPinned makes a queue with three replicas, and senders that connect to one node
-// each first.
+// startPinned creates a queue with three replicas, and senders that each connect to a
+// different node first.
 func startPinned(t *testing.T, c *server.Cluster, name string, mode jetstream.Mode, how string) (tr *traffic, senders []string) {
 	t.Helper()
 	tr = startReceivers(t, c, name, mode, how)
@@ -27,7 +27,7 @@ func startPinned(t *testing.T, c *server.Cluster, name string, mode jetstream.Mo
 	return tr, senders
 }
 
-// A server that has lost the others answers pings, and serves nothing.
+// A server that has lost the others answers pings, but serves nothing.
 func TestClientsLeaveAServerThatIsCutOff(t *testing.T) {
 	t.Parallel()
 	if !inNetwork(t) {
@@ -42,7 +42,7 @@ func TestClientsLeaveAServerThatIsCutOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Another than the leader, so that only its own clients notice.
+	// Not the leader, so that only its own clients notice.
 	cut := (slices.Index(n.Nodes, leader) + 1) % hosts
 	n.isolate(t, cut)
 	began := time.Now()

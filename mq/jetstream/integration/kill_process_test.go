@@ -29,8 +29,8 @@ func untilEnd() context.Context {
 	return ctx
 }
 
-// sendNumbers sends numbered messages, and writes to its standard output what
-// came of each: sent; not sent, when the error said so; or in doubt. Its
+// sendNumbers sends numbered messages, and writes to its standard output the
+// result of each: sent; not sent, when the error said so; or in doubt. Its
 // arguments are the URL and the queue, its own name, how long a Send may take, and
 // perhaps "first", to connect to the first server of the URL.
 func sendNumbers() {

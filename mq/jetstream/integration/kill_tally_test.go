@@ -12,17 +12,17 @@ import (
 	"time"
 )
 
-// A tally is what the senders and receivers of one queue have said. Messages are
-// called by the name of their sender and a number, such as "patient-7".
+// A tally is what the senders and receivers of one queue have reported. Messages are
+// identified by the name of their sender and a number, such as "patient-7".
 type tally struct {
 	mu      sync.Mutex
 	sends   map[string]string    // "sent", "unsent" or "doubt"
-	takes   map[string][]string  // the sequence, each time that a message was received
+	takes   map[string][]string  // the sequence, each time a message was received
 	back    int                  // how often a receiver got a message after a later one of its sender
 	inDoubt int                  // acknowledgments
-	batched int                  // messages that are stored for certain, of batches
+	batched int                  // messages of batches that are certainly stored
 	longest time.Duration        // that a Send took
-	heard   map[string]time.Time // when a sender last said that it has sent, by sender
+	heard   map[string]time.Time // when a sender last reported a message as sent, by sender
 	pause   time.Duration        // the longest between two of those
 }
 
@@ -30,7 +30,7 @@ func newTally() *tally {
 	return &tally{sends: map[string]string{}, takes: map[string][]string{}, heard: map[string]time.Time{}}
 }
 
-// hear notes what a process says, until it says no more.
+// hear records what a process says, until its output ends.
 func (c *tally) hear(t *testing.T, out io.Reader) {
 	lines := bufio.NewScanner(out)
 	last := map[string]int{} // by sender
@@ -82,7 +82,7 @@ func (c *tally) note(words []string, last map[string]int) error {
 	return nil
 }
 
-// sent returns how many messages of a sender are stored for certain.
+// sent returns how many messages of a sender are certainly stored.
 func (c *tally) sent(sender string) (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

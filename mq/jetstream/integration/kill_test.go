@@ -24,7 +24,7 @@ type traffic struct {
 	receivers []func()
 }
 
-// startTraffic makes a queue with the replicas of the cluster; how is what its
+// startTraffic creates a queue with a replica on each node; how is what its
 // receivers do: "lease" or "receive".
 func startTraffic(t *testing.T, c *server.Cluster, name string, mode jetstream.Mode, how string) *traffic {
 	t.Helper()
@@ -68,7 +68,7 @@ func startPiped(t *testing.T, role string, args ...string) (cmd *exec.Cmd, in io
 	return cmd, in, out
 }
 
-// start starts a process whose words are noted. The function ends it.
+// start starts a process whose output is recorded. The function ends it.
 func (tr *traffic) start(t *testing.T, role string, args ...string) (end func()) {
 	t.Helper()
 	cmd, in, out := startPiped(t, role, args...)
@@ -83,13 +83,13 @@ func (tr *traffic) start(t *testing.T, role string, args ...string) (end func())
 	}
 }
 
-// advance waits until the patient sender has sent n messages more.
+// advance waits until the patient sender has sent n more messages.
 func (tr *traffic) advance(t *testing.T, n int) {
 	t.Helper()
 	tr.advanceAll(t, n, "patient")
 }
 
-// advanceAll waits until each of the senders has sent n messages more.
+// advanceAll waits until each of the senders has sent n more messages.
 func (tr *traffic) advanceAll(t *testing.T, n int, senders ...string) {
 	t.Helper()
 	least := map[string]int{}

@@ -14,7 +14,7 @@ import (
 )
 
 // A server whose answers are lost stands for one that is cut off from the others: it
-// answers pings, and nothing else.
+// answers only pings.
 func TestAConnectionMovesOnlyFromAServerThatDoesNotServe(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)

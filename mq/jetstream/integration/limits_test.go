@@ -13,8 +13,8 @@ import (
 	"ipcmq/mq/jetstream/integration/server"
 )
 
-// The servers count to the byte as Overhead says, so what is called too large
-// would never fit and what is not fits.
+// The servers count to the byte as Overhead says, so what is refused as too large
+// would never fit, and everything else fits.
 func TestTheOverheadIsThatOfTheServer(t *testing.T) {
 	url := start(t, nil).URL()
 	for _, mode := range []jetstream.Mode{jetstream.LeaseMode, jetstream.ClaimMode} {
@@ -109,7 +109,7 @@ func TestStatCountsWhatIsLent(t *testing.T) {
 	}
 }
 
-// What a call waited for is in its error.
+// The error of a call says what it waited for.
 func TestACallThatEndsSaysWhatItWaitedFor(t *testing.T) {
 	url := start(t, nil).URL()
 	for _, mode := range []jetstream.Mode{jetstream.LeaseMode, jetstream.ClaimMode} {

@@ -36,7 +36,7 @@ func TestQueuesAreListed(t *testing.T) {
 	if _, err := leases.Lease(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	// Streams of others are no queues, whatever they are named.
+	// Streams of others are not queues, whatever their names are.
 	nc, err := nats.Connect(url)
 	if err != nil {
 		t.Fatal(err)

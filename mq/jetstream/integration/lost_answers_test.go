@@ -15,7 +15,7 @@ import (
 )
 
 // The server goes away between the two steps of a claim, for longer than the
-// second is repeated.
+// second step is repeated.
 func TestAWaitingReceiveOutlivesAnOutageWithinAClaim(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)
@@ -47,7 +47,7 @@ func TestAWaitingReceiveOutlivesAnOutageWithinAClaim(t *testing.T) {
 	}
 }
 
-// The server gives the message to another holder; that it does, is lost.
+// The server gives the message to another holder, but its answer is lost.
 func TestANakWhoseAnswerIsLostIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)
@@ -93,7 +93,7 @@ func TestANakAfterTheLeaseHasRunOutTellsTheServerNothing(t *testing.T) {
 	}
 }
 
-// Nobody answers for a consumer that is gone, while the queue is well.
+// Nobody answers for a consumer that is gone, although the queue exists.
 func TestALeaseWhoseConsumerIsGoneEnds(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)
@@ -173,7 +173,7 @@ func TestOpenIsInDoubtIfItMayHaveCreatedTheQueue(t *testing.T) {
 }
 
 // The answer that another receiver was quicker takes longer than one request
-// waits. It is not lost, and so the message is not in doubt.
+// waits. It is not lost, so the message is not in doubt.
 func TestAClaimWhoseAnswerIsLateIsNotInDoubt(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)

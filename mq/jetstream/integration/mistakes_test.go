@@ -54,7 +54,7 @@ func badFile(t *testing.T) string {
 	return name
 }
 
-// Not one of them is a server that may come back.
+// None of them is a server that may come back.
 func TestMistakesInOptionsAreInvalidConfig(t *testing.T) {
 	t.Parallel()
 	bad := badFile(t)

@@ -15,11 +15,11 @@ import (
 	"ipcmq/mq/jetstream/integration/server"
 )
 
-// envNetwork tells a test that it runs in a network namespace of its own.
+// envNetwork says that a test runs in its own network namespace.
 const envNetwork = "IPCMQ_TEST_NETWORK"
 
-// inNetwork runs the test again in a process that has a network namespace of its own,
-// and returns true there. The namespace goes with the process.
+// inNetwork runs the test again in a process that has its own network namespace, and
+// returns true there. The namespace ends with the process.
 func inNetwork(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(envNetwork) != "" {
@@ -134,7 +134,7 @@ func startNetwork(t *testing.T) *network {
 func cable(network string, host int) string { return network + strconv.Itoa(host+1) }
 
 // isolate cuts a node off from the others, but not from clients, and join undoes it.
-// Nobody is told: what was sent is lost.
+// Nobody is notified: what was sent is lost.
 func (n *network) isolate(t *testing.T, node int) { ip(t, "link set %s down", cable("routes", node)) }
 func (n *network) join(t *testing.T, node int)    { ip(t, "link set %s up", cable("routes", node)) }
 

@@ -47,7 +47,7 @@ func startOlder(t *testing.T) (url string) {
 	return strings.TrimSpace(url)
 }
 
-// What tells errors apart, and what an older server lacks, is tested with two versions.
+// What distinguishes errors, and what an older server lacks, is tested with two versions.
 func TestAnOlderServerDoesTheSame(t *testing.T) {
 	t.Parallel()
 	url := startOlder(t)

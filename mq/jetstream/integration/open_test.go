@@ -121,7 +121,7 @@ func TestADifferenceToTheQueueNamesBothValues(t *testing.T) {
 		_, err := jetstream.Open(t.Context(), url, test.name, &test.cfg)
 		wants(t, err, mq.ErrInvalidConfig, test.says)
 	}
-	// What an operator may have changed keeps nobody from starting.
+	// Settings that an operator may have changed do not make opening fail.
 	q := openQueue(t, url, "lease", &jetstream.Config{Mode: jetstream.LeaseMode, MaxBytes: 6000, MaxMessages: 8, Replicas: 3, AckWait: time.Second})
 	s, err := q.Stat(t.Context())
 	if err != nil || s.MaxBytes != 5000 || s.MaxMessages != 7 || s.Replicas != 1 || s.AckWait != 9*time.Second {
@@ -260,7 +260,7 @@ func TestOpenSaysWhyThereIsNoQueue(t *testing.T) {
 	wants(t, err, context.Canceled)
 
 	plain := start(t, &server.Options{Configure: func(o *natsserver.Options) { o.JetStream = false }})
-	// Long enough to connect and to be told.
+	// Long enough to connect and to get an answer.
 	for wait := 100 * time.Millisecond; wait < 20*time.Second; wait *= 2 {
 		short, cancel := context.WithTimeout(t.Context(), wait)
 		_, err = jetstream.Open(short, plain.URL(), "orders", nil)

@@ -12,7 +12,7 @@ import (
 	"ipcmq/mq/jetstream"
 )
 
-// A sender that begins again, since it does not know how far it came, adds nothing twice.
+// A sender that starts again, not knowing how far it got, adds nothing twice.
 func TestAMessageWithAnIDIsStoredOnce(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)
@@ -25,7 +25,7 @@ func TestAMessageWithAnIDIsStoredOnce(t *testing.T) {
 			sendIDs(t, restarted, "a", "b", "c")
 			holds(t, q, 3, 0)
 			receiveAll(t, q, mq.Message{Type: 1, Data: []byte("a")}, mq.Message{Type: 1, Data: []byte("b")}, mq.Message{Type: 1, Data: []byte("c")})
-			sendIDs(t, restarted, "c") // also if it was received meanwhile
+			sendIDs(t, restarted, "c") // even if it was received meanwhile
 			holds(t, q, 0, 0)
 		}
 	}
@@ -124,7 +124,7 @@ func TestOptionsThatAreRefused(t *testing.T) {
 	}
 }
 
-// How long ids are known, and whether there is a TTL, is changed.
+// The IDWindow and TTL of a queue are changed.
 func TestIDWindowAndTTLOfAQueueThatExists(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)

@@ -17,8 +17,8 @@ import (
 )
 
 // BenchmarkPipelines moves messages of 64 bytes in every way that does not wait for an
-// answer after each, along with those that do, and with nats.go on the same servers. What
-// is received was sent before the measurement.
+// answer after each, along with those that do, and with nats.go on the same servers.
+// Messages that are received were sent before the measurement.
 func BenchmarkPipelines(b *testing.B) {
 	for _, place := range []struct {
 		name    string

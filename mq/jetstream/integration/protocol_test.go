@@ -67,7 +67,7 @@ func has(t *testing.T, got map[string]any, want string) {
 	}
 }
 
-// The page of the protocol has what this package does.
+// The page of the protocol matches what this package does.
 func TestTheProtocolPageSaysWhatIsDone(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)
@@ -103,7 +103,7 @@ func TestTheProtocolPageSaysWhatIsDone(t *testing.T) {
 		t.Errorf("the id of the clock is %x, %v, not the beginning of %x", clock.ID, err, sum)
 	}
 
-	// What is made as the page says is a queue.
+	// A stream created as the page says is a queue.
 	callAPI(t, nc, "STREAM.CREATE.IPCMQ_made", strings.NewReplacer("page", "made", id, "ABC123").Replace(blocks[0]))
 	callAPI(t, nc, "CONSUMER.CREATE.IPCMQ_made.type-5-ABC123.ipcmq.made.type.5", strings.NewReplacer("page", "made", id, "ABC123").Replace(blocks[2]))
 	made := openQueue(t, url, "made", &jetstream.Config{OpenOnly: true})

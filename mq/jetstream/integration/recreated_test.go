@@ -9,7 +9,7 @@ import (
 	"ipcmq/mq/jetstream"
 )
 
-// recreate removes the queue and creates another one of its name, with as many
+// recreate removes the queue and creates another one of the same name, with as many
 // messages.
 func recreate(t *testing.T, url string, q *jetstream.Queue, messages int) *jetstream.Queue {
 	t.Helper()

@@ -56,7 +56,7 @@ func changeSettings(t *testing.T, url string) {
 				t.Error(err)
 			}
 
-			// Those who wait for room hear of it.
+			// Senders that wait for room are woken.
 			go func() { waits <- other.Send(t.Context(), mq.Message{Type: 3}) }()
 			if err := q.Set(t.Context(), func(s *jetstream.Settings) { s.MaxMessages = 0 }); err != nil {
 				t.Fatal(err)
@@ -168,8 +168,8 @@ func TestAServerThatIsTooOldIsNamed(t *testing.T) {
 	wants(t, err, errors.ErrUnsupported, "version 2.9.25", "2.10 or later")
 }
 
-// A queue of another domain, and one of another account, are not those of the server
-// that the connection is to.
+// A queue of another domain, and one of another account, are not those of the connected
+// server.
 func TestQueuesOfOtherDomainsAndAccounts(t *testing.T) {
 	var hubOptions *natsserver.Options
 	hub := start(t, &server.Options{Configure: func(o *natsserver.Options) {
@@ -236,7 +236,7 @@ func TestQueuesOfOtherDomainsAndAccounts(t *testing.T) {
 	}
 }
 
-// Who has built a cluster expects that one of its servers may fail.
+// A cluster is built so that one of its servers may fail.
 func TestAQueueOfAClusterHasReplicas(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, 3)

@@ -21,10 +21,10 @@ func init() {
 	roles["bench server"] = benchServer
 }
 
-// benchType is of all messages; lease mode wants either types or Any.
+// benchType is the type of all messages; lease mode allows either types or Any.
 const benchType = 1
 
-// openPlace opens the queue with an address that a place below has made.
+// openPlace opens the queue with an address from one of the places below.
 func openPlace(address string) (mq.Exchange, error) {
 	url, name, _ := strings.Cut(address, " ")
 	if url == "sysv" {
@@ -37,7 +37,7 @@ func openPlace(address string) (mq.Exchange, error) {
 	return jetstream.Open(context.Background(), url, name, &jetstream.Config{OpenOnly: true})
 }
 
-// benchSender sends as many messages as it is told.
+// benchSender sends as many messages as its argument says.
 func benchSender() {
 	q, err := openPlace(os.Args[1])
 	must(err)

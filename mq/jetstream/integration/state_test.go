@@ -12,8 +12,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// logState logs what a server says of a stream, its first message and its
-// consumers, when a test has found something to be missing.
+// logState logs what a server says about a stream, its first message and its
+// consumers, when a test has found something missing.
 func logState(t *testing.T, url, stream string) {
 	t.Helper()
 	nc, err := nats.Connect(url, nats.Timeout(time.Second))

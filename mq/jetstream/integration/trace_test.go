@@ -19,10 +19,10 @@ import (
 
 func init() { roles["traced handler"] = tracedHandler }
 
-// A told is a span that a process tells of on its standard output.
+// A told is a span that a process reports on its standard output.
 type told struct{ Name, Trace, Span, Parent string }
 
-// spans tells of spans.
+// spans reports spans.
 type spans struct{ to *json.Encoder }
 
 func (s spans) ExportSpans(_ context.Context, all []sdktrace.ReadOnlySpan) error {

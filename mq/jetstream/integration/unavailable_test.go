@@ -12,7 +12,7 @@ import (
 	"ipcmq/mq/jetstream"
 )
 
-// A context that ends before a server could answer says nothing of the server.
+// A context that ends before a server could answer says nothing about the server.
 func TestOnlyAServerThatHadItsTimeIsUnavailable(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)
@@ -54,7 +54,7 @@ func TestOnlyAServerThatHadItsTimeIsUnavailable(t *testing.T) {
 	}
 }
 
-// What a server has refused to tell is not that the queue is empty.
+// A server that refuses to answer does not mean that the queue is empty.
 func TestTryReceiveDoesNotCallAQueueEmptyThatItCannotAsk(t *testing.T) {
 	t.Parallel()
 	url := startServer(t, nil)

@@ -16,11 +16,11 @@ import (
 )
 
 // Those who wait for room or for a message look again by themselves, every 250
-// and 500 ms. They are to be woken, and not to find out by that.
+// and 500 ms. They must be woken before that.
 
-// wakings is how many calls are woken for one median, and soon what that is less
-// than. Each call has looked just before, so that without being woken it would
-// take nearly 250 ms.
+// wakings is how many calls are woken for one median, which must be less than soon.
+// Each call has looked just before, so that without being woken it would take
+// nearly 250 ms.
 const (
 	wakings = 5
 	soon    = 125 * time.Millisecond

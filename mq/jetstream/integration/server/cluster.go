@@ -18,16 +18,16 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// A Cluster is one server, or several that replicate among each other what they
-// store. Each is a process of its own, so that it can be killed.
+// A Cluster is one server, or several that replicate what they store. Each is a
+// separate process, so that it can be killed.
 type Cluster struct {
 	Nodes []*Node
 	conn  *nats.Conn // to ask how the cluster is
 	js    jetstream.JetStream
 }
 
-// A Node is one server of a cluster. Its methods are not for several goroutines
-// at once.
+// A Node is one server of a cluster. Only one goroutine at a time may call its
+// methods.
 type Node struct {
 	Name    string
 	URL     string // where clients connect, such as "nats://127.77.2.3:4222"
@@ -43,11 +43,11 @@ type Place struct {
 	Routes  string // for the other nodes
 }
 
-// nodeConfig is what the process of a node is told.
+// nodeConfig is the configuration passed to the process of a node.
 type nodeConfig struct {
 	Name   string
 	Place  Place
-	Routes []string // the nodes, as host:port; none for one by itself
+	Routes []string // the nodes, as host:port; none for a single server
 	Dir    string   // what the node stores
 }
 
@@ -68,8 +68,8 @@ func StartCluster(ctx context.Context, n int, dir string, command func(config st
 	return StartClusterAt(ctx, places, dir, func(_ int, config string) *exec.Cmd { return command(config) })
 }
 
-// StartClusterAt is [StartCluster] with a node for each place. command is also given
-// which one.
+// StartClusterAt is [StartCluster] with a node for each place. command also gets the
+// index of the node.
 func StartClusterAt(ctx context.Context, places []Place, dir string, command func(node int, config string) *exec.Cmd) (*Cluster, error) {
 	c := &Cluster{}
 	var routes []string
@@ -129,8 +129,8 @@ func (c *Cluster) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// A leader may have been chosen before it knew all nodes, so what is to be
-	// possible is tried.
+	// A leader may have been chosen before it knew all nodes, so this tries what must
+	// be possible.
 	return c.ask(ctx, func(ctx context.Context) error {
 		const name = "is-the-cluster-ready"
 		_, err := c.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: name, Storage: jetstream.MemoryStorage, Replicas: len(c.Nodes)})
@@ -142,7 +142,7 @@ func (c *Cluster) connect(ctx context.Context) error {
 }
 
 // ask repeats a question until the answer is nil. A server that does not know
-// its leader does not answer at all, so each time is short.
+// its leader does not answer at all, so each try is short.
 func (c *Cluster) ask(ctx context.Context, question func(context.Context) error) error {
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
@@ -276,7 +276,7 @@ func (c *Cluster) CatchUp(ctx context.Context) error {
 
 // current returns an error unless there is a leader and all others follow it.
 func current(name string, c *jetstream.ClusterInfo) error {
-	if c == nil { // a server by itself
+	if c == nil { // a single server
 		return nil
 	}
 	if c.Leader == "" {
@@ -308,7 +308,7 @@ func (n *Node) Start() error {
 	return nil
 }
 
-// Stop ends the node in order, if it runs.
+// Stop shuts the node down cleanly, if it runs.
 func (n *Node) Stop() {
 	if n.process != nil {
 		n.stop.Close()

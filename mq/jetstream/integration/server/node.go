@@ -16,8 +16,8 @@ import (
 // retire is what makes the process of a node stop as an operator does it.
 const retire = "retire"
 
-// Retire ends the node like Stop, but as a lame duck: it gives up what it leads, tells
-// its clients, and lets them go one after the other.
+// Retire ends the node like Stop, but as a lame duck: it gives up what it leads, notifies
+// its clients, and disconnects them one after the other.
 func (n *Node) Retire() error {
 	if _, err := io.WriteString(n.stop, retire+"\n"); err != nil {
 		return err

@@ -1,5 +1,5 @@
 // Package server starts NATS servers with JetStream inside the program: for
-// tests and examples that are to run without an installation.
+// tests and examples that must run without an installation.
 //
 //	s, err := server.Start(nil)
 //	if err != nil {
@@ -18,7 +18,7 @@ import (
 	natsserver "github.com/nats-io/nats-server/v2/server"
 )
 
-// Options says how a server is started. The zero value, like a nil *Options, is
+// Options configures how a server is started. The zero value, like a nil *Options, is
 // a server on a free port of the loopback interface, with a temporary
 // directory.
 type Options struct {

@@ -31,7 +31,7 @@ type bridge struct {
 
 	forwarded int
 	putBack   int
-	again     int // sent once more because of doubt, and so perhaps twice
+	again     int // sent again because of doubt, and so perhaps twice
 	repeated  int // came again after they were sent, and were only acknowledged
 
 	known *known // what was lent and sent
