@@ -19,9 +19,8 @@ const (
 	maxTogetherBytes = 1 << 20
 )
 
-// leastTogether returns from how many messages on it pays to store them together:
-// fewer are stored faster one by one. A single server creates files for those on
-// disk.
+// leastTogether returns how many messages at least are worth storing together: fewer
+// are stored faster one by one. A single server creates files for those on disk.
 func leastTogether(s *js.StreamConfig) int {
 	switch {
 	case s.Replicas > 1:

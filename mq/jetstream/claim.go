@@ -181,7 +181,7 @@ func (r *claims) find(ctx context.Context) (*stored, error) {
 	return r.next(ctx, 1, s.filter(r.selector))
 }
 
-// next returns the first message with a subject and at least a sequence, or nil.
+// next returns the first message with a subject, from a sequence on, or nil.
 func (r *claims) next(ctx context.Context, from uint64, subject string) (*stored, error) {
 	request := struct {
 		Sequence uint64 `json:"seq"`

@@ -32,7 +32,7 @@ func (c *clock) now() (t mq.ClockTime, at time.Time, lately bool) {
 
 // Clock reads the clock of the server that stores the queue, in a cluster that of the
 // leader, whatever the clocks of the clients say. It asks for the time every 10 seconds,
-// and is off by at most half of what the answer took. Another leader has another ID.
+// and is off by at most half the time of the answer. Another leader has another ID.
 // Clock waits a second for a first answer; without one the error matches
 // [mq.ErrUnavailable].
 func (q *Queue) Clock(ctx context.Context) (mq.ClockTime, error) {

@@ -87,8 +87,8 @@ type Config struct {
 	Storage Storage
 
 	// MaxBytes is the capacity in bytes as the server counts them: payload and
-	// an overhead of about 100 bytes for each message, see [Overhead]; 0 means
-	// DefaultMaxBytes.
+	// an overhead of about 100 bytes for each message, see [Queue.Overhead]; 0
+	// means DefaultMaxBytes.
 	MaxBytes int64
 
 	// MaxMessages is the maximum number of messages in the queue; 0 means that

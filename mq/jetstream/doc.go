@@ -59,8 +59,8 @@
 // # Size
 //
 // MaxBytes counts what the servers store, with an overhead for each message, see
-// [Queue.Overhead]. A full queue makes Send wait, until a receiver of this package
-// takes something.
+// [Queue.Overhead]. A full queue makes Send wait; it continues as soon as a receiver
+// of this package takes something.
 //
 // # Many messages
 //
@@ -74,9 +74,9 @@
 //
 // lease.Handle takes messages in advance for quick handlers, and acknowledges handled
 // ones together while the next ones are handled. See Prefetch of its Config. Close the
-// queue only after Handle has returned: it gives back messages that wait for a handler,
-// which would otherwise stay lent until their leases run out. [Stat] counts them as
-// Lent.
+// queue only after Handle has returned: Handle gives back messages that wait for a
+// handler, which would otherwise stay lent until their leases run out. [Stat] counts
+// them as Lent.
 //
 // # Options of messages
 //

@@ -40,7 +40,7 @@ type Queue struct {
 	diskFails  atomic.Bool   // the server could not write to it
 	together   bool          // several messages can be stored together or not at all
 
-	leastTogether int // from how many messages on that pays
+	leastTogether int // how many at least are worth it
 
 	sender   string // begins the ids of the messages of this handle
 	lastSent atomic.Uint64

@@ -24,8 +24,8 @@ import (
 // count too. If it does not fit with the payload, the message is sent without it.
 //
 // If an answer is lost, Send repeats the message until there is one; the servers
-// recognize it by an id and store it once. They remember the id for two minutes, and
-// Send gives up before that. A server that is killed forgets the ids of messages that
+// recognize it by an id and store it once. They remember the id for two minutes or more,
+// and Send gives up before that. A server that is killed forgets the ids of messages that
 // were already received: one whose answer was lost then may be stored again.
 //
 // If Send returns an error, m was not sent, unless the error matches
