@@ -110,7 +110,7 @@ func (r *claims) claim(c *call, sequence uint64) (bool, error) {
 }
 
 // recognize returns an error if another queue of the same name has replaced the
-// queue. It asks the server at most once per lookAgain.
+// queue. It asks the server unless it has got an answer within lookAgain.
 func (q *Queue) recognize(ctx context.Context) error {
 	start := time.Now()
 	q.mu.Lock()

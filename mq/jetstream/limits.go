@@ -36,7 +36,7 @@ func (q *Queue) maxPayload() int {
 	return int(max(n, 0))
 }
 
-// limitsAge is how often at most a handle asks for the limits.
+// limitsAge is how old the limits may be when they refuse a message.
 const limitsAge = time.Second
 
 // maxPayloadNow is maxPayload after a look at the limits, which somebody may have
