@@ -139,6 +139,23 @@ func TestAFullDiskIsNamed(t *testing.T) {
 	}
 }
 
+// Servers of version 2.12 and earlier answer to what they cannot write.
+func TestAFullDiskThatTheServerReportsIsNotInDoubt(t *testing.T) {
+	t.Parallel()
+	p := startProxy(t, startServer(t, nil))
+	q := openQueue(t, p.url, "orders", nil)
+	p.to("type.", func(f *frame) bool {
+		f.answer(`{"error": {"code": 503, "err_code": 10077, "description": "write /data/1.blk: no space left on device"}}`)
+		return true
+	})
+	for _, err := range []error{q.Send(shortly(t), mq.Message{Type: 1}), q.TrySend(mq.Message{Type: 1})} {
+		wants(t, err, jetstream.ErrLimit, "cannot write to its disk", "no space left")
+		if errors.Is(err, mq.ErrInDoubt) {
+			t.Error(err)
+		}
+	}
+}
+
 // A server whose disk is full leaves the queue to the others.
 func TestAFullDiskOfOneServerStopsNobody(t *testing.T) {
 	t.Parallel()
