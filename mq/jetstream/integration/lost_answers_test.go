@@ -127,7 +127,7 @@ func TestALeaseWhoseConsumerIsGoneEnds(t *testing.T) {
 	} {
 		told := &call{done: make(chan error, 1)}
 		go func() { told.done <- tell() }()
-		if err := told.wait(t); !errors.Is(err, mq.ErrUnavailable) || errors.Is(err, mq.ErrInDoubt) {
+		if err := told.wait(t); !errors.Is(err, mq.ErrLeaseOver) || errors.Is(err, mq.ErrInDoubt) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
