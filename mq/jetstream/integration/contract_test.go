@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -44,11 +45,12 @@ func openQueue(t testing.TB, url, name string, cfg *jetstream.Config) *jetstream
 }
 
 func TestContract(t *testing.T) {
-	contract(t, func(t *testing.T) string { return start(t, nil).URL() })
+	contract(t, func(t *testing.T) string { return start(t, nil).URL() }, jetstream.File, jetstream.Memory)
 }
 
-// contract tests all kinds of queues, each on the server that start starts.
-func contract(t *testing.T, start func(t *testing.T) (url string)) {
+// contract tests all kinds of queues that are stored so, each on the server that start
+// starts.
+func contract(t *testing.T, start func(t *testing.T) (url string), storages ...jetstream.Storage) {
 	for _, test := range []struct {
 		name string
 		cfg  jetstream.Config
@@ -58,6 +60,9 @@ func contract(t *testing.T, start func(t *testing.T) (url string)) {
 		{"ClaimModeOnDisk", jetstream.Config{Mode: jetstream.ClaimMode, Storage: jetstream.File}},
 		{"ClaimModeInMemory", jetstream.Config{Mode: jetstream.ClaimMode, Storage: jetstream.Memory}},
 	} {
+		if !slices.Contains(storages, test.cfg.Storage) {
+			continue
+		}
 		t.Run(test.name, func(t *testing.T) {
 			url := start(t)
 			cfg := test.cfg

@@ -51,7 +51,7 @@ func startOlder(t *testing.T) (url string) {
 func TestAnOlderServerDoesTheSame(t *testing.T) {
 	t.Parallel()
 	url := startOlder(t)
-	contract(t, func(*testing.T) string { return url })
+	contract(t, func(*testing.T) string { return url }, jetstream.Memory) // its answers are the same on disk
 	t.Run("Settings", func(t *testing.T) { changeSettings(t, url) })
 	t.Run("Options", func(t *testing.T) {
 		q := openQueue(t, url, newName(), nil)
