@@ -94,7 +94,7 @@ func startChannels(t *testing.T, url, name string, cfg *jetstream.Config, pace t
 }
 
 // request makes one request after the other until ctx ends. One whose reply is
-// lost ends with its deadline.
+// lost ends with its deadline, and one that came too late with the server's word.
 func (c *channels) request(ctx context.Context, t *testing.T, l *line, pace time.Duration) {
 	next := time.NewTicker(pace)
 	defer next.Stop()
@@ -108,13 +108,19 @@ func (c *channels) request(ctx context.Context, t *testing.T, l *line, pace time
 		switch {
 		case err == nil && string(got) == fmt.Sprint("R", i):
 			l.got[number]++
-		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, mq.ErrInDoubt):
+		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, mq.ErrInDoubt), isExpired(err):
 			l.lost++
 		case !t.Failed(): // what follows a failure says nothing
 			t.Errorf("%s: request %s: %q, %v", c.name, number, got, err)
 		}
 		l.mu.Unlock()
 	}
+}
+
+// isExpired reports whether the server has found that a request came too late.
+func isExpired(err error) bool {
+	var refused *rpc.RemoteError
+	return errors.As(err, &refused) && refused.Code == rpc.CodeExpired
 }
 
 // runs returns an error if the stream, the mux or Handle has ended.
